@@ -1,0 +1,140 @@
+// Package db is Ferryman's own store: one SQLite file, or one PostgreSQL
+// database that several nodes share.
+//
+// Both run the same SQL wherever they can: placeholders are $1, $2 …, times are
+// BIGINT microseconds since 1970 in UTC (see Time). All writes go through Tx. On
+// SQLite there is one writer connection in the process, so a transaction must be
+// short and must not ask the read pool for what it has just written.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ferryman/internal/fault"
+)
+
+// Dialect names the database behind a store.
+type Dialect string
+
+// The dialects of the own store.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+)
+
+// Options tune Open; the zero value is right for production.
+type Options struct {
+	// Synchronous is SQLite's durability: FULL (the default) survives a power
+	// cut, NORMAL may lose the last commits in one but never corrupts.
+	Synchronous string
+	// Clock tells the time; time.Now by default.
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	dialect Dialect
+	path    string        // SQLite: the file
+	write   *sql.DB       // SQLite: one connection; PostgreSQL: the pool
+	read    *sql.DB       // SQLite: query-only connections; PostgreSQL: the pool
+	pool    *pgxpool.Pool // PostgreSQL only
+	clock   func() time.Time
+	log     *slog.Logger
+}
+
+// Open opens the store at rawURL, which is sqlite:///path/file.db or
+// postgres://user:password@host:port/database, and checks that it answers. A
+// missing SQLite file is created, together with its folder. Errors never hold
+// the password.
+func Open(ctx context.Context, rawURL string, opts Options) (*DB, error) {
+	d := &DB{clock: opts.Clock, log: opts.Logger}
+	if d.clock == nil {
+		d.clock = time.Now
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	scheme, _, _ := strings.Cut(rawURL, ":")
+	switch strings.ToLower(scheme) {
+	case "sqlite":
+		if err := d.openSQLite(ctx, rawURL, opts.Synchronous); err != nil {
+			return nil, err
+		}
+	case "postgres", "postgresql":
+		if err := d.openPostgres(ctx, rawURL); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, &fault.Error{
+			Kind: fault.Unconfigured, Code: "store_url",
+			Detail: "the store's URL names no database that Ferryman can keep its state in",
+			Hint:   "set FERRYMAN_STORE_URL to sqlite:///path/file.db or postgres://user:password@host:5432/database",
+		}
+	}
+	return d, nil
+}
+
+// Close releases all connections. It waits for transactions that are open.
+func (d *DB) Close() error {
+	if d.pool != nil {
+		err := d.write.Close()
+		d.pool.Close()
+		return err
+	}
+	return errors.Join(d.read.Close(), d.write.Close())
+}
+
+// Dialect tells which database it is.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// Path is the SQLite file, or "" on PostgreSQL.
+func (d *DB) Path() string { return d.path }
+
+// Now is the store's clock, in UTC and rounded to what the store can hold.
+func (d *DB) Now() time.Time { return d.clock().UTC().Truncate(time.Microsecond) }
+
+// Writer is the pool that the job engine shares with Tx: a single connection on
+// SQLite. Everybody else writes through Tx.
+func (d *DB) Writer() *sql.DB { return d.write }
+
+// Pool is the PostgreSQL pool; nil on SQLite.
+func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+
+// Ping checks that the store answers.
+func (d *DB) Ping(ctx context.Context) error {
+	if err := d.read.PingContext(ctx); err != nil {
+		return d.classify(err)
+	}
+	return nil
+}
+
+// Query reads outside a transaction.
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := d.read.QueryContext(ctx, query, args...)
+	return rows, d.classify(err)
+}
+
+// QueryRow reads one row outside a transaction. Scan gives sql.ErrNoRows if
+// there is none.
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return d.read.QueryRowContext(ctx, query, args...)
+}
+
+// redacted is rawURL without its password and parameters, for messages.
+func redacted(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "the store"
+	}
+	return fmt.Sprintf("%s://%s%s", u.Scheme, u.Host, u.Path)
+}

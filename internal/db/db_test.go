@@ -1,0 +1,217 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
+	"ferryman/internal/fault"
+	"ferryman/internal/testdb"
+)
+
+func TestMigrateByManyAtOnce(t *testing.T) {
+	dbtest.URLs(t, func(t *testing.T, url string) {
+		const nodes = 6
+		applied := make([]int, nodes)
+		var wg sync.WaitGroup
+		for i := range nodes {
+			wg.Go(func() {
+				d, err := db.Open(t.Context(), url, db.Options{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer d.Close()
+				ms, err := d.Migrate(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				applied[i] = len(ms)
+			})
+		}
+		wg.Wait()
+		d := dbtest.Open(t, url, db.Options{})
+		version, err := d.SchemaVersion(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0
+		for _, n := range applied {
+			sum += n
+		}
+		if sum != version || version == 0 {
+			t.Errorf("%d steps were applied in all for version %d", sum, version)
+		}
+	})
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		err := d.Tx(ctx, func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO ferryman_migrations (version, name, applied_at) VALUES (9000, 'future', 0)")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.Migrate(ctx)
+		if fault.CodeOf(err) != "schema_newer" || !strings.Contains(err.Error(), "9000") {
+			t.Errorf("migrate: %v", err)
+		}
+	})
+}
+
+func TestTxIsAllOrNothing(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		insert := func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO crons (slug, name, kind, created_at, updated_at) VALUES ('a', 'A', 'sync', $1, $1)", db.Time{Time: tx.Now()})
+			return err
+		}
+		count := func() (n int) {
+			if err := d.QueryRow(ctx, "SELECT count(*) FROM crons").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		boom := errors.New("boom")
+		err := d.Tx(ctx, func(tx *db.Tx) error { return errors.Join(insert(tx), boom) })
+		if !errors.Is(err, boom) || count() != 0 {
+			t.Errorf("after an error: %v, %d rows", err, count())
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_ = d.Tx(ctx, func(tx *db.Tx) error {
+				_ = insert(tx)
+				panic("boom")
+			})
+		}()
+		if count() != 0 {
+			t.Error("a panic left rows behind")
+		}
+		cancelled, cancel := context.WithCancel(ctx)
+		err = d.Tx(cancelled, func(tx *db.Tx) error {
+			cancel()
+			return insert(tx)
+		})
+		if err == nil || count() != 0 {
+			t.Errorf("after a cancel: %v, %d rows", err, count())
+		}
+		if err := d.Tx(ctx, insert); err != nil || count() != 1 {
+			t.Errorf("after a commit: %v, %d rows", err, count())
+		}
+	})
+}
+
+func TestClockStandsStillInATransaction(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.FixedZone("CET", 3600))
+	dbtest.Run(t, db.Options{Clock: func() time.Time { now = now.Add(time.Second); return now }}, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		err := d.Tx(ctx, func(tx *db.Tx) error {
+			first := tx.Now()
+			if !tx.Now().Equal(first) || first.Location() != time.UTC || first.Nanosecond()%1000 != 0 {
+				t.Errorf("clock gives %v, then %v", first, tx.Now())
+			}
+			var back db.Time
+			if err := tx.QueryRow(ctx, "SELECT CAST($1 AS BIGINT)", db.Time{Time: first}).Scan(&back); err != nil {
+				return err
+			}
+			if !back.Equal(first) {
+				t.Errorf("stored %v, read %v", first, back)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestSQLiteIsDurableAndServedOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "er", "store.db")
+	open := func() *db.DB { return dbtest.Open(t, "sqlite://"+path, db.Options{}) }
+	d := open()
+	for _, pool := range []string{"writer", "readers"} {
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+			var got string
+			row := d.QueryRow(t.Context(), "PRAGMA "+pragma)
+			if pool == "writer" {
+				row = d.Writer().QueryRowContext(t.Context(), "PRAGMA "+pragma)
+			}
+			if err := row.Scan(&got); err != nil || got != want {
+				t.Errorf("%s: %s is %s, want %s (%v)", pool, pragma, got, want, err)
+			}
+		}
+	}
+	if err := d.QueryRow(t.Context(), "INSERT INTO crons (slug, name, kind, created_at, updated_at) VALUES ('a','a','sync',0,0) RETURNING id").Scan(new(int)); err == nil {
+		t.Error("a reader could write")
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("folder: %v, %v", info.Mode(), err)
+	}
+	release, err := d.Serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := open()
+	if _, err := other.Serve(); !errors.Is(err, db.ErrServed) {
+		t.Errorf("served twice: %v", err)
+	}
+	release()
+	release, err = other.Serve()
+	if err != nil {
+		t.Fatalf("after the release: %v", err)
+	}
+	release()
+}
+
+func TestOpenSaysWhatToMend(t *testing.T) {
+	const secret = "s3cr3t-Pa55"
+	pg := testdb.Postgres(t)
+	withPassword := func(url string) string {
+		before, after, _ := strings.Cut(url, "@")
+		return before[:strings.LastIndexByte(before, ':')+1] + secret + "@" + after
+	}
+	missing := pg[:strings.LastIndexByte(pg, '/')] + "/no_such_database?sslmode=disable"
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ url, code, mentions string }{
+		"wrong password":      {withPassword(pg), "store_auth", "check user and password"},
+		"missing database":    {missing, "store_missing", "CREATE DATABASE"},
+		"nobody listens":      {"postgres://u:" + secret + "@127.0.0.1:1/x", "store_unavailable", "127.0.0.1:1"},
+		"bad port":            {"postgres://u:" + secret + "@127.0.0.1:port/x", "store_url", "percent-encode"},
+		"unencoded password":  {"postgres://u:" + secret + "%zz@h/x", "store_url", "percent-encode"},
+		"other database":      {"mysql://u:" + secret + "@h/x", "store_url", "postgres://"},
+		"no URL":              {secret, "store_url", "sqlite:///"},
+		"two slashes":         {"sqlite://var/x.db", "store_url", "three slashes"},
+		"folder":              {"sqlite:///tmp/", "store_url", "three slashes"},
+		"below a file":        {"sqlite://" + file + "/x.db", "store_unavailable", "--store"},
+		"a folder as a file":  {"sqlite://" + filepath.Dir(file), "store_unavailable", "--store"},
+		"not a SQLite file":   {"sqlite:///etc/passwd", "store_unavailable", "/etc/passwd"},
+		"parameters (unused)": {"sqlite:///tmp/x.db?mode=ro", "store_url", "three slashes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := db.Open(t.Context(), c.url, db.Options{})
+			if err == nil {
+				_, err = d.Migrate(t.Context())
+				d.Close()
+			}
+			if err == nil || fault.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.mentions) {
+				t.Errorf("code %q: %v", fault.CodeOf(err), err)
+			}
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("the password shows: %v", err)
+			}
+		})
+	}
+}

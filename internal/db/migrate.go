@@ -1,0 +1,134 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ferryman/internal/fault"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migration is one numbered step of the store's schema.
+type Migration struct {
+	Version int
+	Name    string
+	sql     string
+}
+
+// Migrate brings the schema up to this binary's and gives what it applied. Nodes
+// that start together take turns. A schema newer than the binary is refused with
+// a fault of code schema_newer. Each of parts, the schemas of engines that share
+// the store, runs under the same lock, after the store's own.
+func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) error) ([]Migration, error) {
+	steps, err := steps(migrations, d.dialect)
+	if err != nil {
+		return nil, err
+	}
+	release, err := d.migrationLock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+
+	err = d.Tx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS ferryman_migrations (
+			version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	at, err := d.SchemaVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if newest := steps[len(steps)-1].Version; at > newest {
+		return nil, SchemaNewer("the store's schema", at, newest)
+	}
+	var applied []Migration
+	for _, m := range steps {
+		if m.Version <= at {
+			continue
+		}
+		err := d.Tx(ctx, func(tx *Tx) error {
+			if _, err := tx.Exec(ctx, m.sql); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "INSERT INTO ferryman_migrations (version, name, applied_at) VALUES ($1, $2, $3)",
+				m.Version, m.Name, Time{tx.Now()})
+			return err
+		})
+		if err != nil {
+			return applied, fmt.Errorf("migrate to %04d %s: %w", m.Version, m.Name, err)
+		}
+		applied = append(applied, m)
+	}
+	for _, part := range parts {
+		if err := part(ctx, d); err != nil {
+			return applied, fmt.Errorf("migrate: %w", err)
+		}
+	}
+	return applied, nil
+}
+
+// SchemaVersion is the newest migration that the store has had; 0 before the
+// first.
+func (d *DB) SchemaVersion(ctx context.Context) (int, error) {
+	var v int
+	err := d.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM ferryman_migrations").Scan(&v)
+	if err != nil {
+		return 0, fmt.Errorf("read schema version: %w", d.classify(err))
+	}
+	return v, nil
+}
+
+// SchemaNewer is the fault for a schema that a newer binary has made.
+func SchemaNewer(what string, found, known int) error {
+	return &fault.Error{
+		Kind: fault.Conflict, Code: "schema_newer",
+		Detail: fmt.Sprintf("%s is version %d, this ferryman knows up to %d", what, found, known),
+		Hint:   "run the ferryman that made it or a newer one, or restore the store's backup from before the upgrade",
+	}
+}
+
+// steps reads the migrations of one dialect, whose files are named
+// 0001_what_it_does.sql, in order and without gaps.
+func steps(files fs.FS, dialect Dialect) ([]Migration, error) {
+	names, err := fs.Glob(files, "migrations/"+string(dialect)+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var all []Migration
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		base := strings.TrimSuffix(name[strings.LastIndexByte(name, '/')+1:], ".sql")
+		number, title, _ := strings.Cut(base, "_")
+		v, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: its name begins with no number", name)
+		}
+		all = append(all, Migration{Version: v, Name: title, sql: string(text)})
+	}
+	slices.SortFunc(all, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
+	for i, m := range all {
+		if m.Version != i+1 {
+			return nil, fmt.Errorf("migration %04d is missing or doubled for %s", i+1, dialect)
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no migrations for " + string(dialect))
+	}
+	return all, nil
+}

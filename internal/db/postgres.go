@@ -1,0 +1,101 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"ferryman/internal/fault"
+)
+
+func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
+	d.dialect = Postgres
+	cfg, err := pgxpool.ParseConfig(rawURL)
+	if err != nil {
+		// The parser's own message quotes the URL.
+		return &fault.Error{
+			Kind: fault.Unconfigured, Code: "store_url",
+			Detail: "the store's URL is not a PostgreSQL URL",
+			Hint:   "write postgres://user:password@host:5432/database and percent-encode special characters in the password",
+		}
+	}
+	if u, err := url.Parse(rawURL); err == nil && !u.Query().Has("pool_max_conns") {
+		cfg.MaxConns = 16
+	}
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "ferryman"
+	}
+	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		return d.unreachable(rawURL, err)
+	}
+	d.write = stdlib.OpenDBFromPool(d.pool)
+	d.read = d.write
+	if err := d.pool.Ping(ctx); err != nil {
+		_ = d.Close()
+		return d.unreachable(rawURL, err)
+	}
+	return nil
+}
+
+func (d *DB) unreachable(rawURL string, err error) error {
+	f := &fault.Error{
+		Kind: fault.Unavailable, Code: "store_unavailable",
+		Detail: "cannot reach the store " + redacted(rawURL),
+		Hint:   "check that PostgreSQL runs there and that FERRYMAN_STORE_URL names the right host and port",
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		f.Err = err // pgx names host, user and database, never the password
+		return f
+	}
+	f.Err = errors.New(pg.Message)
+	switch pg.Code {
+	case "28P01", "28000":
+		f.Kind, f.Code, f.Hint = fault.Unconfigured, "store_auth", "check user and password in FERRYMAN_STORE_URL"
+	case "3D000":
+		f.Kind, f.Code, f.Hint = fault.Unconfigured, "store_missing", "create the database first: CREATE DATABASE …"
+	}
+	return f
+}
+
+// classify says whether an error of a statement may go away by itself. Errors
+// of either database that are not recognised stay as they are and count as
+// internal.
+func (d *DB) classify(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch {
+		case pg.Code == "42501":
+			return &fault.Error{
+				Kind: fault.Unconfigured, Code: "store_rights", Detail: "the store refuses: " + pg.Message, Err: err,
+				Hint: "give the user of FERRYMAN_STORE_URL the rights to create and change tables in its schema",
+			}
+		case pg.Code[:2] == "08", pg.Code[:2] == "53", pg.Code[:2] == "57", pg.Code[:2] == "40":
+			return unavailable(err)
+		}
+		return err
+	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || pgconn.SafeToRetry(err) {
+		return unavailable(err)
+	}
+	if code, ok := sqliteCode(err); ok && transientSQLite(code) {
+		return unavailable(err)
+	}
+	return err
+}
+
+func unavailable(err error) error {
+	return &fault.Error{
+		Kind: fault.Unavailable, Code: "store_unavailable",
+		Detail: fmt.Sprintf("the store does not answer: %v", err), Err: nil,
+	}
+}

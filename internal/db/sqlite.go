@@ -1,0 +1,104 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"ferryman/internal/fault"
+)
+
+// Readers beyond this many wait: more would only compete for the page cache.
+const sqliteReaders = 4
+
+func (d *DB) openSQLite(ctx context.Context, rawURL, synchronous string) error {
+	d.dialect = SQLite
+	path, err := sqlitePath(rawURL)
+	if err != nil {
+		return err
+	}
+	d.path = path
+	if synchronous == "" {
+		synchronous = "FULL"
+	}
+	// State may hold what only its owner should read.
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return cannotOpen(path, err)
+	}
+	pragmas := url.Values{"_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)",
+		"synchronous(" + synchronous + ")",
+	}}
+	writer := clonePragmas(pragmas)
+	writer.Set("_txlock", "immediate") // take the write lock at BEGIN: no deadlock by upgrade
+	reader := clonePragmas(pragmas)
+	reader.Add("_pragma", "query_only(1)")
+
+	if d.write, err = sql.Open("sqlite", dsn(path, writer)); err != nil {
+		return cannotOpen(path, err)
+	}
+	d.write.SetMaxOpenConns(1)
+	if d.read, err = sql.Open("sqlite", dsn(path, reader)); err != nil {
+		return cannotOpen(path, err)
+	}
+	d.read.SetMaxOpenConns(sqliteReaders)
+	d.read.SetMaxIdleConns(sqliteReaders)
+	// The writer goes first: it creates the file.
+	for _, pool := range []*sql.DB{d.write, d.read} {
+		if err := pool.PingContext(ctx); err != nil {
+			_ = d.Close()
+			return cannotOpen(path, err)
+		}
+	}
+	return nil
+}
+
+// sqlitePath reads sqlite:///absolute/path and sqlite:relative/path.
+func sqlitePath(rawURL string) (string, error) {
+	u, err := url.Parse(rawURL)
+	bad := &fault.Error{
+		Kind: fault.Unconfigured, Code: "store_url",
+		Detail: "the store's URL does not name a SQLite file",
+		Hint:   "write sqlite:///var/lib/ferryman/ferryman.db: three slashes, then the absolute path",
+	}
+	if err != nil || u.Host != "" || u.User != nil || u.RawQuery != "" {
+		return "", bad
+	}
+	path := u.Path
+	if u.Opaque != "" {
+		if path, err = url.PathUnescape(u.Opaque); err != nil {
+			return "", bad
+		}
+	}
+	if path == "" || strings.HasSuffix(path, "/") || strings.ContainsRune(path, 0) {
+		return "", bad
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", cannotOpen(path, err)
+	}
+	return abs, nil
+}
+
+func dsn(path string, params url.Values) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: params.Encode()}
+	return u.String()
+}
+
+func clonePragmas(v url.Values) url.Values {
+	return url.Values{"_pragma": append([]string(nil), v["_pragma"]...)}
+}
+
+func cannotOpen(path string, err error) error {
+	return &fault.Error{
+		Kind: fault.Unavailable, Code: "store_unavailable",
+		Detail: fmt.Sprintf("cannot open the store %s", path), Err: err,
+		Hint: "check that the folder can be written by this user, or name another file with --store or FERRYMAN_STORE_URL",
+	}
+}

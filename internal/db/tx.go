@@ -1,0 +1,110 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// Tx is one transaction of the store. Its clock stands still.
+type Tx struct {
+	db  *DB
+	now time.Time
+	q   interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+	sqlTx *sql.Tx // SQLite
+	pgxTx pgx.Tx  // PostgreSQL
+}
+
+// Tx runs fn in a transaction, commits when fn returns nil and rolls back
+// otherwise, also on a panic. When Tx returns nil everything is durable; after
+// an error nothing has happened, unless the connection broke during the commit.
+func (d *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
+	if d.dialect == Postgres {
+		return d.postgresTx(ctx, fn)
+	}
+	t, err := d.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", d.classify(err))
+	}
+	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	if err := fn(&Tx{db: d, now: d.Now(), q: t, sqlTx: t}); err != nil {
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", d.classify(err))
+	}
+	return nil
+}
+
+// postgresTx begins the transaction on the driver's own connection, so that the
+// job engine, which speaks pgx, writes in the same one.
+func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", d.classify(err))
+	}
+	defer conn.Close() //nolint:errcheck // gives the connection back to the pool
+	var t pgx.Tx
+	err = conn.Raw(func(driverConn any) error {
+		var err error
+		t, err = driverConn.(*stdlib.Conn).Conn().Begin(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("begin: %w", d.classify(err))
+	}
+	// A rollback must reach the server even if ctx is what ended fn.
+	defer func() {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := t.Rollback(undo); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
+			d.log.Warn("roll back", "err", err)
+		}
+	}()
+	if err := fn(&Tx{db: d, now: d.Now(), q: conn, pgxTx: t}); err != nil {
+		return err
+	}
+	if err := t.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", d.classify(err))
+	}
+	return nil
+}
+
+// Now is when the transaction began, the same however often it is asked.
+func (t *Tx) Now() time.Time { return t.now }
+
+// SQL is the transaction for the job engine on SQLite; nil on PostgreSQL.
+func (t *Tx) SQL() *sql.Tx { return t.sqlTx }
+
+// PGX is the transaction for the job engine on PostgreSQL; nil on SQLite.
+func (t *Tx) PGX() pgx.Tx { return t.pgxTx }
+
+// Exec runs a statement and gives the number of rows that it changed.
+func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := t.q.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, t.db.classify(err)
+	}
+	return res.RowsAffected()
+}
+
+// Query reads within the transaction. The rows must be closed before the next
+// statement.
+func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := t.q.QueryContext(ctx, query, args...)
+	return rows, t.db.classify(err)
+}
+
+// QueryRow reads one row within the transaction.
+func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return t.q.QueryRowContext(ctx, query, args...)
+}
