@@ -1,0 +1,197 @@
+// Package jobs runs coarse work, such as syncs, durably: on one process with
+// SQLite, spread over all nodes with PostgreSQL.
+//
+// River is the engine and does not show outside this package. A job is enqueued
+// in a transaction of the store and happens at least once after that transaction
+// committed: a handler must be safe to repeat. Work that a killed process left
+// running is handed to a living one within a second or so (see recover.go).
+// Schedules are rows, so that a tick fires once however many nodes there are.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"ferryman/internal/db"
+)
+
+// Args are a job's arguments, stored as JSON. Kind names the handler and never
+// changes once jobs of it may be stored. Fields tagged `river:"unique"` tell
+// jobs apart in Enqueue; without any tag, all fields do.
+type Args interface{ Kind() string }
+
+// Job is one run of a job by a handler.
+type Job[A Args] struct {
+	Args A
+	done func(ctx context.Context, tx *db.Tx) error
+}
+
+// Complete marks the job as done in tx, so that it is done exactly if the
+// handler's own writes in tx are. The handler then returns nil.
+func (j Job[A]) Complete(ctx context.Context, tx *db.Tx) error { return j.done(ctx, tx) }
+
+// ErrLost is the cause of a handler's context when this node can no longer be
+// sure that the job is its own: another node may have begun it again.
+var ErrLost = errors.New("the node lost its place in the cluster")
+
+// Later makes a handler's job come again after d without counting as a failure.
+func Later(d time.Duration) error { return river.JobSnooze(d) }
+
+// Options tune an Engine.
+type Options struct {
+	// Node names this process; unique among the processes of the store.
+	Node   string
+	Logger *slog.Logger
+	// Grace is how long Stop lets handlers finish before it cancels them; 8 s by
+	// default.
+	Grace time.Duration
+}
+
+// Engine works the store's jobs. Register handlers, queues and schedules, then
+// Start it once.
+type Engine struct {
+	db      *db.DB
+	node    string
+	log     *slog.Logger
+	grace   time.Duration
+	client  client
+	workers *river.Workers
+	queues  map[string]river.QueueConfig
+
+	schedules []Schedule
+
+	mu      sync.Mutex
+	running map[int64]context.CancelCauseFunc // by job id
+	halting bool
+
+	cancel context.CancelFunc // ends the loops
+	loops  sync.WaitGroup
+	free   []func() // run in reverse order at the end
+}
+
+// New makes an engine that can enqueue at once and works after Start.
+func New(d *db.DB, opts Options) (*Engine, error) {
+	e := &Engine{
+		db: d, node: opts.Node, log: opts.Logger, grace: opts.Grace,
+		workers: river.NewWorkers(),
+		queues:  map[string]river.QueueConfig{},
+		running: map[int64]context.CancelCauseFunc{},
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if e.grace == 0 {
+		e.grace = 8 * time.Second
+	}
+	var err error
+	if e.client, err = newClient(d, &river.Config{SkipUnknownJobCheck: true, Logger: e.riverLogger()}); err != nil {
+		return nil, fmt.Errorf("set up the job engine: %w", err)
+	}
+	return e, nil
+}
+
+// Node is this process's name.
+func (e *Engine) Node() string { return e.node }
+
+// Queue makes this node work the named queue with so many handlers at a time.
+func (e *Engine) Queue(name string, handlers int) {
+	e.queues[name] = river.QueueConfig{MaxWorkers: handlers}
+}
+
+// Handle registers the handler of jobs with arguments A. An error makes the job
+// come again later, with growing pauses, unless it is one of Later. When the
+// engine stops or loses the job, ctx is cancelled; the job then goes back to the
+// queue whatever the handler returns, unless it was completed.
+func Handle[A Args](e *Engine, handler func(ctx context.Context, job Job[A]) error) {
+	river.AddWorker(e.workers, &worker[A]{e: e, handler: handler})
+}
+
+// Enqueue adds a job to a queue in tx. If a job that is equal in kind and unique
+// fields waits or runs already, it adds nothing and tells so.
+func (e *Engine) Enqueue(ctx context.Context, tx *db.Tx, queue string, args Args) (added bool, err error) {
+	added, err = e.client.insert(ctx, tx, args, &river.InsertOpts{
+		Queue: queue,
+		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
+			rivertype.JobStateRetryable, rivertype.JobStateScheduled,
+		}},
+	})
+	if err != nil {
+		return false, fmt.Errorf("enqueue %s: %w", args.Kind(), err)
+	}
+	return added, nil
+}
+
+// Start takes the node's place among the store's nodes, takes over what dead
+// ones left, and begins to work. It gives db.ErrServed if another process serves
+// the SQLite store. The engine works until Stop, whatever becomes of ctx.
+func (e *Engine) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			e.release()
+		}
+	}()
+	release, err := e.db.Serve()
+	if err != nil {
+		return err
+	}
+	e.free = append(e.free, release)
+	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.cancel = cancel
+	e.free = append(e.free, cancel)
+
+	if e.client, err = newClient(e.db, e.riverConfig()); err != nil {
+		return fmt.Errorf("set up the job engine: %w", err)
+	}
+	if err := e.storeSchedules(ctx); err != nil {
+		return err
+	}
+	if err := e.startRecovery(ctx, loops); err != nil {
+		return err
+	}
+	if err := e.client.Start(loops); err != nil {
+		return fmt.Errorf("start the job engine: %w", err)
+	}
+	e.loops.Go(func() { e.runScheduler(loops) })
+	return nil
+}
+
+// Stop lets handlers finish for the grace period, then cancels them and hands
+// their jobs back. It returns once nothing of the engine runs any more, or when
+// ctx ends: what is then still running is taken over as after a crash.
+func (e *Engine) Stop(ctx context.Context) error {
+	if e.cancel == nil {
+		return nil
+	}
+	soft, cancel := context.WithTimeout(ctx, e.grace)
+	defer cancel()
+	err := e.client.Stop(soft)
+	if err != nil {
+		e.mu.Lock()
+		e.halting = true
+		e.mu.Unlock()
+		err = e.client.StopAndCancel(ctx)
+	}
+	e.cancel()
+	e.loops.Wait()
+	e.release()
+	if err != nil {
+		return fmt.Errorf("stop the job engine: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) release() {
+	for i := len(e.free) - 1; i >= 0; i-- {
+		e.free[i]()
+	}
+	e.free = nil
+}

@@ -1,0 +1,376 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
+	"ferryman/internal/jobs"
+)
+
+const queue = "work"
+
+type greet struct {
+	Name string `json:"name" river:"unique"`
+	Note string `json:"note"`
+}
+
+func (greet) Kind() string { return "greet" }
+
+// inTime bounds every wait; only a broken engine makes a test last so long.
+const inTime = 20 * time.Second
+
+func run(t *testing.T, test func(t *testing.T, d *db.DB)) {
+	dbtest.Run(t, db.Options{}, test, jobs.Migrate)
+}
+
+func newEngine(t *testing.T, d *db.DB, node string, handler func(context.Context, jobs.Job[greet]) error) *jobs.Engine {
+	t.Helper()
+	e, err := jobs.New(d, jobs.Options{Node: node, Grace: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs.Handle(e, handler)
+	e.Queue(queue, 2)
+	return e
+}
+
+func start(t *testing.T, e *jobs.Engine) {
+	t.Helper()
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, e) })
+}
+
+func stop(t *testing.T, e *jobs.Engine) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	defer cancel()
+	if err := e.Stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func enqueue(t *testing.T, d *db.DB, e *jobs.Engine, args jobs.Args) (added bool) {
+	t.Helper()
+	err := d.Tx(t.Context(), func(tx *db.Tx) (err error) {
+		added, err = e.Enqueue(t.Context(), tx, queue, args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return added
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(inTime):
+		t.Fatal("nothing came in time")
+		panic("unreachable")
+	}
+}
+
+func TestJobRunsOnceItsTransactionCommits(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		got := make(chan string, 10)
+		e := newEngine(t, d, "n1", func(_ context.Context, j jobs.Job[greet]) error {
+			got <- j.Args.Name
+			return nil
+		})
+		start(t, e)
+		undo := errors.New("undo")
+		err := d.Tx(t.Context(), func(tx *db.Tx) error {
+			if _, err := e.Enqueue(t.Context(), tx, queue, greet{Name: "never"}); err != nil {
+				return err
+			}
+			return undo
+		})
+		if !errors.Is(err, undo) {
+			t.Fatal(err)
+		}
+		enqueue(t, d, e, greet{Name: "Ada"})
+		if name := receive(t, got); name != "Ada" {
+			t.Errorf("ran %s", name)
+		}
+	})
+}
+
+func TestEqualJobsAreOne(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		begun, goOn := make(chan string, 10), make(chan struct{})
+		e := newEngine(t, d, "n1", func(_ context.Context, j jobs.Job[greet]) error {
+			begun <- j.Args.Note
+			<-goOn
+			return nil
+		})
+		if !enqueue(t, d, e, greet{"Ada", "first"}) || enqueue(t, d, e, greet{"Ada", "second"}) {
+			t.Error("a waiting job did not stand for its equal")
+		}
+		start(t, e)
+		if note := receive(t, begun); note != "first" {
+			t.Errorf("ran %s", note)
+		}
+		if enqueue(t, d, e, greet{"Ada", "third"}) {
+			t.Error("a running job did not stand for its equal")
+		}
+		if !enqueue(t, d, e, greet{"Grace", "other"}) {
+			t.Error("a different job was taken for equal")
+		}
+		receive(t, begun)
+		close(goOn)
+		await(t, func() bool { return enqueue(t, d, e, greet{"Ada", "fourth"}) })
+		if note := receive(t, begun); note != "fourth" {
+			t.Errorf("ran %s", note)
+		}
+	})
+}
+
+// await asks until cond holds.
+func await(t *testing.T, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(inTime)
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("the condition did not come true in time")
+		}
+	}
+}
+
+func TestLaterComesAgain(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		runs := make(chan int, 10)
+		n := 0
+		e := newEngine(t, d, "n1", func(context.Context, jobs.Job[greet]) error {
+			n++
+			runs <- n
+			if n < 3 {
+				return jobs.Later(10 * time.Millisecond)
+			}
+			return nil
+		})
+		start(t, e)
+		enqueue(t, d, e, greet{Name: "Ada"})
+		for want := 1; want <= 3; want++ {
+			if got := receive(t, runs); got != want {
+				t.Fatalf("run %d, want %d", got, want)
+			}
+		}
+	})
+}
+
+func TestCompleteIsPartOfTheHandlersTransaction(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		done := make(chan error, 1)
+		e := newEngine(t, d, "n1", func(ctx context.Context, j jobs.Job[greet]) error {
+			err := d.Tx(ctx, func(tx *db.Tx) error { return j.Complete(ctx, tx) })
+			done <- err
+			<-ctx.Done() // the process "dies" here: the job must count as done
+			return ctx.Err()
+		})
+		start(t, e)
+		enqueue(t, d, e, greet{Name: "Ada"})
+		if err := receive(t, done); err != nil {
+			t.Fatal(err)
+		}
+		var state string
+		if err := d.QueryRow(t.Context(), "SELECT state FROM river_job").Scan(&state); err != nil || state != "completed" {
+			t.Errorf("job is %s, %v", state, err)
+		}
+	})
+}
+
+func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		begun := make(chan string, 10)
+		handler := func(ctx context.Context, _ jobs.Job[greet]) error {
+			begun <- "first"
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		first := newEngine(t, d, "n1", handler)
+		start(t, first)
+		enqueue(t, d, first, greet{Name: "Ada"})
+		receive(t, begun)
+		stop(t, first)
+
+		second := newEngine(t, d, "n2", func(context.Context, jobs.Job[greet]) error {
+			begun <- "second"
+			return nil
+		})
+		start(t, second)
+		if by := receive(t, begun); by != "second" {
+			t.Errorf("ran by %s", by)
+		}
+	})
+}
+
+func TestWorkOfADeadNodeGoesOn(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		begun := make(chan struct{}, 1)
+		e := newEngine(t, d, "n2", func(context.Context, jobs.Job[greet]) error {
+			begun <- struct{}{}
+			return nil
+		})
+		enqueue(t, d, e, greet{Name: "Ada"})
+		attemptedBy := `'["n1"]'`
+		if d.Dialect() == db.Postgres {
+			attemptedBy = "ARRAY['n1']"
+		}
+		err := d.Tx(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), "UPDATE river_job SET state = 'running', attempt = 1, attempted_by = "+attemptedBy)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := time.Now()
+		start(t, e)
+		receive(t, begun)
+		if took := time.Since(before); took > 5*time.Second {
+			t.Errorf("it took %v to take over", took)
+		}
+	})
+}
+
+func TestWorkOfALivingNodeIsLeftAlone(t *testing.T) {
+	d := postgres(t)
+	begun, goOn := make(chan string, 10), make(chan struct{})
+	handler := func(node string) func(context.Context, jobs.Job[greet]) error {
+		return func(context.Context, jobs.Job[greet]) error {
+			begun <- node
+			<-goOn
+			return nil
+		}
+	}
+	first, second := newEngine(t, d, "n1", handler("n1")), newEngine(t, d, "n2", handler("n2"))
+	start(t, first)
+	enqueue(t, d, first, greet{Name: "Ada"})
+	receive(t, begun)
+	start(t, second)
+	// The second node looks twice a second and takes over after two: three
+	// seconds of looking are what a mistake would need.
+	select {
+	case node := <-begun:
+		t.Errorf("%s took over a living node's job", node)
+	case <-time.After(3 * time.Second):
+	}
+	close(goOn)
+}
+
+func TestANodeRejoinsWhenItsConnectionBreaks(t *testing.T) {
+	d := postgres(t)
+	e := newEngine(t, d, "n1", func(context.Context, jobs.Job[greet]) error { return nil })
+	start(t, e)
+	holder := func() (pid int) {
+		_ = d.QueryRow(t.Context(), `SELECT pid FROM pg_locks WHERE locktype = 'advisory'
+			AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('ferryman.node:n1', 0)`).Scan(&pid)
+		return pid
+	}
+	before := holder()
+	if before == 0 {
+		t.Fatal("the node holds no lock")
+	}
+	if err := d.QueryRow(t.Context(), "SELECT pg_terminate_backend($1)", before).Scan(new(bool)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { now := holder(); return now != 0 && now != before })
+}
+
+func TestNodeNamesAreUnique(t *testing.T) {
+	d := postgres(t)
+	nothing := func(context.Context, jobs.Job[greet]) error { return nil }
+	start(t, newEngine(t, d, "n1", nothing))
+	if err := newEngine(t, d, "n1", nothing).Start(t.Context()); err == nil {
+		t.Error("two nodes of one name started")
+	}
+}
+
+func TestATickFiresOnceHoweverManyNodes(t *testing.T) {
+	d := postgres(t)
+	var mu sync.Mutex
+	fired := map[time.Time]int{}
+	for i := range 3 {
+		e := newEngine(t, d, fmt.Sprintf("n%d", i), func(context.Context, jobs.Job[greet]) error { return nil })
+		e.Every(jobs.Schedule{Name: "often", Every: 50 * time.Millisecond, CatchUp: jobs.All,
+			Fire: func(_ context.Context, _ *db.Tx, tick time.Time) error {
+				mu.Lock()
+				defer mu.Unlock()
+				fired[tick]++
+				return nil
+			}})
+		start(t, e)
+	}
+	await(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(fired) >= 30 })
+	mu.Lock()
+	defer mu.Unlock()
+	for tick, n := range fired {
+		if n != 1 {
+			t.Errorf("the tick of %v fired %d times", tick, n)
+		}
+	}
+}
+
+func TestScheduleSurvivesAndFailedFireIsDueAgain(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		fired := make(chan time.Time, 100)
+		fail := true
+		schedule := jobs.Schedule{Name: "daily", Every: 24 * time.Hour, CatchUp: jobs.Once,
+			Fire: func(_ context.Context, _ *db.Tx, tick time.Time) error {
+				fired <- tick
+				if fail {
+					fail = false
+					return errors.New("boom")
+				}
+				return nil
+			}}
+		nothing := func(context.Context, jobs.Job[greet]) error { return nil }
+		e := newEngine(t, d, "n1", nothing)
+		e.Every(schedule)
+		start(t, e)
+		first, again := receive(t, fired), receive(t, fired)
+		if !first.Equal(again) {
+			t.Errorf("fired for %v, then for %v", first, again)
+		}
+		next := func() (at db.Time) {
+			if err := d.QueryRow(t.Context(), "SELECT next_run_at FROM schedules WHERE name = 'daily'").Scan(&at); err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+		await(t, func() bool { return next().Equal(first.Add(24 * time.Hour)) })
+		stop(t, e)
+
+		schedule.Every = time.Hour
+		e = newEngine(t, d, "n2", nothing)
+		e.Every(schedule)
+		before := d.Now()
+		start(t, e)
+		if at := next(); at.After(d.Now().Add(time.Hour)) || at.Before(before.Add(time.Hour)) {
+			t.Errorf("after the interval became an hour, the next tick is at %v", at)
+		}
+	})
+}
+
+func TestSQLiteStoreIsServedByOneProcess(t *testing.T) {
+	url := "sqlite://" + t.TempDir() + "/store.db"
+	nothing := func(context.Context, jobs.Job[greet]) error { return nil }
+	start(t, newEngine(t, dbtest.Open(t, url, db.Options{}, jobs.Migrate), "n1", nothing))
+	err := newEngine(t, dbtest.Open(t, url, db.Options{}, jobs.Migrate), "n2", nothing).Start(t.Context())
+	if !errors.Is(err, db.ErrServed) {
+		t.Errorf("second engine: %v", err)
+	}
+}

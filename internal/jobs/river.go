@@ -1,0 +1,182 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"ferryman/internal/db"
+)
+
+// client hides which kind of transaction River's client is made for.
+type client interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+	insert(ctx context.Context, tx *db.Tx, args Args, opts *river.InsertOpts) (added bool, err error)
+}
+
+type riverClient[TTx any] struct {
+	*river.Client[TTx]
+	tx func(*db.Tx) TTx
+}
+
+func (c riverClient[TTx]) insert(ctx context.Context, tx *db.Tx, args Args, opts *river.InsertOpts) (bool, error) {
+	res, err := c.InsertTx(ctx, c.tx(tx), args, opts)
+	if err != nil {
+		return false, err
+	}
+	return !res.UniqueSkippedAsDuplicate, nil
+}
+
+func newClient(d *db.DB, cfg *river.Config) (client, error) {
+	if d.Dialect() == db.Postgres {
+		c, err := river.NewClient(riverpgxv5.New(d.Pool()), cfg)
+		return riverClient[pgx.Tx]{c, (*db.Tx).PGX}, err
+	}
+	c, err := river.NewClient(riversqlite.New(d.Writer()), cfg)
+	return riverClient[*sql.Tx]{c, (*db.Tx).SQL}, err
+}
+
+func (e *Engine) riverConfig() *river.Config {
+	poll := 200 * time.Millisecond // a fallback: PostgreSQL notifies
+	sqlite := e.db.Dialect() == db.SQLite
+	if sqlite {
+		poll = 100 * time.Millisecond
+	}
+	return &river.Config{
+		ID:                e.node,
+		Workers:           e.workers,
+		Queues:            e.queues,
+		FetchCooldown:     20 * time.Millisecond,
+		FetchPollInterval: poll,
+		PollOnly:          sqlite,
+		// Handlers have their own limits, and a job's age says nothing about
+		// whether its node lives: recover.go finds that out.
+		JobTimeout:           -1,
+		RescueStuckJobsAfter: 10 * 365 * 24 * time.Hour,
+		ReindexerSchedule:    never{},
+		Logger:               e.riverLogger(),
+	}
+}
+
+// never is a schedule that stays in the future: reindexing locks out the only
+// writer on SQLite, and the job table is small.
+type never struct{}
+
+func (never) Next(t time.Time) time.Time { return t.AddDate(100, 0, 0) }
+
+// riverLogger passes on what an operator may have to act on.
+func (e *Engine) riverLogger() *slog.Logger {
+	return slog.New(atLeastWarn{e.log.Handler()})
+}
+
+type atLeastWarn struct{ slog.Handler }
+
+func (h atLeastWarn) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
+}
+
+func (h atLeastWarn) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return atLeastWarn{h.Handler.WithAttrs(attrs)}
+}
+
+func (h atLeastWarn) WithGroup(name string) slog.Handler {
+	return atLeastWarn{h.Handler.WithGroup(name)}
+}
+
+type worker[A Args] struct {
+	river.WorkerDefaults[A]
+	e       *Engine
+	handler func(ctx context.Context, job Job[A]) error
+}
+
+// Work implements river.Worker.
+func (w *worker[A]) Work(ctx context.Context, row *river.Job[A]) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w.e.track(row.ID, cancel)
+	defer w.e.untrack(row.ID)
+
+	err := w.handler(ctx, Job[A]{Args: row.Args, done: func(ctx context.Context, tx *db.Tx) error {
+		return complete(ctx, w.e.db.Dialect(), tx, row)
+	}})
+	if err != nil && ctx.Err() != nil && w.e.stopping() {
+		return river.JobSnooze(0) // hand it back: another node, or the next start, goes on at once
+	}
+	return err
+}
+
+func complete[A Args](ctx context.Context, dialect db.Dialect, tx *db.Tx, row *river.Job[A]) error {
+	var err error
+	if dialect == db.Postgres {
+		_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx.PGX(), row)
+	} else {
+		_, err = river.JobCompleteTx[*riversqlite.Driver](ctx, tx.SQL(), row)
+	}
+	return err
+}
+
+func (e *Engine) track(id int64, cancel context.CancelCauseFunc) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running[id] = cancel
+}
+
+func (e *Engine) untrack(id int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.running, id)
+}
+
+func (e *Engine) stopping() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.halting
+}
+
+// Migrate brings the engine's tables up to date; give it to db.Migrate.
+func Migrate(ctx context.Context, d *db.DB) error {
+	if d.Dialect() == db.Postgres {
+		return migrate(ctx, riverpgxv5.New(d.Pool()))
+	}
+	return migrate(ctx, riversqlite.New(d.Writer()))
+}
+
+func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx]) error {
+	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	all := m.AllVersions()
+	if len(all) == 0 {
+		return errors.New("the job engine brings no migrations")
+	}
+	existing, err := m.ExistingVersions(ctx)
+	if err != nil {
+		return err
+	}
+	newest := all[len(all)-1].Version
+	at := math.MinInt
+	for _, v := range existing {
+		at = max(at, v.Version)
+	}
+	if at > newest {
+		return db.SchemaNewer("the job engine's schema", at, newest)
+	}
+	if at == newest {
+		return nil
+	}
+	_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
