@@ -1,0 +1,280 @@
+package ledger_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
+	"ferryman/internal/ledger"
+)
+
+// clock is a clock that tests move.
+type clock struct{ micros atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.micros.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
+	return c
+}
+
+func (c *clock) now() time.Time            { return time.UnixMicro(c.micros.Load()).UTC() }
+func (c *clock) add(d time.Duration)       { c.micros.Add(d.Microseconds()) }
+func (c *clock) options() db.Options       { return db.Options{Clock: c.now} }
+func micros(d time.Duration) time.Duration { return d.Truncate(time.Microsecond) }
+
+func register(t *testing.T, l *ledger.Ledger, c ledger.Cron) ledger.Cron {
+	t.Helper()
+	c.Name, c.Kind = "Nightly", ledger.Sync
+	got, err := l.Register(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func end(t *testing.T, d *db.DB, l *ledger.Ledger, id int64, o ledger.Outcome) error {
+	t.Helper()
+	return d.Tx(t.Context(), func(tx *db.Tx) error { return l.End(t.Context(), tx, id, o) })
+}
+
+func TestExecutionFromStartToEnd(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l, ctx := ledger.New(d), t.Context()
+		cron := register(t, l, ledger.Cron{Slug: "nightly", MaxRunning: 1, MaxRuntime: time.Hour})
+		started := c.now()
+		e, replayed, err := l.Start(ctx, ledger.Start{Cron: "nightly", Trigger: ledger.Schedule, Holder: "n1", Lease: time.Minute})
+		if err != nil || replayed {
+			t.Fatal(err, replayed)
+		}
+		if e.Status != ledger.Running || !e.StartedAt.Equal(started) || e.Trigger != ledger.Schedule || e.Holder != "n1" ||
+			!e.EndedAt.IsZero() || !e.LeaseUntil.Equal(started.Add(time.Minute)) || !e.DeadlineAt.Equal(started.Add(time.Hour)) {
+			t.Fatalf("started as %+v", e)
+		}
+		if err := l.Say(ctx, e.ID, ledger.Message{Type: ledger.Info, Text: "half\x00way \xff"}); err != nil {
+			t.Fatal(err)
+		}
+		c.add(61 * time.Second)
+		outcome := ledger.Outcome{
+			Status: ledger.Success, Counts: ledger.Counts{Read: 6, Written: 5, Deleted: 1, Rejected: 2},
+			Result: json.RawMessage(`{"batches":1}`), Messages: []ledger.Message{{Type: ledger.Succeeded, Text: "done"}},
+		}
+		if err := end(t, d, l, e.ID, outcome); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(t, d, l, e.ID, ledger.Outcome{Status: ledger.Failed}); !errors.Is(err, ledger.ErrEnded) {
+			t.Fatalf("second end: %v", err)
+		}
+		got, err := l.Recent(ctx, cron.ID, 10)
+		if err != nil || len(got) != 1 {
+			t.Fatal(got, err)
+		}
+		if g := got[0]; g.Status != ledger.Success || g.EndedAt.Sub(g.StartedAt) != micros(61*time.Second) ||
+			g.Counts != outcome.Counts || string(g.Result) != `{"batches":1}` || g.Reason != "" {
+			t.Errorf("ended as %+v", g)
+		}
+		messages, err := l.Messages(ctx, e.ID, 0, 10)
+		if err != nil || len(messages) != 2 || messages[0].Text != "half\ufffdway \ufffd" || messages[1].Text != "done" {
+			t.Errorf("messages %+v, %v", messages, err)
+		}
+		if next, err := l.Messages(ctx, e.ID, messages[0].ID, 10); err != nil || len(next) != 1 || next[0].Type != ledger.Succeeded {
+			t.Errorf("messages after the first: %+v, %v", next, err)
+		}
+	})
+}
+
+func TestStartRefuses(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		l, ctx := ledger.New(d), t.Context()
+		register(t, l, ledger.Cron{Slug: "off", MaxRunning: 1})
+		if err := l.SetActive(ctx, "off", false); err != nil {
+			t.Fatal(err)
+		}
+		for slug, want := range map[string]error{"unknown": ledger.ErrNoCron, "off": ledger.ErrInactive} {
+			if _, _, err := l.Start(ctx, ledger.Start{Cron: slug, Trigger: ledger.CLI}); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", slug, err, want)
+			}
+		}
+		if err := l.SetActive(ctx, "unknown", true); !errors.Is(err, ledger.ErrNoCron) {
+			t.Error(err)
+		}
+		if _, err := l.Execution(ctx, 77); !errors.Is(err, ledger.ErrNoExecution) {
+			t.Error(err)
+		}
+	})
+}
+
+// Never more than the limit, and never fewer when more want to run.
+func TestAdmissionUnderConcurrency(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		l := ledger.New(d)
+		for _, limit := range []int64{1, 3, 0} {
+			slug := fmt.Sprintf("limit-%d", limit)
+			register(t, l, ledger.Cron{Slug: slug, MaxRunning: limit})
+			for round := range 5 {
+				admitted := startMany(t, l, slug, 32)
+				want := int(limit)
+				if limit == 0 {
+					want = 32
+				}
+				if len(admitted) != want {
+					t.Fatalf("%s, round %d: %d admitted, want %d", slug, round, len(admitted), want)
+				}
+				for _, id := range admitted {
+					if err := end(t, d, l, id, ledger.Outcome{Status: ledger.Success}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	})
+}
+
+func startMany(t *testing.T, l *ledger.Ledger, slug string, n int) (admitted []int64) {
+	t.Helper()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			e, _, err := l.Start(t.Context(), ledger.Start{Cron: slug, Trigger: ledger.HTTP, Holder: "n"})
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				admitted = append(admitted, e.ID)
+			} else if !errors.Is(err, ledger.ErrRunning) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	return admitted
+}
+
+func TestLeaseRunsOut(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l, ctx := ledger.New(d), t.Context()
+		register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
+		start := func(request string) (ledger.Execution, bool, error) {
+			return l.Start(ctx, ledger.Start{Cron: "s", Trigger: ledger.HTTP, Holder: "n1", Request: request, Lease: 3 * time.Second})
+		}
+		first, _, err := start("r")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.add(2 * time.Second)
+		if err := l.Renew(ctx, first.ID, 3*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		c.add(2 * time.Second)
+		if _, _, err := start("other"); !errors.Is(err, ledger.ErrRunning) {
+			t.Fatalf("admitted beside a living holder: %v", err)
+		}
+		if e, replayed, err := start("r"); err != nil || !replayed || e.ID != first.ID {
+			t.Fatalf("request asked again while it runs: %+v, %v, %v", e, replayed, err)
+		}
+		c.add(2 * time.Second)
+		second, replayed, err := start("r")
+		if err != nil || replayed || second.ID == first.ID || second.Attempt != 2 {
+			t.Fatalf("request of a dead holder: %+v, %v, %v", second, replayed, err)
+		}
+		if err := l.Renew(ctx, first.ID, time.Second); !errors.Is(err, ledger.ErrEnded) {
+			t.Fatalf("renewed after it was taken over: %v", err)
+		}
+		dead, err := l.Execution(ctx, first.ID)
+		if err != nil || dead.Status != ledger.Failed || !dead.CutOff() || dead.Detail != "its holder n1 stopped answering" {
+			t.Errorf("dead execution: %+v, %v", dead, err)
+		}
+		if err := end(t, d, l, second.ID, ledger.Outcome{Status: ledger.Failed, Reason: "timeout"}); err != nil {
+			t.Fatal(err)
+		}
+		if e, replayed, err := start("r"); err != nil || !replayed || e.ID != second.ID {
+			t.Errorf("request asked again after its end: %+v, %v, %v", e, replayed, err)
+		}
+		byRequest, err := l.ByRequest(ctx, first.CronID, "r")
+		if err != nil || byRequest.ID != second.ID {
+			t.Errorf("by request: %+v, %v", byRequest, err)
+		}
+	})
+}
+
+func TestExpireLeasesSparesTheLivingAndTheUnleased(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l, ctx := ledger.New(d), t.Context()
+		ids := map[string]int64{}
+		for slug, lease := range map[string]time.Duration{"short": time.Second, "long": time.Hour, "none": 0} {
+			register(t, l, ledger.Cron{Slug: slug})
+			e, _, err := l.Start(ctx, ledger.Start{Cron: slug, Trigger: ledger.CLI, Holder: "n", Lease: lease})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids[slug] = e.ID
+		}
+		c.add(time.Minute)
+		if err := d.Tx(ctx, func(tx *db.Tx) error { return l.ExpireLeases(ctx, tx) }); err != nil {
+			t.Fatal(err)
+		}
+		for slug, id := range ids {
+			e, err := l.Execution(ctx, id)
+			if err != nil || (e.Status != ledger.Running) != (slug == "short") {
+				t.Errorf("%s: %s, %v", slug, e.Status, err)
+			}
+		}
+	})
+}
+
+func TestLastAdmittedHoldsAdmissionBack(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		l, ctx := ledger.New(d), t.Context()
+		cron := register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
+		admitted := make(chan ledger.Execution, 1)
+		err := d.Tx(ctx, func(tx *db.Tx) error {
+			last, err := l.LastAdmitted(ctx, tx, cron.ID)
+			if err != nil || last != 0 {
+				return fmt.Errorf("last admitted %d, %w", last, err)
+			}
+			go func() {
+				e, _, err := l.Start(context.WithoutCancel(ctx), ledger.Start{Cron: "s", Trigger: ledger.HTTP, Holder: "n"})
+				if err != nil {
+					t.Error(err)
+				}
+				admitted <- e
+			}()
+			select {
+			case e := <-admitted:
+				return fmt.Errorf("execution %d was admitted meanwhile", e.ID)
+			case <-time.After(50 * time.Millisecond):
+				return nil
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := <-admitted
+		if got, err := l.Cron(ctx, "s"); err != nil || got.LastExecution != e.ID {
+			t.Errorf("last admitted %d, want %d, %v", got.LastExecution, e.ID, err)
+		}
+	})
+}
+
+func TestRegisterKeepsWhatOthersDecided(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		l := ledger.New(d)
+		first := register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
+		if err := l.SetActive(t.Context(), "s", false); err != nil {
+			t.Fatal(err)
+		}
+		second := register(t, l, ledger.Cron{Slug: "s", MaxRunning: 2, MaxRuntime: time.Minute})
+		if second.ID != first.ID || second.Active || second.MaxRunning != 2 || second.MaxRuntime != time.Minute {
+			t.Errorf("registered again as %+v", second)
+		}
+	})
+}

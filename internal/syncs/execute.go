@@ -1,0 +1,189 @@
+package syncs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/fault"
+	"ferryman/internal/ledger"
+	"ferryman/internal/pipeline"
+)
+
+var (
+	errLeaseLost  = errors.New("the execution was ended by another hand")
+	errMaxRuntime = &fault.Error{Kind: fault.Timeout, Detail: "the sync took longer than it may"}
+)
+
+// closing is how long the end of an execution may take to be written once the
+// run itself was cancelled.
+const closing = 2 * time.Second
+
+// execute runs the pipeline as the admitted execution e and ends e in the
+// ledger; complete, if not nil, takes part in that transaction. A run that fails
+// is no error here: the ledger has it.
+func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(pipeline.Report), complete func(context.Context, *db.Tx) error) error {
+	log := s.set.log.With("sync", s.sync.Slug, "execution", e.ID, "trigger", string(e.Trigger))
+	log.Info("sync started", "attempt", e.Attempt)
+
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if s.sync.MaxRuntime > 0 {
+		timer := time.AfterFunc(s.sync.MaxRuntime, func() { cancel(errMaxRuntime) })
+		defer timer.Stop()
+	}
+	stopRenewing := s.renew(running, cancel, e.ID)
+	report, err := pipeline.Run(running, s.sync.Source, s.sync.Sink, observe)
+	stopRenewing()
+	if err != nil && running.Err() != nil {
+		err = cutOffBy(running)
+	}
+	if errors.Is(err, errLeaseLost) {
+		log.Warn("sync abandoned", "err", err)
+		return err
+	}
+
+	outcome := outcomeOf(report, err)
+	if outcome.Status == ledger.Cancelled && complete != nil {
+		outcome.Reason, outcome.Detail = ledger.ReasonHandedBack, "stopped in mid-work; it is begun again"
+	}
+	// The end is written even if ctx is what ended the run.
+	ending, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	defer done()
+	handedBack := outcome.Reason == ledger.ReasonHandedBack
+	endErr := s.set.db.Tx(ending, func(tx *db.Tx) error {
+		if err := s.set.ledger.End(ending, tx, e.ID, outcome); err != nil {
+			return err
+		}
+		if complete == nil || handedBack {
+			return nil
+		}
+		return complete(ending, tx)
+	})
+	if endErr != nil {
+		return endErr // the job comes again, and the request has another attempt
+	}
+	s.bell.ring()
+	s.report(ending, e.ID, err)
+	if handedBack {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// cutOffBy is why a run's context ended, in our words rather than those of the
+// driver or engine that noticed.
+func cutOffBy(ctx context.Context) error {
+	for _, ours := range []error{errLeaseLost, errMaxRuntime} {
+		if errors.Is(context.Cause(ctx), ours) {
+			return ours
+		}
+	}
+	return ctx.Err()
+}
+
+// renew keeps the lease until stop is called. When the execution turns out to
+// have ended it cancels the run.
+func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id int64) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(lease / 4)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			err := s.set.ledger.Renew(ctx, id, lease)
+			if errors.Is(err, ledger.ErrEnded) {
+				cancel(errLeaseLost)
+				return
+			}
+			if err != nil && ctx.Err() == nil {
+				s.set.log.Warn("renew lease", "execution", id, "err", err)
+			}
+		}
+	})
+	return func() {
+		end()
+		wg.Wait()
+	}
+}
+
+// report tells the log and whoever else wants to know of a run's end.
+func (s *Syncer) report(ctx context.Context, id int64, err error) {
+	e, readErr := s.set.ledger.Execution(ctx, id)
+	if readErr != nil {
+		s.set.log.Warn("read back execution", "execution", id, "err", readErr)
+		return
+	}
+	log := s.set.log.With("sync", s.sync.Slug, "execution", id, "duration", e.EndedAt.Sub(e.StartedAt))
+	if err != nil {
+		log.Error("sync failed", "reason", e.Reason, "err", err)
+	} else {
+		log.Info("sync done", "read", e.Counts.Read, "written", e.Counts.Written, "deleted", e.Counts.Deleted, "rejected", e.Counts.Rejected)
+	}
+	if s.set.ended == nil {
+		return
+	}
+	if r, err := s.run(e); err == nil {
+		s.set.ended(r)
+	}
+}
+
+// outcomeOf puts the end of a run into the ledger's terms.
+func outcomeOf(r pipeline.Report, err error) ledger.Outcome {
+	total := r.Total()
+	o := ledger.Outcome{
+		Status: ledger.Success,
+		Counts: ledger.Counts{Read: total.Read, Written: total.Written, Deleted: total.Deleted, Rejected: total.Rejected},
+	}
+	o.Result, _ = json.Marshal(r) // holds numbers and strings only: cannot fail
+	for _, t := range r.Tables {
+		o.Messages = append(o.Messages, tableMessage(t))
+	}
+	if err == nil {
+		return o
+	}
+	o.Status, o.Reason, o.Detail = ledger.Failed, fault.CodeOf(err), clip(err.Error())
+	switch {
+	case errors.Is(err, errMaxRuntime):
+		o.Status = ledger.TimedOut
+	case fault.KindOf(err) == fault.Canceled:
+		o.Status, o.Detail = ledger.Cancelled, "called off; nothing of the batch in hand has landed"
+	}
+	level := ledger.Error
+	if o.Status == ledger.Cancelled {
+		level = ledger.Warning
+	}
+	o.Messages = append(o.Messages, ledger.Message{Type: level, Text: o.Detail})
+	return o
+}
+
+func tableMessage(t pipeline.TableCount) ledger.Message {
+	m := ledger.Message{
+		Type: ledger.Info,
+		Text: fmt.Sprintf("%s: %d read, %d written, %d unchanged, %d deleted", t.Table, t.Read, t.Written, t.Unchanged, t.Deleted),
+	}
+	if t.Rejected > 0 {
+		m.Type = ledger.Warning
+		m.Text += fmt.Sprintf(", %d rejected: see ferryman_dead_letters in the target", t.Rejected)
+	}
+	return m
+}
+
+// clip bounds what a failure may say; the rest of a long upstream answer helps
+// nobody.
+func clip(s string) string {
+	const limit = 2000
+	if r := []rune(s); len(r) > limit {
+		return string(r[:limit]) + "…"
+	}
+	return s
+}

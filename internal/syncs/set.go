@@ -1,0 +1,143 @@
+// Package syncs runs pipelines as executions of crons in the ledger: on their
+// schedule, when a caller asks and waits, or when one asks and goes on.
+//
+// Runs of one sync never overlap, on any number of nodes: the cron has one slot.
+// A run that was cut off by a crash or a stop is begun again, by the next start
+// or another node, as a new execution of the same request.
+package syncs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/fault"
+	"ferryman/internal/jobs"
+	"ferryman/internal/ledger"
+	"ferryman/internal/pipeline"
+)
+
+const (
+	// lease is how long a silent holder keeps its slot. It bounds how soon cut off
+	// work goes on after a kill -9.
+	lease = 3 * time.Second
+	// turn is how long a job waits before it asks for the slot again.
+	turn = 200 * time.Millisecond
+	// sweepEvery is how often executions of dead holders are ended that nobody
+	// asks for again.
+	sweepEvery = 5 * time.Second
+)
+
+// Sync is a pipeline with a name and a rhythm.
+type Sync struct {
+	Slug       string // of its cron
+	Name       string
+	Every      time.Duration
+	MaxRuntime time.Duration // a run that takes longer is ended as timed out
+	Source     pipeline.Source
+	Sink       pipeline.Sink
+}
+
+// Options tune a Set.
+type Options struct {
+	Logger *slog.Logger
+	// Ended is told of every run that this process ended; nil tells nobody.
+	Ended func(Run)
+}
+
+// Set is the syncs of this process.
+type Set struct {
+	db     *db.DB
+	ledger *ledger.Ledger
+	engine *jobs.Engine
+	log    *slog.Logger
+	ended  func(Run)
+	syncs  map[string]*Syncer
+	closed chan struct{}
+}
+
+// NewSet makes an empty set and registers its work with the engine. The engine
+// may be nil in a process that only runs syncs itself, with RunNow.
+func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set {
+	s := &Set{
+		db: d, ledger: l, engine: engine, log: opts.Logger, ended: opts.Ended,
+		syncs: map[string]*Syncer{}, closed: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if engine != nil {
+		jobs.Handle(engine, s.work)
+		engine.Every(jobs.Schedule{
+			Name: "ledger-leases", Every: sweepEvery, CatchUp: jobs.Once,
+			Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error { return l.ExpireLeases(ctx, tx) },
+		})
+	}
+	return s
+}
+
+// Add registers a sync: its cron in the ledger, and its queue and schedule with
+// the engine.
+func (s *Set) Add(ctx context.Context, sync Sync) (*Syncer, error) {
+	cron, err := s.ledger.Register(ctx, ledger.Cron{
+		Slug: sync.Slug, Name: sync.Name, Kind: ledger.Sync, MaxRunning: 1, MaxRuntime: sync.MaxRuntime,
+	})
+	if err != nil {
+		return nil, err
+	}
+	sr := &Syncer{set: s, sync: sync, cron: cron.ID, bell: newBell()}
+	s.syncs[sync.Slug] = sr
+	if s.engine != nil {
+		s.engine.Queue(sync.Slug, 1)
+		s.engine.Every(jobs.Schedule{Name: "sync-" + sync.Slug, Every: sync.Every, CatchUp: jobs.Once, Fire: sr.tick})
+	}
+	return sr, nil
+}
+
+// Close lets callers who still wait for a run go. Stop the engine first.
+func (s *Set) Close() { close(s.closed) }
+
+// job is one asked-for run. The request makes it unique: see Syncer.
+type job struct {
+	Sync    string         `json:"sync"    river:"unique"`
+	Request string         `json:"request" river:"unique"`
+	Trigger ledger.Trigger `json:"trigger"`
+}
+
+// Kind implements jobs.Args.
+func (job) Kind() string { return "sync" }
+
+// work runs a job: as an execution if the request has not had its run yet, and
+// in its turn.
+func (s *Set) work(ctx context.Context, j jobs.Job[job]) error {
+	sr := s.syncs[j.Args.Sync]
+	if sr == nil {
+		return fmt.Errorf("sync %s is not known to this node", j.Args.Sync)
+	}
+	e, replayed, err := s.ledger.Start(ctx, ledger.Start{
+		Cron: j.Args.Sync, Trigger: j.Args.Trigger, Holder: s.engine.Node(), Request: j.Args.Request, Lease: lease,
+	})
+	switch {
+	case errors.Is(err, ledger.ErrRunning):
+		return jobs.Later(turn)
+	case errors.Is(err, ledger.ErrInactive):
+		return nil
+	case err != nil:
+		return err
+	case replayed && e.EndedAt.IsZero():
+		return jobs.Later(turn) // another node has it, or had it until its lease runs out
+	case replayed:
+		return nil
+	}
+	return sr.execute(ctx, e, nil, j.Complete)
+}
+
+func (s *Set) shuttingDown() error {
+	return &fault.Error{
+		Kind: fault.Unavailable, Code: "stopping",
+		Detail: "the server is stopping; the sync goes on when it runs again",
+	}
+}

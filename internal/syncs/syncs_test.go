@@ -1,0 +1,332 @@
+package syncs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
+	"ferryman/internal/fault"
+	"ferryman/internal/jobs"
+	"ferryman/internal/ledger"
+	"ferryman/internal/pipeline"
+	"ferryman/internal/syncs"
+)
+
+const inTime = 20 * time.Second
+
+// gate is a source that tests hold up: each read announces itself and waits for
+// its outcome.
+type gate struct {
+	reads chan struct{}
+	goOn  chan error
+}
+
+func newGate() *gate { return &gate{reads: make(chan struct{}, 100), goOn: make(chan error)} }
+
+func (g *gate) Read(ctx context.Context, _ pipeline.Cursor) iter.Seq2[pipeline.Batch, error] {
+	return func(yield func(pipeline.Batch, error) bool) {
+		g.reads <- struct{}{}
+		select {
+		case err := <-g.goOn:
+			table := &pipeline.Table{Name: "things"}
+			yield(pipeline.Batch{Changes: []pipeline.Change{{Table: table, Rows: [][]any{{int64(1)}, {int64(2)}}}}}, err)
+		case <-ctx.Done():
+			yield(pipeline.Batch{}, fmt.Errorf("a driver's words: %w", ctx.Err()))
+		}
+	}
+}
+
+// counter is a sink that counts.
+type counter struct{}
+
+func (counter) Cursor(context.Context) (pipeline.Cursor, error) { return "", nil }
+
+func (counter) Write(_ context.Context, b pipeline.Batch) (landed pipeline.Landed, _ error) {
+	for _, c := range b.Changes {
+		n := int64(len(c.Rows))
+		landed = append(landed, pipeline.TableCount{Table: c.Table.Name, Read: n, Written: n - 1, Unchanged: 1})
+	}
+	return landed, nil
+}
+
+type node struct {
+	*syncs.Syncer
+	engine *jobs.Engine
+	set    *syncs.Set
+	ledger *ledger.Ledger
+	ended  chan syncs.Run
+}
+
+// newNode makes a node of which the schedule does not disturb the tests: they
+// wait for the tick that every new schedule starts with, or take it as the first
+// run.
+func newNode(t *testing.T, d *db.DB, name string, g *gate, maxRuntime time.Duration) *node {
+	t.Helper()
+	engine, err := jobs.New(d, jobs.Options{Node: name, Grace: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{engine: engine, ledger: ledger.New(d), ended: make(chan syncs.Run, 100)}
+	n.set = syncs.NewSet(d, n.ledger, engine, syncs.Options{Ended: func(r syncs.Run) { n.ended <- r }})
+	n.Syncer, err = n.set.Add(t.Context(), syncs.Sync{
+		Slug: "things", Name: "Things", Every: 24 * time.Hour, MaxRuntime: maxRuntime, Source: g, Sink: counter{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (n *node) start(t *testing.T) {
+	t.Helper()
+	if err := n.engine.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.stop(t) })
+}
+
+func (n *node) stop(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	defer cancel()
+	if err := n.engine.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func run(t *testing.T, test func(t *testing.T, d *db.DB)) {
+	dbtest.Run(t, db.Options{}, test, jobs.Migrate)
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(inTime):
+		t.Fatal("nothing came in time")
+		panic("unreachable")
+	}
+}
+
+func (g *gate) pass(t *testing.T, err error) {
+	t.Helper()
+	select {
+	case g.goOn <- err:
+	case <-time.After(inTime):
+		t.Fatal("nothing read in time")
+	}
+}
+
+type called struct {
+	run syncs.Run
+	err error
+}
+
+func (n *node) call(t *testing.T) <-chan called {
+	ch := make(chan called, 1)
+	go func() {
+		r, err := n.Call(t.Context())
+		ch <- called{r, err}
+	}()
+	return ch
+}
+
+func TestScheduledAndCalledRunsAreInTheLedger(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		n := newNode(t, d, "n1", g, time.Minute)
+		n.start(t)
+		g.pass(t, nil) // a new schedule fires at once
+		scheduled := receive(t, n.ended)
+		if !scheduled.OK() || scheduled.Trigger != "schedule" || scheduled.Report.Count("things").Read != 2 {
+			t.Errorf("scheduled run %+v", scheduled)
+		}
+		ch := n.call(t)
+		g.pass(t, &fault.Error{Kind: fault.Forbidden, Code: "no_entry", Detail: "the door is shut", Hint: "knock"})
+		failed := receive(t, ch)
+		if failed.err != nil || failed.run.OK() || failed.run.Reason != "no_entry" || failed.run.Trigger != "http" {
+			t.Errorf("failed run %+v, %v", failed.run, failed.err)
+		}
+		last, err := n.Last(t.Context(), 10)
+		if err != nil || len(last) != 2 || last[0].Execution != scheduled.Execution || last[1].Execution != failed.run.Execution {
+			t.Fatalf("last runs %+v, %v", last, err)
+		}
+		if last, err = n.Last(t.Context(), 1); err != nil || len(last) != 1 || last[0].Reason != "no_entry" {
+			t.Errorf("last run %+v, %v", last, err)
+		}
+		e, err := n.ledger.Execution(t.Context(), scheduled.Execution)
+		if err != nil || e.Status != ledger.Success || e.Counts != (ledger.Counts{Read: 2, Written: 1}) {
+			t.Errorf("ledger has %+v, %v", e, err)
+		}
+		messages, err := n.ledger.Messages(t.Context(), failed.run.Execution, 0, 10)
+		if err != nil || len(messages) != 1 || messages[0].Type != ledger.Error || messages[0].Text != "the door is shut (knock)" {
+			t.Errorf("messages %+v, %v", messages, err)
+		}
+	})
+}
+
+func TestRunsDoNotOverlapAndCastsCollapse(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		n := newNode(t, d, "n1", g, time.Minute)
+		n.start(t)
+		receive(t, g.reads) // the first tick's run is under way
+		for range 5 {
+			if err := n.Cast(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, second := n.call(t), n.call(t)
+		for range 4 { // the tick, the casts, and the two calls
+			select {
+			case <-g.reads:
+				t.Fatal("a run began while another was under way")
+			default:
+			}
+			g.pass(t, nil)
+			receive(t, n.ended)
+			if len(n.ended) > 0 {
+				t.Fatal("two runs ended at a time")
+			}
+			select {
+			case <-g.reads:
+			case <-time.After(time.Second): // none left after the last
+			}
+		}
+		a, b := receive(t, first), receive(t, second)
+		if a.err != nil || b.err != nil || a.run.Execution == b.run.Execution {
+			t.Errorf("callers got %+v and %+v", a, b)
+		}
+		last, err := n.Last(t.Context(), 10)
+		if err != nil || len(last) != 4 {
+			t.Fatalf("%d runs, %v", len(last), err)
+		}
+		for i := 1; i < len(last); i++ {
+			if last[i].StartedAt.Before(last[i-1].EndedAt) {
+				t.Errorf("run %d overlaps the one before it", i)
+			}
+		}
+	})
+}
+
+func TestStopHandsTheRunToTheNextStart(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		first := newNode(t, d, "n1", g, time.Minute)
+		first.start(t)
+		receive(t, g.reads)
+		waiting := first.call(t)
+		first.stop(t)
+		first.set.Close()
+		if c := receive(t, waiting); fault.CodeOf(c.err) != "stopping" {
+			t.Errorf("a caller at the stop got %+v, %v", c.run, c.err)
+		}
+		second := newNode(t, d, "n2", g, time.Minute)
+		second.start(t)
+		g.pass(t, nil) // the tick's run, again
+		g.pass(t, nil) // the caller's
+		receive(t, second.ended)
+		receive(t, second.ended)
+		last, err := second.Last(t.Context(), 10)
+		if err != nil || len(last) != 3 {
+			t.Fatalf("%+v, %v", last, err)
+		}
+		if last[0].Reason != ledger.ReasonHandedBack || !last[1].OK() || !last[2].OK() {
+			t.Errorf("ledger tells %+v", last)
+		}
+		cutOff, err := second.ledger.Execution(t.Context(), last[0].Execution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := second.ledger.ByRequest(t.Context(), cutOff.CronID, cutOff.Request)
+		if err != nil || again.ID == cutOff.ID || again.Attempt != 2 || again.Holder != "n2" {
+			t.Errorf("taken over as %+v, %v", again, err)
+		}
+	})
+}
+
+func TestARunThatTakesTooLongTimesOut(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		n := newNode(t, d, "n1", g, 100*time.Millisecond)
+		n.start(t)
+		r := receive(t, n.ended)
+		e, err := n.ledger.Execution(t.Context(), r.Execution)
+		if err != nil || e.Status != ledger.TimedOut || e.Reason != "timeout" || e.Detail != "the sync took longer than it may" {
+			t.Errorf("%+v, %v", e, err)
+		}
+	})
+}
+
+func TestALostLeaseEndsTheRun(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		n := newNode(t, d, "n1", g, time.Minute)
+		n.start(t)
+		receive(t, g.reads)
+		// Another hand ends the execution, as a takeover would.
+		err := d.Tx(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), "UPDATE executions SET status = 'failed', reason = 'interrupted', ended_at = $1", db.Time{Time: tx.Now()})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		receive(t, g.reads) // the run noticed, and its request has another attempt
+		g.pass(t, nil)
+		if r := receive(t, n.ended); !r.OK() {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestAnInactiveCronDoesNotRun(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		n := newNode(t, d, "n1", g, time.Minute)
+		if err := n.ledger.SetActive(t.Context(), "things", false); err != nil {
+			t.Fatal(err)
+		}
+		n.start(t)
+		if _, err := n.Call(t.Context()); !errors.Is(err, ledger.ErrInactive) {
+			t.Errorf("call: %v", err)
+		}
+		if err := n.Cast(t.Context()); !errors.Is(err, ledger.ErrInactive) {
+			t.Errorf("cast: %v", err)
+		}
+	})
+}
+
+func TestRunNowWaitsForItsTurn(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		server := newNode(t, d, "n1", g, time.Minute)
+		server.start(t)
+		receive(t, g.reads)
+
+		l := ledger.New(d)
+		set := syncs.NewSet(d, l, nil, syncs.Options{})
+		cli, err := set.Add(t.Context(), syncs.Sync{Slug: "things", Name: "Things", MaxRuntime: time.Minute, Source: g, Sink: counter{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting, done := make(chan struct{}), make(chan called, 1)
+		go func() {
+			r, err := cli.RunNow(t.Context(), "cli", func() { close(waiting) }, nil)
+			done <- called{r, err}
+		}()
+		receive(t, waiting)
+		g.pass(t, nil)
+		g.pass(t, nil)
+		c := receive(t, done)
+		if c.err != nil || !c.run.OK() || c.run.Trigger != "cli" {
+			t.Errorf("%+v, %v", c.run, c.err)
+		}
+	})
+}
