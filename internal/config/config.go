@@ -1,0 +1,103 @@
+// Package config holds Ferryman's settings: what there is to set, where a value
+// comes from, and how it is shown.
+//
+// One table (see table) describes every setting; loading, flags, help,
+// `config show` and docs/configuration.md all come from it. A setting is taken
+// from the first of these that gives a value that is not empty:
+//
+//  1. its command-line flag,
+//  2. the .env file,
+//  3. the exported environment variable,
+//  4. its default.
+//
+// Nothing is written to the process's environment. Problems are collected and
+// reported together. Neither an error nor a warning ever quotes a value, and a
+// Config can be printed, logged and encoded without giving a secret away.
+package config
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// Config is the checked settings. Its paths are absolute.
+type Config struct {
+	Server    Server
+	Store     Store
+	Warehouse Warehouse
+	Log       Log
+
+	shown []Shown
+}
+
+// Server is what the HTTP server needs.
+type Server struct {
+	Listen       string        // host:port; an empty host is every address, port 0 any free one
+	InsecureOpen bool          // serve an address beyond loopback although no keys exist
+	StopGrace    time.Duration // how long a stop waits for work in hand
+}
+
+// Store is Ferryman's own state.
+type Store struct {
+	StateDir    string   // need not exist yet
+	URL         Database // SQLite or PostgreSQL
+	Synchronous string   // SQLite's durability: FULL, EXTRA or NORMAL
+}
+
+// Warehouse is the warehouse sync: its upstream API and its target. It is valid
+// without any credentials; the sync then says what to set.
+type Warehouse struct {
+	Database   Database // SQLite, PostgreSQL or MySQL/MariaDB
+	BaseURL    string   // http or https, without a slash at its end
+	Token      Secret   // never expires; wins over User and Password
+	User       string
+	Password   Secret
+	RetryToken time.Duration // pause after a token request that failed
+	Interval   time.Duration // between scheduled syncs
+	Timeout    time.Duration // of one call
+	MaxAnswer  int64         // bytes that one answer may have
+}
+
+// Log is how the program logs.
+type Log struct {
+	Level slog.Level
+	JSON  bool // one JSON object a line instead of key=value text
+}
+
+// Origin tells where a value came from.
+type Origin string
+
+// The origins, the strongest last.
+const (
+	FromDefault     Origin = "default"
+	FromEnvironment Origin = "environment"
+	FromEnvFile     Origin = ".env"
+	FromFlag        Origin = "flag"
+)
+
+// Shown is one setting as people may see it.
+type Shown struct {
+	Section Section `json:"section"`
+	Name    string  `json:"name"`
+	Value   string  `json:"value"` // "" is unset, Mask a secret, "(invalid)" a value that was refused
+	Origin  Origin  `json:"origin"`
+	Detail  string  `json:"detail,omitempty"` // such as ".env line 3" or the variable that named a file
+	Secret  bool    `json:"secret,omitempty"`
+}
+
+const invalid = "(invalid)"
+
+// Show lists every setting in the order of the documentation, with secrets and
+// the passwords in URLs masked. It also works on the Config that Load gives
+// beside an error.
+func (c Config) Show() []Shown { return slices.Clone(c.shown) }
+
+// Warning is something that Load noticed and that keeps nothing from working.
+type Warning struct {
+	Name   string // the variable
+	Detail string
+}
+
+// String joins name and detail.
+func (w Warning) String() string { return w.Name + ": " + w.Detail }

@@ -1,0 +1,261 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"ferryman/internal/config/dotenv"
+	"ferryman/internal/fault"
+)
+
+// Input is what Load reads. Tests make their own; Process is the real one.
+type Input struct {
+	Environ []string       // NAME=value, as os.Environ gives them
+	Dir     string         // absolute; relative paths start here, and .env is looked for here
+	UID     int            // 0 is root
+	Flags   *pflag.FlagSet // nil for none; flags that were not given do not count
+}
+
+// Process is the input of the running process.
+func Process(flags *pflag.FlagSet) (Input, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return Input{}, fmt.Errorf("find the working directory: %w", err)
+	}
+	return Input{Environ: os.Environ(), Dir: dir, UID: os.Getuid(), Flags: flags}, nil
+}
+
+// Load reads and checks all settings. It creates nothing. The error is a
+// *fault.Error of kind Unconfigured that tells every problem at once; the Config
+// beside it may only be shown.
+func Load(in Input) (Config, []Warning, error) {
+	l := &loader{Input: in, environ: make(map[string]string, len(in.Environ))}
+	for _, entry := range in.Environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, again := l.environ[name]; !again { // the first counts, as for os.Getenv
+			l.environ[name] = value
+		}
+	}
+	rows := l.table()
+	l.known = knownNames(rows)
+	for _, s := range rows {
+		l.config.shown = append(l.config.shown, l.load(s))
+	}
+	l.warnUnknown()
+	l.warnDoubtful()
+	return l.config, l.warnings, l.err()
+}
+
+type loader struct {
+	Input
+	config   Config
+	environ  map[string]string
+	known    map[string]bool // the variables of all settings
+	envFile  string          // its path as it was named; "" without one
+	dotenv   map[string]dotenv.Assignment
+	warnings []Warning
+	problems []string
+}
+
+// value is a text and where it came from.
+type value struct {
+	text   string
+	origin Origin
+	detail string // Shown.Detail
+}
+
+func (v value) from() string {
+	if v.detail != "" {
+		return v.detail
+	}
+	return string(v.origin)
+}
+
+// load fills the field of s and tells how to show it.
+func (l *loader) load(s setting) Shown {
+	v, err := l.find(s)
+	shown := Shown{Section: s.section, Name: s.name, Origin: v.origin, Detail: v.detail, Secret: s.secret}
+	if err == nil && v.text != "" {
+		if shown.Value, err = s.parse(v.text); err != nil {
+			err = fmt.Errorf("%w; expected %s", err, s.expect)
+		}
+	}
+	if err != nil {
+		shown.Value = invalid
+		l.problem("%s, from %s: %v", s.label(), v.from(), err)
+	}
+	return shown
+}
+
+// find looks for s in the order of precedence.
+func (l *loader) find(s setting) (value, error) {
+	if l.Flags != nil && s.flag != "" {
+		if f := l.Flags.Lookup(s.flag); f != nil && f.Changed {
+			if text := s.trim(f.Value.String()); text != "" {
+				return value{text: text, origin: FromFlag}, nil
+			}
+		}
+	}
+	direct := l.lookup(s, s.name)
+	if s.inFile {
+		file := l.lookup(s, s.name+fileSuffix)
+		switch {
+		case file.text == "":
+		case direct.text != "":
+			return direct, fmt.Errorf("%s%s is set too, from %s; unset one of them", s.name, fileSuffix, file.from())
+		default:
+			return l.fromFile(s, file)
+		}
+	}
+	if direct.text != "" {
+		return direct, nil
+	}
+	v := value{text: s.deflt, origin: FromDefault}
+	var err error
+	if s.derive != nil {
+		v.text, err = s.derive()
+	}
+	return v, err
+}
+
+// lookup reads a variable of s, from .env before the environment.
+func (l *loader) lookup(s setting, name string) value {
+	if a, ok := l.dotenv[name]; ok {
+		if text := s.trim(a.Value); text != "" {
+			return value{text: text, origin: FromEnvFile, detail: l.line(a.Line)}
+		}
+	}
+	if text := s.trim(l.environ[name]); text != "" {
+		return value{text: text, origin: FromEnvironment}
+	}
+	return value{}
+}
+
+func (s setting) trim(text string) string {
+	if s.verbatim {
+		return text
+	}
+	return strings.TrimSpace(text)
+}
+
+// maxSecretFile is far above any key or URL.
+const maxSecretFile = 64 << 10
+
+// fromFile reads the value of s from the file that v names. Its errors leave the
+// path out: somebody may have put the secret itself there.
+func (l *loader) fromFile(s setting, v value) (value, error) {
+	name := s.name + fileSuffix
+	if v.detail == "" {
+		v.detail = name
+	} else {
+		v.detail = name + ", " + v.detail
+	}
+	path, err := l.resolve(v.text)
+	v.text = ""
+	if err != nil {
+		return v, err
+	}
+	content, err := readBounded(path, maxSecretFile)
+	if err != nil {
+		return v, fmt.Errorf("the file %w", err)
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if v.text = s.trim(line); v.text == "" {
+		return v, errors.New("the file is empty")
+	}
+	return v, nil
+}
+
+// readBounded reads a file whole. Its errors complete "the file …" and name no path.
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if int64(len(content)) > most {
+		return nil, fmt.Errorf("is larger than %d bytes", most)
+	}
+	return content, nil
+}
+
+func unreadable(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err // without the path
+	}
+	return fmt.Errorf("cannot be read: %w", err)
+}
+
+// resolve makes a path absolute. A ~ is the home folder, since neither .env nor
+// a container expands it.
+func (l *loader) resolve(path string) (string, error) {
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		home := l.environ["HOME"]
+		if !filepath.IsAbs(home) {
+			return "", errors.New("it starts with ~, and HOME names no folder")
+		}
+		return filepath.Join(home, path[1:]), nil
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(l.Dir, path)
+	}
+	return filepath.Clean(path), nil
+}
+
+// stateDir is the default of the state folder.
+func (l *loader) stateDir() (string, error) {
+	// The specification of XDG has relative paths ignored.
+	if dir := l.environ["XDG_STATE_HOME"]; filepath.IsAbs(dir) {
+		return filepath.Join(dir, "ferryman"), nil
+	}
+	if l.UID == 0 {
+		return "/var/lib/ferryman", nil
+	}
+	if home := l.environ["HOME"]; filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "ferryman"), nil
+	}
+	return "", errors.New("neither XDG_STATE_HOME nor HOME names a folder to put it in; set one of the three")
+}
+
+// inStateDir is the URL of a SQLite file there, "" if the folder is not known.
+func (l *loader) inStateDir(file string) func() (string, error) {
+	return func() (string, error) {
+		dir := l.config.Store.StateDir
+		if dir == "" {
+			return "", nil
+		}
+		return SQLiteURL(filepath.Join(dir, file)), nil
+	}
+}
+
+func (l *loader) problem(format string, args ...any) {
+	l.problems = append(l.problems, fmt.Sprintf(format, args...))
+}
+
+func (l *loader) warn(name, format string, args ...any) {
+	l.warnings = append(l.warnings, Warning{Name: name, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (l *loader) err() error {
+	var detail string
+	switch n := len(l.problems); n {
+	case 0:
+		return nil
+	case 1:
+		detail = "wrong setting: " + l.problems[0]
+	default:
+		detail = fmt.Sprintf("%d wrong settings:\n  - %s", n, strings.Join(l.problems, "\n  - "))
+	}
+	return &fault.Error{Kind: fault.Unconfigured, Code: "wrong_settings", Detail: detail}
+}
