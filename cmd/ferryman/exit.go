@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"ferryman/internal/fault"
+	"ferryman/internal/syncs"
+)
+
+const exitCodes = `Exit codes: 0 done; 1 wrong usage or settings; 2 the upstream API refused, failed
+or could not be reached; 3 the target database did; 4 done, but some rows were
+rejected; 5 any other failure; 130 or 143 stopped by SIGINT or SIGTERM.`
+
+// The exit codes.
+const (
+	exitOK       = 0
+	exitUsage    = 1
+	exitUpstream = 2
+	exitTarget   = 3
+	exitRejected = 4
+	exitFailed   = 5
+)
+
+// usageError is a mistake in how a command was called.
+type usageError struct {
+	cmd *cobra.Command
+	err error
+}
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// exitError ends the program with a code after everything has been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// finish tells what went wrong and gives the exit code.
+func finish(w io.Writer, err error, interrupted os.Signal) int {
+	var exit exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case interrupted != nil && (fault.KindOf(err) == fault.Canceled || errors.As(err, &exit)):
+		if s, ok := interrupted.(syscall.Signal); ok {
+			return 128 + int(s)
+		}
+		return exitFailed
+	case errors.As(err, &exit):
+		return int(exit)
+	case errors.As(err, &usage):
+		fmt.Fprintf(w, "ferryman: %v\nSee '%s --help'.\n", err, usage.cmd.CommandPath())
+		return exitUsage
+	}
+	fmt.Fprintf(w, "ferryman: %s\n", strings.TrimSpace(err.Error()))
+	if fault.KindOf(err) == fault.Unconfigured {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// exitOf is the code for a run that has ended.
+func exitOf(r syncs.Run) int {
+	switch {
+	case r.OK() && r.Report.Total().Rejected > 0:
+		return exitRejected
+	case r.OK():
+		return exitOK
+	case strings.HasPrefix(r.Reason, "target_"):
+		return exitTarget
+	case r.Reason == fault.Unconfigured.String():
+		return exitUsage
+	case r.Reason == fault.Internal.String(), strings.HasPrefix(r.Reason, "store_"):
+		return exitFailed
+	default:
+		return exitUpstream
+	}
+}

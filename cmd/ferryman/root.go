@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ferryman/internal/config"
+)
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ferryman",
+		Short: "Carries data across, and keeps the book of every crossing",
+		Long: `Ferryman pulls data from the APIs that an organisation depends on into SQL, and
+keeps the book of every run.
+
+Settings come from flags, a .env file, or the environment; ` + "`ferryman config show`" + `
+tells what is in force and where it comes from.
+
+` + exitCodes,
+		Example: `  ferryman serve --sandbox            # try it, against a simulated warehouse API
+  ferryman serve                      # sync on an interval, and answer HTTP
+  ferryman warehouses sync            # one sync now, for a crontab or a terminal
+  ferryman config show                # what is set, and where`,
+		SilenceUsage:  true,
+		SilenceErrors: true, // finish reports them
+		Args:          noArgs,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
+	root.AddCommand(newServe(), newWarehouses(), newMigrate(), newConfig(), newVersion())
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(children...)
+	return c
+}
+
+// noArgs refuses arguments as a mistake in usage.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		hint = "; did you mean " + strings.Join(similar, ", ") + "?"
+	}
+	return usageError{cmd, fmt.Errorf("unknown argument %q%s", args[0], hint)}
+}
+
+// settings loads the configuration for a command and makes its logger. Warnings
+// go to the log, on standard error.
+func settings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
+	in, err := config.Process(cmd.Flags())
+	if err != nil {
+		return config.Config{}, nil, err
+	}
+	return load(cmd, in)
+}
+
+func load(cmd *cobra.Command, in config.Input) (config.Config, *slog.Logger, error) {
+	c, warnings, err := config.Load(in)
+	if err != nil {
+		return c, nil, err
+	}
+	log := newLogger(cmd.ErrOrStderr(), c.Log)
+	for _, w := range warnings {
+		log.Warn("setting", "name", w.Name, "problem", w.Detail)
+	}
+	return c, log, nil
+}
+
+func newLogger(w io.Writer, c config.Log) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: c.Level}
+	if c.JSON {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ferryman/internal/app"
+	"ferryman/internal/config"
+)
+
+type sandboxFlags struct {
+	on     bool
+	listen string
+	faults []string
+}
+
+func (f *sandboxFlags) add(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.on, "sandbox", false, "sync from a simulated WMS API, with a store and a target of their own")
+	fs.StringVar(&f.listen, "sandbox-listen", "127.0.0.1:8081", "loopback address of the simulated API")
+	fs.StringArrayVar(&f.faults, "sandbox-fault", nil, `make the simulated API fail, such as "status=500,path=/iam/users/me,times=3" (may be repeated)`)
+}
+
+// unused refuses flags that mean nothing without --sandbox.
+func (f *sandboxFlags) unused(cmd *cobra.Command) error {
+	for _, name := range []string{"sandbox-listen", "sandbox-fault"} {
+		if cmd.Flags().Changed(name) {
+			return usageError{cmd, fmt.Errorf("--%s needs --sandbox", name)}
+		}
+	}
+	return nil
+}
+
+// serveSandbox serves with a simulator as the upstream.
+func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
+	c, log, err := sandboxSettings(cmd)
+	if err != nil {
+		return err
+	}
+	sandbox, err := app.StartSandbox(cmd.Context(), f.listen, f.faults)
+	if err != nil {
+		return err
+	}
+	defer sandbox.Close()
+	sandbox.Point(&c.Warehouse)
+	return serve(cmd, app.Options{Config: c, Version: version, Log: log}, sandbox.URL())
+}
+
+// sandboxSettings loads the settings with the store and the target in a folder
+// of the sandbox's own, unless flags name others: what is simulated must not mix
+// with what is real.
+func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
+	in, err := config.Process(cmd.Flags())
+	if err != nil {
+		return config.Config{}, nil, err
+	}
+	c, _, err := config.Load(in)
+	if err != nil {
+		return config.Config{}, nil, err
+	}
+	folder := filepath.Join(c.Store.StateDir, "sandbox")
+	for flag, file := range map[string]string{"store": "ferryman.db", "warehouse-database": "warehouse.db"} {
+		if cmd.Flags().Changed(flag) {
+			continue
+		}
+		if err := cmd.Flags().Set(flag, config.SQLiteURL(filepath.Join(folder, file))); err != nil {
+			return config.Config{}, nil, err
+		}
+	}
+	return load(cmd, in)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"ferryman/internal/app"
+	"ferryman/internal/config"
+)
+
+func newServe() *cobra.Command {
+	var sandbox sandboxFlags
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the server: scheduled syncs and the HTTP API",
+		Long: `Run the server. It syncs on an interval and on demand, and answers HTTP until it is
+stopped: on SIGINT or SIGTERM it lets work in hand finish, or hands it to the next
+start or another node, within FERRYMAN_STOP_GRACE_SECONDS.
+
+On loopback the API is open. On any other address the server refuses to start
+unless --insecure-open is given.
+
+With --sandbox it needs nothing else: it starts a simulator of the WMS API, and
+keeps its state and its target in a folder of their own. Whatever API_TOKEN,
+API_USER, API_PASSWORD, API_BASE_URL, FERRYMAN_STORE_URL and WAREHOUSE_DATABASE_URL
+say, the sandbox leaves the real upstream, store and target alone.`,
+		Example: `  ferryman serve --sandbox
+  ferryman serve --sandbox --sandbox-fault "status=500,path=/iam/users/me,times=3"
+  API_USER=me API_PASSWORD_FILE=/run/secrets/wms ferryman serve
+  ferryman serve --store postgres://ferryman:password@db.example.com/ferryman`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if sandbox.on {
+				return serveSandbox(cmd, sandbox)
+			}
+			if err := sandbox.unused(cmd); err != nil {
+				return err
+			}
+			c, log, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			return serve(cmd, app.Options{Config: c, Version: version, Log: log}, "")
+		},
+	}
+	config.AddFlags(c.Flags())
+	sandbox.add(c.Flags())
+	return c
+}
+
+// serve runs a server until the command's context ends. sandboxURL is the
+// simulator's, "" without one.
+func serve(cmd *cobra.Command, o app.Options, sandboxURL string) error {
+	s, err := app.NewServer(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	return s.Run(cmd.Context(), func() {
+		o.Log.Info("serving", "url", s.URL(), "version", version, "store", o.Config.Store.URL.String())
+		welcome(cmd.OutOrStdout(), s.URL(), o.Config, sandboxURL)
+	})
+}
+
+// welcome tells a person what there is to look at.
+func welcome(w io.Writer, url string, c config.Config, sandboxURL string) {
+	fmt.Fprintf(w, `Ferryman %s is running.
+
+  look around      %s/
+  API, browsable   %s/docs
+  sync now         curl -X PATCH %s/api/syncall
+  last syncs       curl %s/api/synlast
+  what landed      curl %s/api/warehouses
+
+  own store        %s
+  sync target      %s, every %v
+`, version, url, url, url, url, url, c.Store.URL, c.Warehouse.Database, c.Warehouse.Interval)
+	if sandboxURL != "" {
+		fmt.Fprintf(w, `  simulated API    %s
+  make it fail     curl %s/_sandbox/faults -d '{"kind":"status","status":500,"path":"/iam/users/me","times":1}'
+`, c.Warehouse.BaseURL, sandboxURL)
+	}
+	fmt.Fprint(w, "\nStop it with Ctrl-C.\n")
+}

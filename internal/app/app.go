@@ -1,0 +1,87 @@
+// Package app puts Ferryman together from its parts: it alone knows which
+// sources, sinks and pages there are. What it opens it closes in reverse order.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"ferryman/internal/config"
+	"ferryman/internal/db"
+	"ferryman/internal/jobs"
+	"ferryman/internal/ledger"
+	"ferryman/internal/pipeline"
+	"ferryman/internal/syncs"
+)
+
+// Options are what every way of running Ferryman needs.
+type Options struct {
+	Config  config.Config
+	Version string
+	Log     *slog.Logger
+}
+
+// OpenStore opens and migrates the own store and gives the migrations that it
+// needed.
+func OpenStore(ctx context.Context, o Options) (*db.DB, []db.Migration, error) {
+	d, err := db.Open(ctx, o.Config.Store.URL.Reveal(), db.Options{
+		Synchronous: o.Config.Store.Synchronous, Logger: o.Log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	applied, err := d.Migrate(ctx, jobs.Migrate)
+	if err != nil {
+		_ = d.Close()
+		return nil, nil, err
+	}
+	for _, m := range applied {
+		o.Log.Info("store migrated", "version", m.Version, "name", m.Name)
+	}
+	return d, applied, nil
+}
+
+// Progress is told how a sync goes; each part may be nil.
+type Progress struct {
+	Waiting func()                // another run is under way
+	Landed  func(pipeline.Report) // after every durable batch
+}
+
+// SyncWarehouses runs one warehouse sync in this process, beside a server or
+// without one, and gives the run also when it failed.
+func SyncWarehouses(ctx context.Context, o Options, p Progress) (syncs.Run, error) {
+	d, _, err := OpenStore(ctx, o)
+	if err != nil {
+		return syncs.Run{}, err
+	}
+	defer d.Close() //nolint:errcheck // everything is durable by now
+	w, err := openWarehouse(o)
+	if err != nil {
+		return syncs.Run{}, err
+	}
+	defer w.close()
+	set := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{Logger: o.Log})
+	s, err := set.Add(ctx, w.sync(o.Config.Warehouse))
+	if err != nil {
+		return syncs.Run{}, err
+	}
+	return s.RunNow(ctx, nodeName(), p.Waiting, p.Landed)
+}
+
+// nodeName tells this process from all others of a store, and a person which
+// machine it runs on.
+func nodeName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "node"
+	}
+	const longest = 60 // the job engine takes names of up to 100
+	if len(host) > longest {
+		host = host[:longest]
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strings.ToLower(rand.Text()[:6]))
+}

@@ -1,0 +1,52 @@
+package app
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ferryman/internal/syncs"
+)
+
+// syncMetrics tell Prometheus how the syncs of this process went.
+type syncMetrics struct {
+	runs     *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	rows     *prometheus.CounterVec
+	success  *prometheus.GaugeVec
+}
+
+func newSyncMetrics(r *prometheus.Registry) *syncMetrics {
+	m := &syncMetrics{
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ferryman_sync_runs_total", Help: "Runs that ended, by reason; the reason of a good one is ok.",
+		}, []string{"sync", "reason"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ferryman_sync_duration_seconds", Help: "How long runs took.",
+			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30, 100, 300},
+		}, []string{"sync"}),
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ferryman_sync_rows_total", Help: "Rows by table and by what became of them.",
+		}, []string{"sync", "table", "effect"}),
+		success: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ferryman_sync_last_success_timestamp_seconds", Help: "When the last good run ended.",
+		}, []string{"sync"}),
+	}
+	r.MustRegister(m.runs, m.duration, m.rows, m.success)
+	return m
+}
+
+func (m *syncMetrics) ended(r syncs.Run) {
+	reason := r.Reason
+	if r.OK() {
+		reason = "ok"
+		m.success.WithLabelValues(r.Sync).Set(float64(r.EndedAt.UnixMilli()) / 1000)
+	}
+	m.runs.WithLabelValues(r.Sync, reason).Inc()
+	m.duration.WithLabelValues(r.Sync).Observe(r.EndedAt.Sub(r.StartedAt).Seconds())
+	for _, t := range r.Report.Tables {
+		for effect, n := range map[string]int64{
+			"read": t.Read, "written": t.Written, "unchanged": t.Unchanged, "deleted": t.Deleted, "rejected": t.Rejected,
+		} {
+			m.rows.WithLabelValues(r.Sync, t.Table, effect).Add(float64(n))
+		}
+	}
+}

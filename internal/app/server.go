@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ferryman/internal/db"
+	"ferryman/internal/fault"
+	"ferryman/internal/httpapi"
+	"ferryman/internal/jobs"
+	"ferryman/internal/ledger"
+	"ferryman/internal/source/pulpo"
+	"ferryman/internal/syncs"
+)
+
+// Server is a node: it works the store's jobs and answers HTTP.
+type Server struct {
+	o         Options
+	listener  net.Listener
+	db        *db.DB
+	warehouse *warehouse
+	engine    *jobs.Engine
+	set       *syncs.Set
+	handler   *httpapi.Server
+	closers   []func() error // run in reverse order
+}
+
+// NewServer checks the settings, takes the address, opens the store and puts the
+// node together. Nothing runs before Run. Close it in any case.
+func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
+	s := &Server{o: o}
+	defer func() {
+		if err != nil {
+			_ = s.close()
+		}
+	}()
+	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	d, _, err := OpenStore(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s.db = d
+	s.closers = append(s.closers, d.Close)
+
+	if s.warehouse, err = openWarehouse(o); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.warehouse.close)
+
+	s.engine, err = jobs.New(d, jobs.Options{Node: nodeName(), Logger: o.Log, Grace: o.Config.Server.StopGrace * 7 / 10})
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.set = syncs.NewSet(d, ledger.New(d), s.engine, syncs.Options{Logger: o.Log, Ended: newSyncMetrics(registry).ended})
+	warehouses, err := s.set.Add(ctx, s.warehouse.sync(o.Config.Warehouse))
+	if err != nil {
+		return nil, err
+	}
+	s.handler, err = httpapi.New(httpapi.Options{
+		Log: o.Log, Registry: registry, Version: o.Version,
+		Sync: warehouses, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
+		Checks:       []httpapi.Check{{Name: "store", Run: d.Ping}},
+		LoopbackOnly: !o.Config.Server.InsecureOpen,
+	})
+	return s, err
+}
+
+func (s *Server) listen(ctx context.Context) error {
+	address := s.o.Config.Server.Listen
+	if err := httpapi.CheckExposure(address, false, s.o.Config.Server.InsecureOpen); err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return &fault.Error{
+			Kind: fault.Unconfigured, Code: "listen", Detail: "cannot listen on " + address, Err: err,
+			Hint: "another program may use it: stop that, or name another address with --listen or FERRYMAN_LISTEN",
+		}
+	}
+	s.listener = listener
+	s.closers = append(s.closers, func() error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// URL is where the server answers.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Run works and answers until ctx ends, then stops within the configured grace:
+// what does not finish by then is handed back and goes on at the next start, or
+// on another node. ready is called once the node works. Run closes the server.
+func (s *Server) Run(ctx context.Context, ready func()) (err error) {
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.engine.Start(ctx); err != nil {
+		return err
+	}
+	var background sync.WaitGroup
+	// Tokens are renewed until the engine has stopped, for the runs in hand.
+	tokens, stopTokens := context.WithCancel(context.WithoutCancel(ctx))
+	background.Go(func() { _ = s.warehouse.source.Run(tokens) })
+	defer background.Wait()
+	defer stopTokens()
+
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	stopped := make(chan error, 1)
+	go func() {
+		<-serving.Done()
+		stopped <- s.stopEngine()
+	}()
+	ready()
+	grace := s.o.Config.Server.StopGrace
+	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Draining: s.handler.Drain, Grace: grace})
+	stopServing()
+	return errors.Join(err, <-stopped)
+}
+
+// stopEngine stops the work, and lets go of those who wait for a run.
+func (s *Server) stopEngine() error {
+	begun := time.Now()
+	s.o.Log.Info("stopping", "grace", s.o.Config.Server.StopGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.Config.Server.StopGrace*9/10)
+	defer cancel()
+	err := s.engine.Stop(ctx)
+	s.set.Close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.o.Log.Warn("work in hand did not stop in time; the next start takes it over", "err", err)
+		err = nil
+	}
+	s.o.Log.Info("work stopped", "took", time.Since(begun))
+	return err
+}
+
+// Close frees what a server holds that was never run.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package app
+
+import (
+	"time"
+
+	"ferryman/internal/config"
+	"ferryman/internal/pipeline"
+	"ferryman/internal/sink/sqlsink"
+	"ferryman/internal/source/pulpo"
+	"ferryman/internal/syncs"
+)
+
+// warehouseSlug names the warehouse sync's cron, queue and pipeline. It stands
+// in stores and targets: it never changes.
+const warehouseSlug = "warehouses"
+
+// warehouseLimit is how long one sync may take: two calls, with room for their
+// time-outs and for a slow target.
+const warehouseLimit = 5 * time.Minute
+
+type warehouse struct {
+	source *pulpo.Source
+	sink   *sqlsink.Sink
+}
+
+func openWarehouse(o Options) (*warehouse, error) {
+	c := o.Config.Warehouse
+	source, err := pulpo.New(pulpo.Config{
+		BaseURL: c.BaseURL, Token: c.Token.Reveal(), User: c.User, Password: c.Password.Reveal(),
+		RetryInterval: c.RetryToken, Timeout: c.Timeout, MaxAnswerBytes: c.MaxAnswer,
+		Version: o.Version, Logger: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	sink, err := sqlsink.Open(c.Database.Reveal(), sqlsink.Options{
+		Pipeline: warehouseSlug, Logger: o.Log,
+		Tables: []*pipeline.Table{pulpo.Users(), pulpo.Warehouses(), pulpo.UsersWarehouses()},
+	})
+	if err != nil {
+		source.Close()
+		return nil, err
+	}
+	return &warehouse{source: source, sink: sink}, nil
+}
+
+func (w *warehouse) sync(c config.Warehouse) syncs.Sync {
+	return syncs.Sync{
+		Slug: warehouseSlug, Name: "Warehouse sync", Every: c.Interval, MaxRuntime: warehouseLimit,
+		Source: w.source, Sink: w.sink,
+	}
+}
+
+func (w *warehouse) close() error {
+	w.source.Close()
+	return w.sink.Close()
+}

@@ -1,0 +1,288 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ferryman/internal/sandbox/wms"
+)
+
+// inTime bounds every wait; only a broken server makes a test last so long.
+const inTime = 30 * time.Second
+
+// binary is the built program.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "ferryman-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "ferryman")
+		build := exec.Command("go", "build", "-o", binary, "ferryman/cmd/ferryman")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// upstream is a simulated WMS API that lives longer than any server.
+type upstream struct {
+	*wms.Server
+	url string
+}
+
+func newUpstream(t *testing.T) *upstream {
+	t.Helper()
+	s, err := wms.New(wms.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return &upstream{s, server.URL}
+}
+
+// env are the settings of a server that reads from u.
+func (u *upstream) env() []string {
+	return []string{
+		"API_BASE_URL=" + u.url + wms.DefaultBase,
+		"API_USER=" + wms.DefaultUsername, "API_PASSWORD=" + wms.DefaultPassword,
+	}
+}
+
+// hold makes requests to path wait until release.
+func (u *upstream) hold(t *testing.T, path string) (release func()) {
+	t.Helper()
+	release, err := u.Hold(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	return release
+}
+
+// awaitHeld returns once a request waits at path.
+func (u *upstream) awaitHeld(t *testing.T, path string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), inTime)
+	defer cancel()
+	if err := u.AwaitHeld(ctx, path, 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// control calls the simulator's control API.
+func (u *upstream) control(t *testing.T, method, path, body string) {
+	t.Helper()
+	status, answer := do(t, method, u.url+path, body)
+	if status/100 != 2 {
+		t.Fatalf("%s %s: %d %s", method, path, status, answer)
+	}
+}
+
+const (
+	me            = "/iam/users/me"
+	theWarehouses = "/iam/users/{id}/warehouses"
+)
+
+// node is a running server.
+type node struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	url  string
+	done chan struct{} // closed when the process has ended
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// command makes the program ready to run, with no settings but env and a state
+// folder.
+func command(t *testing.T, state string, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Dir = t.TempDir() // no .env
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "FERRYMAN_STATE_DIR=" + state}, env...)
+	return cmd
+}
+
+var servingAt = regexp.MustCompile(`msg=serving url=(\S+)`)
+
+// serve starts a server and returns once it answers. Its state is in the given
+// folder. What is still running at the test's end is killed.
+func serve(t *testing.T, state string, env []string, args ...string) *node {
+	t.Helper()
+	n := &node{t: t, done: make(chan struct{})}
+	n.cmd = command(t, state, env, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	stderr, err := n.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		n.kill()
+		if t.Failed() {
+			t.Logf("log of the server with pid %d:\n%s", n.cmd.Process.Pid, n.logged())
+		}
+	})
+	serving := make(chan string, 1)
+	go n.read(stderr, serving)
+	select {
+	case n.url = <-serving:
+	case <-n.done:
+		t.Fatalf("the server ended at its start:\n%s", n.logged())
+	case <-time.After(inTime):
+		t.Fatal("the server does not start")
+	}
+	return n
+}
+
+func (n *node) read(stderr io.Reader, serving chan<- string) {
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		n.mu.Lock()
+		n.log.WriteString(lines.Text() + "\n")
+		n.mu.Unlock()
+		if m := servingAt.FindStringSubmatch(lines.Text()); m != nil {
+			serving <- m[1]
+		}
+	}
+	_ = n.cmd.Wait()
+	close(n.done)
+}
+
+func (n *node) logged() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.log.String()
+}
+
+// kill ends the server as a power cut would.
+func (n *node) kill() {
+	_ = n.cmd.Process.Kill()
+	<-n.done
+}
+
+// stop ends the server as a service manager would, and gives its exit code.
+func (n *node) stop() int {
+	n.t.Helper()
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		n.t.Fatal(err)
+	}
+	select {
+	case <-n.done:
+	case <-time.After(inTime):
+		n.t.Fatal("the server does not stop")
+	}
+	return n.cmd.ProcessState.ExitCode()
+}
+
+// do makes an HTTP call and gives status and body.
+func do(t *testing.T, method, url, body string) (int, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), inTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(answer)
+}
+
+// synced is what syncall and synlast tell of a run.
+type synced struct {
+	Data     json.RawMessage `json:"data"`
+	Date     time.Time       `json:"date"`
+	Response string          `json:"response"`
+}
+
+func (s synced) reason() string {
+	var data struct {
+		Reason string `json:"reason"`
+	}
+	_ = json.Unmarshal(s.Data, &data) // a success is a text, and has no reason
+	return data.Reason
+}
+
+func (n *node) syncall() (int, synced) {
+	n.t.Helper()
+	status, body := do(n.t, "PATCH", n.url+"/api/syncall", "")
+	var s synced
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		n.t.Fatalf("syncall: %d %s", status, body)
+	}
+	return status, s
+}
+
+// mustSync syncs and expects the given number of users and warehouses.
+func (n *node) mustSync(rows int) {
+	n.t.Helper()
+	status, s := n.syncall()
+	want := fmt.Sprintf(`"全部ＯＫ、%dつ　入れちゃった！"`, rows)
+	if status != http.StatusOK || s.Response != "ok" || string(s.Data) != want {
+		n.t.Fatalf("syncall: %d %s %s, want %s", status, s.Response, s.Data, want)
+	}
+}
+
+// await asks until cond holds.
+func await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(inTime)
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}
+
+// awaitFirst waits for the sync that a new store begins with, so that it does
+// not come later, between the steps of a test.
+func (n *node) awaitFirst() {
+	n.t.Helper()
+	await(n.t, "the first sync", func() bool {
+		var last struct{ Data []synced }
+		_, body := do(n.t, "GET", n.url+"/api/synlast", "")
+		return json.Unmarshal([]byte(body), &last) == nil && len(last.Data) > 0
+	})
+}
