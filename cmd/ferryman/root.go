@@ -29,7 +29,9 @@ tells what is in force and where it comes from.
 		SilenceUsage:  true,
 		SilenceErrors: true, // finish reports them
 		Args:          noArgs,
+		RunE:          help,
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	root.AddCommand(newServe(), newWarehouses(), newMigrate(), newConfig(), newVersion())
 	return root
@@ -38,12 +40,13 @@ tells what is in force and where it comes from.
 // group is a command that only holds others.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
-		Use: use, Short: short, Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use: use, Short: short, Args: noArgs, RunE: help,
 	}
 	c.AddCommand(children...)
 	return c
 }
+
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 // noArgs refuses arguments as a mistake in usage.
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"ferryman/internal/sandbox/wms"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ferryman": main})
+}
+
+// The scripts are what a person at a terminal, or a script, sees. Each has a
+// simulated upstream at $UPSTREAM.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code},
+		Setup: func(e *testscript.Env) error {
+			simulator, err := wms.New(wms.Options{})
+			if err != nil {
+				return err
+			}
+			server := httptest.NewServer(simulator)
+			e.Defer(server.Close)
+			e.Setenv("UPSTREAM", server.URL+wms.DefaultBase)
+			e.Setenv("USERNAME", wms.DefaultUsername)
+			e.Setenv("PASSWORD", wms.DefaultPassword)
+			e.Setenv("FERRYMAN_STATE_DIR", e.WorkDir+"/state")
+			return nil
+		},
+	})
+}
+
+// code runs a command and checks its exit code: code N command args…
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N command args…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("run: %v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
