@@ -49,18 +49,15 @@ func newClient(d *db.DB, cfg *river.Config) (client, error) {
 }
 
 func (e *Engine) riverConfig() *river.Config {
-	poll := 200 * time.Millisecond // a fallback: PostgreSQL notifies
-	sqlite := e.db.Dialect() == db.SQLite
-	if sqlite {
-		poll = 100 * time.Millisecond
-	}
 	return &river.Config{
-		ID:                e.node,
-		Workers:           e.workers,
-		Queues:            e.queues,
-		FetchCooldown:     20 * time.Millisecond,
-		FetchPollInterval: poll,
-		PollOnly:          sqlite,
+		ID:            e.node,
+		Workers:       e.workers,
+		Queues:        e.queues,
+		FetchCooldown: 20 * time.Millisecond,
+		// PostgreSQL notifies; on SQLite this is how long a job waits at most. Each
+		// look costs about a millisecond there, and an idle server should idle.
+		FetchPollInterval: 200 * time.Millisecond,
+		PollOnly:          e.db.Dialect() == db.SQLite,
 		// Handlers have their own limits, and a job's age says nothing about
 		// whether its node lives: recover.go finds that out.
 		JobTimeout:           -1,
