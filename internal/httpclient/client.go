@@ -1,0 +1,215 @@
+// Package httpclient sends requests to other people's HTTP APIs and says in
+// fault's terms what went wrong.
+//
+// A request is sent once: redirects are not followed and nothing is tried
+// again, but for a request without a body whose kept-alive connection turns out
+// to be dropped. Every wait, answer and connection pool has a bound. An error is
+// a *fault.Error whose code is stable, whose detail names the method and the
+// address without user information and query, and which quotes at most a short
+// cleaned piece of the answer. What a request declares secret, and what looks
+// like a credential, stands in no error and no log line.
+package httpclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// DefaultMaxAnswerBytes is the answer limit of a client that sets none: 16 MiB.
+const DefaultMaxAnswerBytes = 16 << 20
+
+// drainBytes is what is read off an answer that nobody wants, so that its
+// connection can be used again; beyond it a new connection is cheaper.
+const drainBytes = 64 << 10
+
+// Options are a client's bounds. The zero value of each field is its default.
+type Options struct {
+	Timeout        time.Duration // of a whole request, answer included; default 30 s
+	ConnectTimeout time.Duration // of the connect and of the TLS handshake, each; default 10 s
+	HeaderTimeout  time.Duration // from the request's end to the answer's header; default 30 s
+	MaxAnswerBytes int64         // of an answer, after decompression; default DefaultMaxAnswerBytes
+	MaxConns       int           // connections a host, idle and busy; default 8
+	Version        string        // of the User-Agent ferryman/<version>; default "dev"
+	BaseSetting    string        // the setting that holds the API's address, named in hints; may be ""
+	Logger         *slog.Logger  // gets one debug line a request; nil for none
+}
+
+// Client sends requests to one API. It is safe for concurrent use.
+type Client struct {
+	http    *http.Client
+	timeout time.Duration
+	limit   int64
+	agent   string
+	setting string
+	log     *slog.Logger
+}
+
+// New makes a client. Proxies are taken from the environment, as usual in Go.
+func New(o Options) *Client {
+	o = o.withDefaults()
+	dialer := &net.Dialer{Timeout: o.ConnectTimeout, KeepAlive: 30 * time.Second}
+	return &Client{
+		http: &http.Client{
+			Transport: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				DialContext:            dialer.DialContext,
+				ForceAttemptHTTP2:      true,
+				TLSHandshakeTimeout:    o.ConnectTimeout,
+				ResponseHeaderTimeout:  o.HeaderTimeout,
+				MaxResponseHeaderBytes: 256 << 10,
+				MaxConnsPerHost:        o.MaxConns,
+				MaxIdleConnsPerHost:    o.MaxConns,
+				MaxIdleConns:           o.MaxConns,
+				// Shorter than the usual keep-alive of servers: a connection is
+				// rarely found dropped just when a request goes out on it.
+				IdleConnTimeout: 30 * time.Second,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		timeout: o.Timeout,
+		limit:   o.MaxAnswerBytes,
+		agent:   "ferryman/" + o.Version,
+		setting: o.BaseSetting,
+		log:     o.Logger,
+	}
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Second
+	}
+	if o.ConnectTimeout <= 0 {
+		o.ConnectTimeout = 10 * time.Second
+	}
+	if o.HeaderTimeout <= 0 {
+		o.HeaderTimeout = 30 * time.Second
+	}
+	if o.MaxAnswerBytes <= 0 {
+		o.MaxAnswerBytes = DefaultMaxAnswerBytes
+	}
+	if o.MaxConns <= 0 {
+		o.MaxConns = 8
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Close closes the connections that are idle.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Request is one call of an API.
+type Request struct {
+	Method      string
+	URL         *url.URL
+	Header      http.Header
+	Bearer      string   // sent as Authorization: Bearer, and secret; "" sends none
+	Body        []byte   // nil sends none
+	ContentType string   // of Body; default application/json
+	Secrets     []string // further values that no error may show, such as a password in Body
+}
+
+// Answer is what came back with a status of 200 to 299. It is valid until the
+// function that it was handed to returns.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   io.Reader // its errors are classified; more than the client's limit is one
+
+	redact redactor
+}
+
+// Do sends r and hands the answer to read, which may be nil if only the status
+// matters. Any other status than 200 to 299 is an error. A classified error of
+// read is returned with the request named in its detail.
+func (c *Client) Do(ctx context.Context, r Request, read func(*Answer) error) error {
+	redact := newRedactor(r)
+	start := time.Now()
+	status, err := c.send(ctx, r, redact, read)
+	if err != nil {
+		err = explain(err, r, redact)
+	}
+	if c.log.Enabled(ctx, slog.LevelDebug) {
+		c.log.DebugContext(ctx, "http request", "method", r.Method, "url", redact.clean(address(r.URL)),
+			"status", status, "duration", time.Since(start))
+	}
+	return err
+}
+
+var errTimeout = errors.New("request time-out")
+
+func (c *Client) send(ctx context.Context, r Request, redact redactor, read func(*Answer) error) (int, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
+	defer cancel()
+	req, err := c.build(ctx, r)
+	if err != nil {
+		return 0, c.transportFault(ctx, err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, c.transportFault(ctx, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return resp.StatusCode, c.answerFault(resp, redact)
+	}
+	body := &body{
+		r:        resp.Body,
+		left:     c.limit,
+		tooLarge: func() error { return tooLarge(c.limit) },
+		broken:   func(err error) error { return c.transportFault(ctx, err) },
+	}
+	if resp.ContentLength > c.limit {
+		return resp.StatusCode, body.tooLarge()
+	}
+	if read != nil {
+		err = read(&Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, redact: redact})
+	}
+	if err == nil {
+		drain(resp.Body)
+	}
+	return resp.StatusCode, err
+}
+
+func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range r.Header {
+		req.Header[name] = values
+	}
+	if r.Body != nil {
+		// Without GetBody net/http cannot send the request a second time by itself.
+		req.Body = io.NopCloser(bytes.NewReader(r.Body))
+		req.ContentLength = int64(len(r.Body))
+		kind := r.ContentType
+		if kind == "" {
+			kind = "application/json"
+		}
+		req.Header.Set("Content-Type", kind)
+	}
+	if r.Bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+r.Bearer)
+	}
+	req.Header.Set("User-Agent", c.agent)
+	return req, nil
+}
+
+// address is what an error may show of a URL.
+func address(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	return shown.String()
+}

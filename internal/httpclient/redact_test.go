@@ -1,0 +1,154 @@
+package httpclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ferryman/internal/fault"
+)
+
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+func TestClean(t *testing.T) {
+	jwt := "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyMzMifQ.c2lnbmF0dXJl"
+	for in, want := range map[string]string{
+		"nothing secret here":                        "nothing secret here",
+		"invalid token: expired":                     "invalid token: expired",
+		"Bearer realm missing":                       "Bearer realm missing",
+		"got Authorization: Bearer abcdefgh":         "got Authorization: Bearer ***",
+		"got bearer 0123456789abcdef":                "got bearer ***",
+		"jwt " + jwt + " refused":                    "jwt *** refused",
+		`{"user":"ann","password":"a\"b","x":1}`:     `{"user":"ann","password":"***","x":1}`,
+		`{"accessToken": "abc"}`:                     `{"accessToken": "***"}`,
+		`{"access_token":"cut in the midd`:           `{"access_token":"***`,
+		"see https://ann:pw@example.com/a?b=c&d=e#f": "see https://example.com/a?b=***&d=***#f",
+		"GET /x?api_key=123 failed, token=abc":       "GET /x?api_key=*** failed, token=***",
+		"is it true? a=b":                            "is it true? a=b",
+	} {
+		if got := (redactor{}).clean(in); got != want {
+			t.Errorf("clean(%q)\ngot  %q\nwant %q", in, got, want)
+		}
+	}
+}
+
+// No spelling of a declared secret survives, wherever it stands.
+func TestDeclaredSecretsNeverSurvive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		secret := rapid.StringMatching(`[ -~äß]{6,40}`).Draw(t, "secret")
+		before := rapid.String().Draw(t, "before")
+		after := rapid.String().Draw(t, "after")
+		r := redactSecrets([]string{secret})
+		for _, form := range spellings(secret) {
+			got := r.clean(before + form + after)
+			if strings.Contains(got, form) && !strings.Contains(mask, form) {
+				t.Fatalf("%q survives in %q", form, got)
+			}
+		}
+	})
+}
+
+// A secret that the end of the part that is read cuts in half is not quoted.
+func TestSnippetCutsNoSecretInHalf(t *testing.T) {
+	secret := strings.Repeat("0123456789", 20)
+	r := redactSecrets([]string{secret})
+	// Masks are so much shorter that the end of what is read is among what is quoted.
+	for offset := range len(secret) {
+		text := strings.Repeat("-", offset) + strings.Repeat(secret, snippetRead/len(secret)+1)
+		if got := snippet(strings.NewReader(text), r); strings.ContainsAny(got, "0123456789") {
+			t.Fatalf("offset %d: %s", offset, got)
+		}
+	}
+}
+
+// Every part of an exchange that an error may quote holds the secrets.
+func TestNoSecretInAnyError(t *testing.T) {
+	const bearer, declared, password, key = "bearer-Sentinel1", "declared\"<Sentinel2>", "url-Sentinel3", "key-Sentinel4"
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		_, pw, _ := r.BasicAuth()
+		for _, v := range []string{r.Header.Get("Authorization"), bearer, declared, url.QueryEscape(declared), jsonText(declared, true),
+			pw, password, r.RequestURI, key, r.Header.Get("X-Api-Key")} {
+			_, _ = io.WriteString(w, v+"\n")
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/refused/", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		echo(w, r)
+	})
+	mux.HandleFunc("/redirect/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "/"+url.PathEscape(declared)+"/"+bearer+"?q="+declared)
+		w.WriteHeader(http.StatusFound)
+	})
+	mux.HandleFunc("/html/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; x="+bearer)
+		echo(w, r)
+	})
+	mux.HandleFunc("/json/", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"`+bearer+`": x}`)
+	})
+	mux.HandleFunc("/raw/", func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "Bearer "+bearer+" "+declared+"\r\n\r\n")
+		_ = conn.Close()
+	})
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	c := New(Options{})
+	defer c.Close()
+
+	for _, path := range []string{"refused", "redirect", "html", "json", "raw", "gone"} {
+		r := request(t, "GET", srv.URL+"/"+path+"/"+url.PathEscape(declared)+"?k="+key)
+		r.URL.User = url.UserPassword("me", password)
+		r.Bearer, r.Secrets = bearer, []string{declared, key}
+		r.Header = http.Header{"X-Api-Key": {key}}
+		err := c.JSON(context.Background(), r, skip)
+		if err == nil {
+			t.Fatalf("%s: no error", path)
+		}
+		f := faultOf(t, err)
+		for _, text := range []string{err.Error(), f.Detail, f.Hint, causes(err)} {
+			if strings.Contains(text, "Sentinel") {
+				t.Errorf("%s: %s", path, text)
+			}
+		}
+	}
+
+	// A classified error of the callback may quote the answer as well.
+	r := request(t, "GET", srv.URL+"/json/")
+	r.Bearer = bearer
+	err := c.Do(context.Background(), r, func(*Answer) error {
+		return &fault.Error{Detail: "found " + bearer, Err: errors.New("because of " + bearer)}
+	})
+	if strings.Contains(err.Error(), "Sentinel") {
+		t.Error(err)
+	}
+}
+
+// causes joins the texts of everything in err's chain.
+func causes(err error) string {
+	var all []string
+	for ; err != nil; err = errors.Unwrap(err) {
+		all = append(all, err.Error())
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestUnclassifiedErrorStaysTemporary(t *testing.T) {
+	err := explain(errors.New("odd"), request(t, "GET", "http://127.0.0.1/x"), redactor{})
+	if !fault.Temporary(err) || err.Error() != "GET http://127.0.0.1/x: odd" {
+		t.Errorf("got %v", err)
+	}
+}

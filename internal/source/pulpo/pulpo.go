@@ -1,0 +1,130 @@
+// Package pulpo reads the current user of a Pulpo WMS and that user's warehouses.
+//
+// A read makes two calls and yields one batch that lands whole: the user, the
+// warehouses and the complete list of links between them. Every trouble is a
+// *fault.Error with a code of its own: those of httpclient, and not_configured,
+// missing_field, wrong_type and user_mismatch. A detail names the request, the
+// record and the field, never a value, a token or a password.
+//
+// With credentials a token is fetched when first needed, renewed before it
+// expires and, once, after it was refused. A token that is set by hand is used
+// as it is.
+package pulpo
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"ferryman/internal/fault"
+	"ferryman/internal/httpclient"
+	"ferryman/internal/pipeline"
+)
+
+// Defaults of a Config.
+const (
+	DefaultBaseURL       = "https://show.pulpo.co/api/v1"
+	DefaultRetryInterval = 10 * time.Second
+)
+
+// Config says where the API is and how to authenticate. Empty counts as unset.
+type Config struct {
+	BaseURL        string        // absolute http or https; default DefaultBaseURL
+	Token          string        // used as it is; wins over User and Password
+	User, Password string        // for token requests
+	RetryInterval  time.Duration // least time between a failed token request and the next; default DefaultRetryInterval
+	Timeout        time.Duration // of one request; default that of httpclient
+	MaxAnswerBytes int64         // default httpclient.DefaultMaxAnswerBytes
+	Version        string        // of this program, for the User-Agent
+	Logger         *slog.Logger  // nil for none
+}
+
+// Source is a pipeline.Source. It is safe for concurrent use.
+type Source struct {
+	base    *url.URL
+	client  *httpclient.Client
+	auth    auth
+	secrets []string
+
+	users, warehouses, links *pipeline.Table
+}
+
+// New makes a source. It fails only with a base URL that is none; missing
+// credentials are an error of Read, so that a server runs without them.
+func New(c Config) (*Source, error) {
+	if c.BaseURL == "" {
+		c.BaseURL = DefaultBaseURL
+	}
+	base, err := parseBase(c.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if c.RetryInterval <= 0 {
+		c.RetryInterval = DefaultRetryInterval
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Source{
+		base: base,
+		client: httpclient.New(httpclient.Options{
+			Timeout:        c.Timeout,
+			MaxAnswerBytes: c.MaxAnswerBytes,
+			Version:        c.Version,
+			BaseSetting:    "API_BASE_URL",
+			Logger:         c.Logger,
+		}),
+		secrets:    []string{c.Token, c.Password},
+		users:      Users(),
+		warehouses: Warehouses(),
+		links:      UsersWarehouses(),
+	}
+	s.auth = s.authFor(c)
+	return s, nil
+}
+
+// parseBase never quotes what it refuses: it may hold a password.
+func parseBase(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSpace(text))
+	wrong := ""
+	switch {
+	case err != nil:
+		wrong = "is not a URL"
+	case u.Scheme != "http" && u.Scheme != "https":
+		wrong = "does not begin with http:// or https://"
+	case u.Hostname() == "":
+		wrong = "names no host"
+	case u.User != nil:
+		wrong = "holds a user or a password"
+	case u.RawQuery != "" || u.ForceQuery:
+		wrong = "holds a query"
+	case u.Fragment != "":
+		wrong = "holds a fragment"
+	default:
+		return u, nil
+	}
+	return nil, &fault.Error{
+		Kind:   fault.Unconfigured,
+		Code:   "not_configured",
+		Detail: "API_BASE_URL " + wrong,
+		Hint:   "set an address such as " + DefaultBaseURL,
+	}
+}
+
+// Run keeps a token at hand until ctx ends, so that a read need not wait for
+// one: it is fetched at the start, renewed before it expires and, after a failure
+// that may go away by itself, requested again every retry interval. Read works
+// without it. It returns nil.
+func (s *Source) Run(ctx context.Context) error {
+	s.auth.run(ctx)
+	return nil
+}
+
+// Close calls off a token request that is on its way and closes idle
+// connections. Reads and Run have to have ended.
+func (s *Source) Close() {
+	s.auth.close()
+	s.client.Close()
+}
