@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// code runs a command and checks its exit code: code N command args…
+// code runs a command and checks its exit code: code N command args….
 func code(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: code N command args…")

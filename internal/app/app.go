@@ -63,7 +63,7 @@ func SyncWarehouses(ctx context.Context, o Options, p Progress) (syncs.Run, erro
 	if err != nil {
 		return syncs.Run{}, err
 	}
-	defer w.close()
+	defer w.close() //nolint:errcheck // everything is durable by now
 	set := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{Logger: o.Log})
 	s, err := set.Add(ctx, w.sync(o.Config.Warehouse))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 type Sandbox struct {
 	listener net.Listener
 	server   *http.Server
-	served   chan error
+	served   chan struct{} // closed once nothing is served any more
 }
 
 // StartSandbox serves the simulated WMS API on a loopback address, with faults
@@ -46,9 +46,12 @@ func StartSandbox(ctx context.Context, address string, faults []string) (*Sandbo
 	s := &Sandbox{
 		listener: listener,
 		server:   &http.Server{Handler: simulator, ReadHeaderTimeout: 5 * time.Second},
-		served:   make(chan error, 1),
+		served:   make(chan struct{}),
 	}
-	go func() { s.served <- s.server.Serve(listener) }()
+	go func() {
+		defer close(s.served)
+		_ = s.server.Serve(listener) // ends by Close
+	}()
 	return s, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -122,7 +123,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	stopped := make(chan error, 1)
 	go func() {
 		<-serving.Done()
-		stopped <- s.stopEngine()
+		stopped <- s.stopEngine(context.WithoutCancel(ctx))
 	}()
 	ready()
 	grace := s.o.Config.Server.StopGrace
@@ -132,10 +133,10 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 }
 
 // stopEngine stops the work, and lets go of those who wait for a run.
-func (s *Server) stopEngine() error {
+func (s *Server) stopEngine(ctx context.Context) error {
 	begun := time.Now()
 	s.o.Log.Info("stopping", "grace", s.o.Config.Server.StopGrace)
-	ctx, cancel := context.WithTimeout(context.Background(), s.o.Config.Server.StopGrace*9/10)
+	ctx, cancel := context.WithTimeout(ctx, s.o.Config.Server.StopGrace*9/10)
 	defer cancel()
 	err := s.engine.Stop(ctx)
 	s.set.Close()
@@ -152,8 +153,8 @@ func (s *Server) Close() error { return s.close() }
 
 func (s *Server) close() error {
 	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i]())
+	for _, v := range slices.Backward(s.closers) {
+		errs = append(errs, v())
 	}
 	s.closers = nil
 	if err := errors.Join(errs...); err != nil {

@@ -68,8 +68,7 @@ func (d *DB) migrationLock(ctx context.Context) (release func(), err error) {
 }
 
 func sqliteCode(err error) (int, bool) {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code() & 0xff, true
 	}
 	return 0, false

@@ -35,7 +35,7 @@ func (d *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", d.classify(err))
 	}
-	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer t.Rollback()
 	if err := fn(&Tx{db: d, now: d.Now(), q: t, sqlTx: t}); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", d.classify(err))
 	}
-	defer conn.Close() //nolint:errcheck // gives the connection back to the pool
+	defer conn.Close()
 	var t pgx.Tx
 	err = conn.Raw(func(driverConn any) error {
 		var err error

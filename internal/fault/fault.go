@@ -118,8 +118,7 @@ func CodeOf(err error) string {
 
 // HintOf is the advice of the outermost classified error, or "".
 func HintOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Hint
 	}
 	return ""

@@ -12,8 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,7 +86,7 @@ func New(d *db.DB, opts Options) (*Engine, error) {
 		running: map[int64]context.CancelCauseFunc{},
 	}
 	if e.log == nil {
-		e.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		e.log = slog.New(slog.DiscardHandler)
 	}
 	if e.grace == 0 {
 		e.grace = 8 * time.Second
@@ -190,8 +190,8 @@ func (e *Engine) Stop(ctx context.Context) error {
 }
 
 func (e *Engine) release() {
-	for i := len(e.free) - 1; i >= 0; i-- {
-		e.free[i]()
+	for _, v := range slices.Backward(e.free) {
+		v()
 	}
 	e.free = nil
 }

@@ -54,7 +54,7 @@ func (l *Ledger) Recent(ctx context.Context, cronID int64, n int) ([]Execution, 
 	if err != nil {
 		return nil, fmt.Errorf("recent executions: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // nothing is left to learn from it
+	defer rows.Close()
 	var all []Execution
 	for rows.Next() {
 		e, err := scanExecution(rows)
@@ -75,7 +75,7 @@ func (l *Ledger) Messages(ctx context.Context, execution, after int64, limit int
 	if err != nil {
 		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
 	}
-	defer rows.Close() //nolint:errcheck // nothing is left to learn from it
+	defer rows.Close()
 	var all []Message
 	for rows.Next() {
 		var m Message

@@ -144,31 +144,40 @@ func (l *Ledger) ExpireLeases(ctx context.Context, tx *db.Tx) error {
 
 // expire does so for one cron, or for all when cronID is 0.
 func expire(ctx context.Context, tx *db.Tx, cronID int64) error {
+	ended, err := endExpired(ctx, tx, cronID)
+	if err != nil {
+		return err
+	}
+	for _, e := range ended {
+		if err := insertMessages(ctx, tx, e.id, Message{Type: Error, Text: e.detail}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type expired struct {
+	id     int64
+	detail string
+}
+
+func endExpired(ctx context.Context, tx *db.Tx, cronID int64) ([]expired, error) {
 	rows, err := tx.Query(ctx, `
 		UPDATE executions SET status = 'failed', ended_at = $1, reason = $2,
 			detail = 'its holder ' || holder || ' stopped answering'
 		WHERE ended_at IS NULL AND lease_until < $1 AND (cron_id = $3 OR $3 = 0)
 		RETURNING id, detail`, db.Time{Time: tx.Now()}, ReasonInterrupted, cronID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ended := map[int64]string{}
+	defer rows.Close()
+	var all []expired
 	for rows.Next() {
-		var id int64
-		var detail string
-		if err := rows.Scan(&id, &detail); err != nil {
-			_ = rows.Close()
-			return err
+		var e expired
+		if err := rows.Scan(&e.id, &e.detail); err != nil {
+			return nil, err
 		}
-		ended[id] = detail
+		all = append(all, e)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for id, detail := range ended {
-		if err := insertMessages(ctx, tx, id, Message{Type: Error, Text: detail}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return all, rows.Err()
 }

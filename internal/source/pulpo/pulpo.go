@@ -88,7 +88,7 @@ func New(c Config) (*Source, error) {
 // parseBase never quotes what it refuses: it may hold a password.
 func parseBase(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
-	wrong := ""
+	var wrong string
 	switch {
 	case err != nil:
 		wrong = "is not a URL"

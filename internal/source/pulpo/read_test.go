@@ -125,7 +125,10 @@ func TestReadWarehouseTwice(t *testing.T) {
 // A consumer that stops at once, and one that comes again, are both served.
 func TestReadIsRepeatable(t *testing.T) {
 	s := newAPI(t).source(t, Config{Token: "sesame"})
-	for range s.Read(t.Context(), "") {
+	for _, err := range s.Read(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break
 	}
 	first, err := read(t, s)

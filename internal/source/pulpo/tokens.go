@@ -24,7 +24,7 @@ type tokens struct {
 	fetch func(context.Context) (grant, error)
 	retry time.Duration
 	log   *slog.Logger
-	life  context.Context // of the requests
+	life  context.Context //nolint:containedctx // of the requests, which outlive the callers that want them
 	stop  context.CancelFunc
 	going sync.WaitGroup
 

@@ -81,13 +81,14 @@ func want(t *testing.T, tokens *tokens, token string) {
 	}
 }
 
-func refuse(t *testing.T, tokens *tokens, text string) *fault.Error {
+// refuse expects a refusal that holds text, and gives it.
+func refuse(t *testing.T, tokens *tokens, text string) fault.Error {
 	t.Helper()
 	_, err := tokens.token(t.Context())
 	if err == nil || !strings.Contains(err.Error(), text) {
 		t.Fatalf("got %v, want %s", err, text)
 	}
-	return faultOf(t, err)
+	return *faultOf(t, err)
 }
 
 var errRefused = &fault.Error{Kind: fault.Unavailable, Code: "refused", Detail: "refused"}
