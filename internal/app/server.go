@@ -79,7 +79,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 
 func (s *Server) listen(ctx context.Context) error {
 	address := s.o.Config.Server.Listen
-	if err := httpapi.CheckExposure(address, false, s.o.Config.Server.InsecureOpen); err != nil {
+	if err := httpapi.CheckExposure(ctx, address, false, s.o.Config.Server.InsecureOpen); err != nil {
 		return err
 	}
 	var lc net.ListenConfig

@@ -189,11 +189,16 @@ func otherType(v any) any {
 	}
 }
 
-// readJSON decodes one JSON value that is the whole body.
-func readJSON(r *http.Request, v any) error {
+// readTypedJSON is readJSON for those who have to say that it is JSON.
+func readTypedJSON(r *http.Request, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return fmt.Errorf("the body is %q, not application/json", r.Header.Get("Content-Type"))
 	}
+	return readJSON(r, v)
+}
+
+// readJSON decodes one JSON value that is the whole body.
+func readJSON(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	if err := dec.Decode(v); err != nil {
 		return fmt.Errorf("the body is not the JSON expected: %w", err)

@@ -139,7 +139,7 @@ func (s *Server) auth(r *http.Request) reply {
 		Password  string `json:"password"`
 		Scope     string `json:"scope"`
 	}
-	if err := readJSON(r, &ask); err != nil {
+	if err := readTypedJSON(r, &ask); err != nil {
 		return refusal(http.StatusBadRequest, err.Error())
 	}
 	if ask.GrantType != "password" {

@@ -1,0 +1,261 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"ferryman/api"
+	"ferryman/internal/fault"
+	"ferryman/internal/syncs"
+)
+
+func description(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(api.YAML())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func TestRoutesAreTheDescription(t *testing.T) {
+	var described, routed []string
+	for path, item := range description(t).Paths.Map() {
+		for method := range item.Operations() {
+			described = append(described, method+" "+path)
+		}
+	}
+	for _, r := range open(t).Routes() {
+		routed = append(routed, r.Method+" "+strings.ReplaceAll(r.Pattern, "{$}", ""))
+	}
+	slices.Sort(described)
+	slices.Sort(routed)
+	if !slices.Equal(described, routed) {
+		t.Errorf("described and routed differ\n%v\n%v", described, routed)
+	}
+}
+
+func TestProblemKindsAreDescribed(t *testing.T) {
+	schema := description(t).Paths.Value("/problems/{kind}").Get.Parameters[0].Value.Schema.Value
+	var names []any
+	for _, k := range append(slices.Clone(kinds[:]), wrongMethod()) {
+		names = append(names, k.Name)
+	}
+	if !reflect.DeepEqual(schema.Enum, names) {
+		t.Errorf("described %v, served %v", schema.Enum, names)
+	}
+	for k := fault.Kind(0); k.String() != "unknown"; k++ {
+		if kinds[k].Name != k.String() {
+			t.Errorf("%v is called %s", k, kinds[k].Name)
+		}
+	}
+}
+
+func TestFilesAreDescribed(t *testing.T) {
+	schema := description(t).Paths.Value("/docs/{file}").Get.Parameters[0].Value.Schema.Value
+	var described []string
+	for _, name := range schema.Enum {
+		described = append(described, name.(string))
+	}
+	slices.Sort(described)
+	if served := slices.Sorted(maps.Keys(build(t).docs.files)); !slices.Equal(described, served) {
+		t.Errorf("described %v, served %v", described, served)
+	}
+}
+
+// scenario makes a house answer with one of the description's examples.
+type scenario struct {
+	set   func(*house)
+	query string // instead of the parameters' examples
+	path  string // likewise
+}
+
+func failing(reason, detail string) func(*house) {
+	return func(h *house) {
+		h.call = func(context.Context) (syncs.Run, error) { return badRun(epoch, reason, detail), nil }
+	}
+}
+
+// scenarios are by operation, status and name of the example. Those of default
+// answers are the same for every operation: see replay.
+var scenarios = map[string]scenario{
+	"syncAll 200 done": {},
+	"syncAll 429 busy": {set: func(h *house) {
+		for range maxCallers {
+			h.callers <- struct{}{}
+		}
+	}},
+	"syncAll 502 refused": {set: failing("unavailable", "GET /iam/users/me: connection refused")},
+	"syncAll 502 unconfigured": {set: func(h *house) {
+		h.call = func(context.Context) (syncs.Run, error) {
+			return syncs.Run{}, &fault.Error{
+				Kind: fault.Unconfigured, Code: "no_credentials", Detail: "there is no way to authenticate at the WMS API",
+				Hint: "set API_TOKEN, or API_USER and API_PASSWORD",
+			}
+		}
+	}},
+	"syncAll 504 timeout": {set: failing("timeout", "GET /iam/users/me: no answer within 30s")},
+	"syncCast 200 cast":   {},
+	"syncLast 200 last": {set: func(h *house) {
+		before := epoch.Add(-60_002_664_000)
+		h.runs = []syncs.Run{goodRun(before), badRun(before, "unavailable", "GET /iam/users/me: connection refused"), goodRun(epoch)}
+	}},
+	"syncLast 400 count":         {query: "count=0"},
+	"listUsers 200 page":         {},
+	"listUsers 400 limit":        {query: "limit=ten"},
+	"getUser 200 user":           {},
+	"getUser 404 unknown":        {path: "/api/users/9"},
+	"listWarehouses 200 page":    {},
+	"listWarehouses 400 limit":   {query: "limit=ten"},
+	"getWarehouse 200 warehouse": {},
+	"getWarehouse 404 unknown":   {path: "/api/warehouses/9"},
+	"health 200 alive":           {},
+	"readiness 200 ready":        {},
+	"readiness 503 failing": {set: func(h *house) {
+		h.o.Checks[0].Run = func(context.Context) error {
+			return &fault.Error{Kind: fault.Unavailable, Detail: "the database does not answer"}
+		}
+	}},
+	"readiness 503 draining": {set: func(h *house) { h.Drain() }},
+}
+
+// TestExamplesAreWhatTheServerSays replays every example of the description:
+// JSON must be answered to the letter, anything else must fit its schema.
+func TestExamplesAreWhatTheServerSays(t *testing.T) {
+	doc := description(t)
+	left := maps.Clone(scenarios)
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			for status, response := range op.Responses.Map() {
+				for mime, media := range response.Value.Content {
+					for name, ex := range media.Examples {
+						id := fmt.Sprintf("%s %s %s", op.OperationID, status, name)
+						sc, known := scenarios[id]
+						delete(left, id)
+						if !known && strings.HasSuffix(mime, "json") && status != "default" {
+							t.Errorf("no scenario for the example %s", id)
+							continue
+						}
+						t.Run(id, func(t *testing.T) { replay(t, doc, method, path, status, name, mime, sc, ex.Value.Value) })
+					}
+					if media.Examples == nil { // files of several types, and the description itself
+						t.Run(op.OperationID, func(t *testing.T) { replay(t, doc, method, path, status, "", mime, scenario{}, nil) })
+					}
+				}
+			}
+		}
+	}
+	for id := range left {
+		t.Errorf("no example for the scenario %s", id)
+	}
+}
+
+func replay(t *testing.T, doc *openapi3.T, method, path, status, name, mime string, sc scenario, want any) {
+	item := doc.Paths.Value(path)
+	op := item.GetOperation(method)
+	h := open(t, func(o *Options) {
+		fine := func(context.Context) error { return nil }
+		o.Checks = []Check{{Name: "store", Run: fine}, {Name: "jobs", Run: fine}}
+	})
+	if sc.set != nil {
+		sc.set(h)
+	}
+	target, params := requestOf(op, path, sc)
+	headers := []string{"X-Request-Id", "example-1"}
+	if status == "default" {
+		if name != "host" {
+			t.Fatalf("no scenario for the example %s of default", name)
+		}
+		headers = append(headers, "Host", "evil.example")
+	}
+	a := h.do(method, target, "", headers...)
+	if status != "default" && fmt.Sprint(a.StatusCode) != status {
+		t.Fatalf("%s %s: status %d, want %s: %s", method, target, a.StatusCode, status, a.text)
+	}
+	if strings.HasSuffix(mime, "json") && want != nil {
+		if got := unmarshal(t, []byte(a.text)); !reflect.DeepEqual(got, roundTrip(t, want)) {
+			t.Errorf("\n got %s\nwant %v", a.text, want)
+		}
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, h.url+target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: req, PathParams: params, Route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
+		},
+		Status: a.StatusCode, Header: a.Header, Body: io.NopCloser(strings.NewReader(a.text)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: !strings.HasSuffix(mime, "json")},
+	})
+	if err != nil {
+		t.Errorf("%s %s: %v", method, target, err)
+	}
+	if got, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";"); !described(op, a.StatusCode, got) {
+		t.Errorf("%s %s: the type %s is not described", method, target, got)
+	}
+}
+
+func described(op *openapi3.Operation, status int, mime string) bool {
+	response := op.Responses.Status(status)
+	if response == nil {
+		response = op.Responses.Default()
+	}
+	return response.Value.Content[mime] != nil
+}
+
+// requestOf makes a request of the parameters' examples.
+func requestOf(op *openapi3.Operation, path string, sc scenario) (string, map[string]string) {
+	params, query := map[string]string{}, url.Values{}
+	for _, p := range op.Parameters {
+		value := fmt.Sprint(p.Value.Example)
+		switch p.Value.In {
+		case "path":
+			params[p.Value.Name] = value
+			path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", value)
+		case "query":
+			query.Set(p.Value.Name, value)
+		}
+	}
+	if sc.path != "" {
+		path = sc.path
+	}
+	if q := or(sc.query, query.Encode()); q != "" {
+		path += "?" + q
+	}
+	return path, params
+}
+
+func roundTrip(t *testing.T, v any) any {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unmarshal(t, text)
+}
+
+func unmarshal(t *testing.T, text []byte) any {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return v
+}

@@ -1,0 +1,70 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"ferryman/internal/fault"
+)
+
+// Check is one thing that the server needs in order to be of use.
+type Check struct {
+	Name    string
+	Run     func(context.Context) error // nil means that it is well; heeds its context
+	Timeout time.Duration               // 2 s if 0
+}
+
+const defaultCheckTimeout = 2 * time.Second
+
+func (s *Server) healthz(*http.Request) (reply, error) {
+	return ok(map[string]string{"status": "ok"})
+}
+
+// readyz runs all checks side by side and names those that fail.
+func (s *Server) readyz(r *http.Request) (reply, error) {
+	if s.draining.Load() {
+		return reply{}, &fault.Error{Kind: fault.Unavailable, Code: "draining", Detail: "the server is about to stop"}
+	}
+	errs := make([]error, len(s.o.Checks))
+	var wg sync.WaitGroup
+	for i, c := range s.o.Checks {
+		wg.Go(func() { errs[i] = c.run(r.Context()) })
+	}
+	wg.Wait()
+
+	names := make([]string, len(errs))
+	var failed []string
+	for i, c := range s.o.Checks {
+		names[i] = c.Name
+		if errs[i] != nil {
+			failed = append(failed, c.Name+": "+publicDetail(errs[i]))
+		}
+	}
+	if failed != nil {
+		return reply{}, &fault.Error{
+			Kind: fault.Unavailable, Code: "not_ready", Detail: strings.Join(failed, "; "), Err: errors.Join(errs...),
+		}
+	}
+	return ok(struct {
+		Status string   `json:"status"`
+		Checks []string `json:"checks"`
+	}{"ok", names})
+}
+
+// run does the check within its time. A check that panics has failed; it runs in
+// a goroutine of its own, where a panic would end the process.
+func (c Check) run(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, or(c.Timeout, defaultCheckTimeout))
+	defer cancel()
+	return c.Run(ctx)
+}

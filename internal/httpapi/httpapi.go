@@ -1,0 +1,123 @@
+// Package httpapi is Ferryman's HTTP interface: the calls that api/openapi.yaml
+// describes, the pages beside them, and the server they run in.
+//
+// A handler returns what to say, or an error; one place writes it, so that every
+// answer has its request id, its headers, its line in the access log and its
+// place in the metrics. Errors are problem+json (RFC 9457), with a status that
+// one table gives for each fault.Kind; what an unclassified error says goes to
+// the log and not to the client. Bodies, lists, time and the number of callers
+// that wait are bounded.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ferryman/internal/pipeline"
+	"ferryman/internal/syncs"
+)
+
+// WarehouseSync runs the warehouse sync.
+type WarehouseSync interface {
+	// Call runs one sync and gives it once it has ended, also when it failed. An
+	// error means that it could not be run or awaited.
+	Call(ctx context.Context) (syncs.Run, error)
+	// Cast starts one sync and does not wait for it.
+	Cast(ctx context.Context) error
+	// Last gives the newest n runs that have ended, oldest first.
+	Last(ctx context.Context, n int) ([]syncs.Run, error)
+}
+
+// RowReader reads a table that a sync fills. A row holds the values of Columns,
+// then those of Stamps.
+type RowReader interface {
+	// List gives at most limit rows in order of the key, from the first key after
+	// the given one, or from the beginning when it is nil.
+	List(ctx context.Context, table *pipeline.Table, after any, limit int) ([][]any, error)
+	// Get gives the row with the key, or a fault of kind NotFound.
+	Get(ctx context.Context, table *pipeline.Table, key any) ([]any, error)
+}
+
+// Options are what a Server needs. All of it is required unless it says otherwise.
+type Options struct {
+	Log      *slog.Logger
+	Registry *prometheus.Registry // gathered at /metrics; New registers its own metrics there
+	Version  string               // of the build
+
+	Sync       WarehouseSync
+	Rows       RowReader
+	Users      *pipeline.Table // with a key of one integer column, like Warehouses
+	Warehouses *pipeline.Table
+
+	Checks []Check // what /readyz asks; may be empty
+
+	// LoopbackOnly says that the server listens on loopback and asks for no keys.
+	// It then answers only to names of loopback in the Host header, and to Hosts,
+	// so that no web page can reach it by a name that it points at loopback.
+	LoopbackOnly bool
+	Hosts        []string
+
+	MaxBody int64            // bytes of a request's body; 1 MiB if 0
+	Now     func() time.Time // time.Now if nil
+}
+
+const (
+	defaultMaxBody = 1 << 20
+	maxCallers     = 100 // that wait for a sync at the same time
+)
+
+// Server is the HTTP interface as an http.Handler. It is safe for concurrent use.
+type Server struct {
+	o        Options
+	mux      *http.ServeMux
+	routes   []Route
+	metrics  metrics
+	origin   *http.CrossOriginProtection
+	docs     docs
+	pages    pages
+	callers  chan struct{} // one token for each caller that waits for a sync
+	draining atomic.Bool
+}
+
+// New builds the server's handler. It fails on missing options and on a registry
+// that already holds its metrics.
+func New(o Options) (*Server, error) {
+	if o.Log == nil || o.Registry == nil || o.Sync == nil || o.Rows == nil || o.Users == nil || o.Warehouses == nil {
+		return nil, errors.New("an option of the http interface is missing")
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = defaultMaxBody
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{
+		o: o, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
+		callers: make(chan struct{}, maxCallers),
+	}
+	var err error
+	if s.docs, err = loadDocs(); err != nil {
+		return nil, err
+	}
+	if s.pages, err = loadPages(); err != nil {
+		return nil, err
+	}
+	if s.metrics, err = newMetrics(o.Registry, o.Version); err != nil {
+		return nil, err
+	}
+	s.routes = s.table()
+	for _, r := range s.routes {
+		s.mux.Handle(r.Method+" "+r.Pattern, s.dispatch(r.Pattern, r.answer))
+	}
+	s.mux.Handle("/", s.dispatch(unmatched, s.noRoute))
+	return s, nil
+}
+
+// Drain makes /readyz say that the server is about to stop.
+func (s *Server) Drain() { s.draining.Store(true) }

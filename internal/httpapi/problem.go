@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"ferryman/internal/fault"
+)
+
+// problem is an error as RFC 9457 has it.
+type problem struct {
+	Type      string `json:"type"` // a page of this server
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+	Hint      string `json:"hint,omitempty"`
+}
+
+// problemKind is one row of the table of errors.
+type problemKind struct {
+	Name   string // the end of the type's path
+	Status int
+	Title  string
+	Text   string // for a person, on the page
+}
+
+// kinds gives every fault.Kind its status.
+var kinds = [...]problemKind{
+	fault.Internal: {"internal", http.StatusInternalServerError, "Internal error",
+		"Something went wrong on the server that nobody foresaw. The server's log has the reason under the request id. The same call may work later."},
+	fault.Invalid: {"invalid", http.StatusBadRequest, "Invalid request",
+		"A part of the request is not what it should be; the detail names it. The same call will fail again."},
+	fault.NotFound: {"not_found", http.StatusNotFound, "Not found",
+		"There is nothing at this path, or nothing with this id."},
+	// The answer that clients of the cron ledger wait for.
+	fault.Inactive: {"inactive", http.StatusTeapot, "Inactive",
+		"What the call is about is there and has been switched off."},
+	fault.Conflict: {"conflict", http.StatusConflict, "Conflict",
+		"The call collides with something that is already there or already running."},
+	fault.Unauthorized: {"unauthorized", http.StatusUnauthorized, "Unauthorized",
+		"The call needs a key, or the key it showed is not valid."},
+	fault.Forbidden: {"forbidden", http.StatusForbidden, "Forbidden",
+		"The server knows the caller well enough, and does not let it do this."},
+	fault.TooLarge: {"too_large", http.StatusRequestEntityTooLarge, "Too large",
+		"The request is over a bound; the detail names the bound."},
+	fault.RateLimited: {"rate_limited", http.StatusTooManyRequests, "Too many requests",
+		"Too many calls at once. Try again after the seconds that Retry-After names."},
+	fault.Timeout: {"timeout", http.StatusGatewayTimeout, "Timed out",
+		"Something that the server asked did not answer in time. The same call may work later."},
+	fault.Unavailable: {"unavailable", http.StatusServiceUnavailable, "Unavailable",
+		"The server, or something that it needs, is in trouble or about to stop. The same call may work later."},
+	fault.Unconfigured: {"not_configured", http.StatusServiceUnavailable, "Not configured",
+		"A setting of the server is missing or wrong; the hint names it."},
+	fault.Canceled: {"canceled", http.StatusServiceUnavailable, "Called off",
+		"The call was called off before it was done, by the caller or because the server stops."},
+}
+
+// wrongMethod is what no fault.Kind stands for.
+func wrongMethod() problemKind {
+	return problemKind{"method_not_allowed", http.StatusMethodNotAllowed, "Method not allowed",
+		"The path is there and does not take this method. The header Allow names those it takes."}
+}
+
+func kindOf(err error) problemKind {
+	if _, ok := errors.AsType[*methodError](err); ok {
+		return wrongMethod()
+	}
+	if k := fault.KindOf(err); int(k) < len(kinds) {
+		return kinds[k]
+	}
+	return kinds[fault.Internal]
+}
+
+func newProblem(err error, requestID string) problem {
+	k := kindOf(err)
+	p := problem{
+		Type: "/problems/" + k.Name, Title: k.Title, Status: k.Status,
+		Detail: publicDetail(err), Code: k.Name, RequestID: requestID, Hint: fault.HintOf(err),
+	}
+	if k != wrongMethod() {
+		p.Code = fault.CodeOf(err)
+	}
+	return p
+}
+
+// publicDetail is what a client may read of an error: what was written for it,
+// and nothing of the causes below, which name tables and addresses.
+func publicDetail(err error) string {
+	if method, found := errors.AsType[*methodError](err); found {
+		return method.Error()
+	}
+	f, classified := errors.AsType[*fault.Error](err)
+	switch {
+	case classified && f.Kind != fault.Internal && f.Detail != "":
+		return f.Detail
+	case fault.KindOf(err) == fault.Internal:
+		return "an unexpected error; the log has it under the request id"
+	default:
+		return kindOf(err).Text
+	}
+}
+
+// problemPage is the page that a problem's type leads to.
+func (s *Server) problemPage(r *http.Request) (reply, error) {
+	all := append(slices.Clone(kinds[:]), wrongMethod())
+	i := slices.IndexFunc(all, func(k problemKind) bool { return k.Name == r.PathValue("kind") })
+	if i < 0 {
+		return reply{}, errNoPath
+	}
+	return s.pages.render("problem.html", all[i])
+}

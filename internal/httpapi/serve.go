@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// ServeOptions bound what a client may cost. Zero values mean the defaults that
+// are named.
+type ServeOptions struct {
+	Log               *slog.Logger  // of what goes wrong below HTTP; required
+	ReadHeaderTimeout time.Duration // 5 s
+	ReadTimeout       time.Duration // head and body; 30 s
+	WriteTimeout      time.Duration // from the moment that the answer is there; 30 s
+	IdleTimeout       time.Duration // between two requests of a connection; 2 min
+	MaxHeaderBytes    int           // 64 KiB
+
+	Grace    time.Duration // for requests that run when the server stops; 10 s
+	Draining func()        // called first when the server stops; may be nil
+	Notice   time.Duration // goes on accepting for so long after Draining, for load balancers to notice
+}
+
+// Serve answers on l until ctx ends, then stops: it lets the requests that run
+// come to their end, calls off those that are left shortly before the grace is
+// over, and cuts those that are left then. It closes l, and returns nil after a
+// stop that ctx asked for.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServeOptions) error {
+	grace := or(o.Grace, 10*time.Second)
+	// Requests outlive ctx, which only says that it is time to stop.
+	base, callOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer callOff()
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: or(o.ReadHeaderTimeout, 5*time.Second),
+		ReadTimeout:       or(o.ReadTimeout, 30*time.Second),
+		WriteTimeout:      or(o.WriteTimeout, 30*time.Second),
+		IdleTimeout:       or(o.IdleTimeout, 2*time.Minute),
+		MaxHeaderBytes:    or(o.MaxHeaderBytes, 64<<10),
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(base, baseKey{}, base)
+		},
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+
+	if o.Draining != nil {
+		o.Draining()
+	}
+	if o.Notice > 0 {
+		notice := time.NewTimer(o.Notice)
+		defer notice.Stop()
+		select {
+		case err := <-served:
+			return err
+		case <-notice.C:
+		}
+	}
+	// The last second is for those called off to say so.
+	last := time.AfterFunc(grace-min(time.Second, grace/2), callOff)
+	defer last.Stop()
+	until, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	err := srv.Shutdown(until)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = srv.Close()
+	}
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		return ended
+	}
+	return err
+}
+
+type baseKey struct{}
+
+// detach gives a context for work that goes on when the client leaves. It ends
+// when the server calls off what is left at its stop, or with cancel.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	base, served := ctx.Value(baseKey{}).(context.Context)
+	if !served {
+		return detached, cancel
+	}
+	stop := context.AfterFunc(base, cancel)
+	return detached, func() { stop(); cancel() }
+}

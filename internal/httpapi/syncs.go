@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"ferryman/internal/fault"
+	"ferryman/internal/syncs"
+)
+
+// entry is how the outcome of a sync is told. The order of its fields, its texts
+// and the precision of its date are part of the contract.
+type entry struct {
+	Data     any    `json:"data"`
+	Date     string `json:"date"`
+	Response string `json:"response"`
+}
+
+type failure struct {
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// timeFormat is UTC with exactly six fractional digits.
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+const (
+	defaultCount = 100
+	maxCount     = 1000
+)
+
+// syncAll runs one sync and waits for it. The sync goes on when the client leaves.
+func (s *Server) syncAll(r *http.Request) (reply, error) {
+	select {
+	case s.callers <- struct{}{}:
+		defer func() { <-s.callers }()
+	default:
+		return reply{}, &fault.Error{
+			Kind: fault.RateLimited, Code: "too_many_callers", RetryAfter: 5 * time.Second,
+			Detail: fmt.Sprintf("%d callers wait for a sync already", maxCallers),
+			Hint:   "PATCH /api/syncast does not wait",
+		}
+	}
+	ctx, cancel := detach(r.Context())
+	defer cancel()
+	run, err := s.o.Sync.Call(ctx)
+	if fault.KindOf(err) == fault.Unconfigured {
+		why := failure{Reason: fault.CodeOf(err), Detail: publicDetail(err), Hint: fault.HintOf(err)}
+		return reply{status: http.StatusBadGateway, body: entry{why, s.o.Now().UTC().Format(timeFormat), "error"}}, nil
+	}
+	if err != nil {
+		return reply{}, fmt.Errorf("run sync: %w", err)
+	}
+	out := reply{body: s.entry(run)}
+	if !run.OK() {
+		out.status = http.StatusBadGateway
+		if run.Reason == fault.Timeout.String() {
+			out.status = http.StatusGatewayTimeout
+		}
+	}
+	return out, nil
+}
+
+// syncCast starts one sync in the background.
+func (s *Server) syncCast(r *http.Request) (reply, error) {
+	date := s.o.Now().UTC().Format(timeFormat)
+	if err := s.o.Sync.Cast(r.Context()); err != nil {
+		return reply{}, fmt.Errorf("start sync: %w", err)
+	}
+	return ok(entry{"Soukosync.Caller.cast_sync casted", date, "ok"})
+}
+
+// syncLast tells how the last syncs went.
+func (s *Server) syncLast(r *http.Request) (reply, error) {
+	q, err := parseQuery(r)
+	if err != nil {
+		return reply{}, err
+	}
+	n, err := q.number("count", defaultCount, maxCount)
+	if err != nil {
+		return reply{}, err
+	}
+	runs, err := s.o.Sync.Last(r.Context(), n)
+	if err != nil {
+		return reply{}, fmt.Errorf("read last syncs: %w", err)
+	}
+	entries := make([]entry, len(runs))
+	for i, run := range runs {
+		entries[i] = s.entry(run)
+	}
+	return ok(map[string]any{"data": entries})
+}
+
+func (s *Server) entry(run syncs.Run) entry {
+	date := run.StartedAt.UTC().Format(timeFormat)
+	if !run.OK() {
+		return entry{failure{Reason: run.Reason, Detail: run.Detail}, date, "error"}
+	}
+	n := run.Report.Count(s.o.Users.Name).Read + run.Report.Count(s.o.Warehouses.Name).Read
+	return entry{fmt.Sprintf("全部ＯＫ、%dつ\u3000入れちゃった！", n), date, "ok"}
+}

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"ferryman/internal/fault"
+)
+
+// reply is what a handler says when nothing went wrong.
+type reply struct {
+	status int    // 200 if 0
+	mime   string // JSON if empty
+	body   any    // encoded as JSON, unless it is a []byte
+	policy string // Content-Security-Policy; nothing is allowed if empty
+	cache  string // Cache-Control; no-store if empty
+	link   string // Link
+	coding string // Content-Encoding
+	vary   string // Vary
+}
+
+func ok(v any) (reply, error) { return reply{body: v}, nil }
+
+const (
+	jsonMIME    = "application/json; charset=utf-8"
+	problemMIME = "application/problem+json; charset=utf-8"
+	htmlMIME    = "text/html; charset=utf-8"
+	noPolicy    = "default-src 'none'; frame-ancestors 'none'"
+)
+
+// write is the one place that answers. It returns the status and how many bytes
+// of the body went out.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (int, int64) {
+	out, h := ex.out, w.Header()
+	var text []byte
+	if ex.err == nil {
+		text, ex.err = encode(out.body)
+	}
+	if ex.err != nil {
+		p := newProblem(ex.err, ex.id)
+		out = reply{status: p.Status, mime: problemMIME}
+		text, _ = encode(p) // strings and a number always encode
+		if method, ok := errors.AsType[*methodError](ex.err); ok {
+			h.Set("Allow", method.allow)
+		}
+		if seconds := retryAfter(ex.err); seconds > 0 {
+			h.Set("Retry-After", strconv.FormatInt(seconds, 10))
+		}
+	}
+	h.Set("Content-Type", or(out.mime, jsonMIME))
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	h.Set("Content-Security-Policy", or(out.policy, noPolicy))
+	h.Set("Cache-Control", or(out.cache, "no-store"))
+	h.Set("X-Request-Id", ex.id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if out.link != "" {
+		h.Set("Link", out.link)
+	}
+	if out.coding != "" {
+		h.Set("Content-Encoding", out.coding)
+	}
+	if out.vary != "" {
+		h.Set("Vary", out.vary)
+	}
+	extendWrite(w, r)
+	status := or(out.status, http.StatusOK)
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return status, 0
+	}
+	n, _ := w.Write(text) // the client may be gone; the count says how far it got
+	return status, int64(n)
+}
+
+// extendWrite starts the write time-out now: it is meant for clients that read
+// slowly, not for syncs that take minutes.
+func extendWrite(w http.ResponseWriter, r *http.Request) {
+	if srv, found := r.Context().Value(http.ServerContextKey).(*http.Server); found && srv.WriteTimeout > 0 {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(srv.WriteTimeout))
+	}
+}
+
+// encode is JSON as people write it: nothing escaped that need not be.
+func encode(v any) ([]byte, error) {
+	if text, done := v.([]byte); done {
+		return text, nil
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode answer: %w", err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// retryAfter is the whole seconds that a client should wait, 0 if nobody said.
+func retryAfter(err error) int64 {
+	f, classified := errors.AsType[*fault.Error](err)
+	if !classified {
+		return 0
+	}
+	return int64(math.Ceil(f.RetryAfter.Seconds()))
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
