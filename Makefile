@@ -1,0 +1,87 @@
+# "make" lists the targets. Variables that may be set: see each target.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+
+GO  ?= go
+PKG ?= ./...
+
+# The binary is stamped below; Go's own stamp fails where git is absent or
+# distrusts the folder.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+VERSION ?= $(or $(shell git describe --tags --dirty 2>/dev/null),dev)
+COMMIT  ?= $(or $(shell git rev-parse --short=12 HEAD 2>/dev/null),unknown)
+DATE    ?= $(or $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null),unknown)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/ferryman, static and stamped (VERSION, COMMIT, DATE)
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ferryman \
+		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)' ./cmd/ferryman
+
+.PHONY: run
+run: build ## build and start the server with simulated upstreams on 127.0.0.1:8080 (ARGS)
+	@exec bin/ferryman serve --sandbox $(ARGS)
+
+# ---- tests ------------------------------------------------------------------
+
+# scripts/testdb starts the database servers (installing what is missing) and
+# stops them when the command has ended, whatever its end.
+WITH_DB := FERRYMAN_TEST_REQUIRE_DB=1 scripts/testdb run
+
+TESTFLAGS ?= -timeout=5m
+.PHONY: test
+test: check ## check formatting, vet, run all tests with the race detector (PKG, TESTFLAGS)
+	@$(WITH_DB) -- env CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKG)
+
+.PHONY: check
+check:
+	@unformatted=$$(gofmt -l .); if [[ $$unformatted ]]; then \
+		printf 'not formatted, "make fmt" does it:\n%s\n' "$$unformatted" >&2; exit 1; fi
+	@$(GO) vet $(PKG)
+
+BENCH ?= .
+.PHONY: bench
+bench: ## run the benchmarks on servers with their default durability (PKG, BENCH, BENCHFLAGS)
+	@$(WITH_DB) --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) $(PKG)
+
+FUZZTIME ?= 10s
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (PKG)
+	@$(GO) list -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}}{{"\n"}}{{end}}' $(PKG) | \
+		xargs -r grep -oE '^func Fuzz\w*' | while IFS=: read -r file func; do \
+			$(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "$${file%/*}"; done
+
+# ---- the code's looks -------------------------------------------------------
+
+# The linter is built once for its version and Go's, and shared by all checkouts.
+LINT_VERSION := v2.15.0
+TOOLS := $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache),$(CURDIR)/bin)/ferryman-tools
+LINT   = $(TOOLS)/golangci-lint-$(LINT_VERSION)-$(shell $(GO) env GOVERSION)
+
+.PHONY: lint
+lint: ## run the linters of .golangci.yml (PKG)
+	@$(MAKE) $(LINT)
+	@$(LINT) run --allow-parallel-runners $(PKG)
+
+.PHONY: fmt
+fmt: ## format the code
+	@$(MAKE) $(LINT)
+	@$(LINT) fmt
+
+$(TOOLS)/golangci-lint-%:
+	@echo 'building golangci-lint $(LINT_VERSION), once' >&2
+	@mkdir -p $(TOOLS) && new=$$(mktemp -d $(TOOLS)/new.XXXXXX) && trap "rm -rf $$new" EXIT && \
+		CGO_ENABLED=0 GOFLAGS= GOBIN=$$new $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && \
+		mv $$new/golangci-lint $@
+
+.PHONY: clean
+clean: ## delete what was built, and the test servers with their data
+	rm -rf bin coverage.out
+	scripts/testdb purge

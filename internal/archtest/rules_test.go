@@ -1,0 +1,116 @@
+package archtest
+
+// Patterns: "a/b" is that package, "a/b/..." is it and all below it. Names are
+// relative to the module, except those of other modules and of the standard library.
+
+// layers names every package and what of ours its code may import beside the
+// packages below it; tests are free in that. The first line that matches counts.
+var layers = []struct {
+	pkg string
+	may []string
+}{
+	{"cmd/...", []string{"internal/app", "internal/config", "internal/fault", "internal/pipeline", "internal/syncs"}},
+
+	// The wiring: the only place that knows which sources, sinks and channels there are.
+	{"internal/app", []string{
+		"api", "internal/alert", "internal/apikey", "internal/channel/...", "internal/config", "internal/dashboard",
+		"internal/db", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
+		"internal/outbox", "internal/pipeline", "internal/push", "internal/sandbox/...", "internal/sink/...",
+		"internal/source/...", "internal/syncs",
+	}},
+
+	// The faces.
+	{"internal/httpapi", []string{
+		"api", "internal/apikey", "internal/fault", "internal/ledger", "internal/outbox",
+		"internal/pipeline", "internal/push", "internal/syncs",
+	}},
+	{"internal/dashboard", []string{
+		"internal/apikey", "internal/fault", "internal/ledger", "internal/outbox",
+		"internal/pipeline", "internal/push", "internal/syncs",
+	}},
+
+	// Adapters know the port that they serve, and not each other.
+	{"internal/source/...", []string{"internal/fault", "internal/httpclient", "internal/pipeline"}},
+	{"internal/sink/...", []string{"internal/fault", "internal/httpclient", "internal/pipeline"}},
+	{"internal/channel/...", []string{"internal/fault", "internal/httpclient", "internal/outbox"}},
+
+	// Domains do not know each other; what combines two of them is named for it.
+	{"internal/alert", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/outbox"}},
+	{"internal/syncs", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/pipeline"}},
+	{"internal/push", []string{"internal/db", "internal/fault", "internal/jobs", "internal/outbox"}},
+	{"internal/apikey", []string{"internal/db", "internal/fault", "internal/jobs"}},
+	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs"}},
+	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs"}},
+	{"internal/pipeline", []string{"internal/fault"}},
+
+	// The ground.
+	{"internal/jobs", []string{"internal/db", "internal/fault"}},
+	{"internal/db", []string{"internal/fault"}},
+	{"internal/config/...", []string{"internal/fault"}},
+	{"internal/httpclient", []string{"internal/fault"}},
+	{"internal/fault", nil},
+	{"api", nil},
+
+	// A simulator that shared code with us would share our mistakes.
+	{"internal/sandbox/...", []string{"internal/sandbox/..."}},
+
+	// For tests only; see reserved.
+	{"internal/archtest", nil},
+	{"internal/testdb", nil},
+	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb"}},
+	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
+	{"internal/e2e/...", []string{"internal/testdb"}},
+}
+
+var testHelpers = []string{
+	"internal/testdb", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/e2e/...",
+}
+
+// reserved names imports that only some packages may have.
+var reserved = []struct {
+	imports []string
+	to      []string
+	code    bool // does not hold for tests
+	reason  string
+}{
+	{
+		imports: []string{"github.com/riverqueue/..."},
+		to:      []string{"internal/jobs"},
+		reason:  "the job engine stays behind internal/jobs",
+	},
+	{
+		imports: []string{"github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql", "modernc.org/sqlite/..."},
+		to:      []string{"internal/db", "internal/jobs", "internal/sink/sqlsink", "internal/testdb"},
+		code:    true,
+		reason:  "drivers stay behind the packages that speak SQL to them",
+	},
+	{
+		imports: []string{"github.com/spf13/cobra/..."},
+		to:      []string{"cmd/..."},
+		reason:  "commands are cmd's alone",
+	},
+	{
+		imports: testHelpers,
+		to:      testHelpers,
+		code:    true,
+		reason:  "a helper of tests is no part of the product",
+	},
+	{
+		imports: []string{"testing/...", "pgregory.net/rapid", "go.uber.org/goleak", "github.com/rogpeppe/go-internal/..."},
+		to:      testHelpers,
+		code:    true,
+		reason:  "test code does not belong into the binary",
+	},
+	{
+		imports: []string{"cmd/..."},
+		to:      []string{"cmd/..."},
+		reason:  "a command is not a library",
+	},
+}
+
+// apart names packages whose tests, too, may import of ours only each other.
+var apart = []string{"internal/sandbox/..."}
+
+// blank names packages that may import others for their side effect: SQL
+// drivers register themselves. "embed" may be imported so everywhere.
+var blank = []string{"internal/db", "internal/sink/sqlsink", "internal/e2e"}
