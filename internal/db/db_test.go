@@ -215,3 +215,37 @@ func TestOpenSaysWhatToMend(t *testing.T) {
 		})
 	}
 }
+
+// Transactions that are called off at any instant leave the pool in order.
+func TestTxIsCalledOffAtAnyInstant(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		var wg sync.WaitGroup
+		for worker := range 4 {
+			wg.Go(func() {
+				for i := range 50 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*40)*time.Microsecond)
+					err := d.Tx(ctx, func(tx *db.Tx) error {
+						for range 3 {
+							var n int
+							if err := tx.QueryRow(ctx, "SELECT count(*) FROM crons").Scan(&n); err != nil {
+								return err
+							}
+							if _, err := tx.Exec(ctx, "UPDATE crons SET name = $1", strings.Repeat("x", worker)); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+					cancel()
+					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("worker %d: %v", worker, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if err := d.Tx(t.Context(), func(tx *db.Tx) error { return tx.QueryRow(t.Context(), "SELECT 1").Scan(new(int)) }); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -27,10 +27,21 @@ type Tx struct {
 // Tx runs fn in a transaction, commits when fn returns nil and rolls back
 // otherwise, also on a panic. When Tx returns nil everything is durable; after
 // an error nothing has happened, unless the connection broke during the commit.
+//
+// When ctx ended it, the error wraps that of ctx, whatever the driver said.
 func (d *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
+	run := d.sqliteTx
 	if d.dialect == Postgres {
-		return d.postgresTx(ctx, fn)
+		run = d.postgresTx
 	}
+	err := run(ctx, fn)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
+}
+
+func (d *DB) sqliteTx(ctx context.Context, fn func(tx *Tx) error) error {
 	t, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", d.classify(err))
@@ -62,20 +73,30 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", d.classify(err))
 	}
-	// A rollback must reach the server even if ctx is what ended fn.
+	// Raw keeps the connection ours meanwhile. Once a statement has found it
+	// broken it is given up, and the transaction with it.
+	end := func(ctx context.Context, how func(context.Context) error) error {
+		return conn.Raw(func(any) error { return how(ctx) })
+	}
+	committed := false
 	defer func() {
+		if committed {
+			return
+		}
+		// A rollback must reach the server even if ctx is what ended fn.
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if err := t.Rollback(undo); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
+		if err := end(undo, t.Rollback); err != nil && !errors.Is(err, pgx.ErrTxClosed) && !errors.Is(err, sql.ErrConnDone) {
 			d.log.Warn("roll back", "err", err)
 		}
 	}()
 	if err := fn(&Tx{db: d, now: d.Now(), q: conn, pgxTx: t}); err != nil {
 		return err
 	}
-	if err := t.Commit(ctx); err != nil {
+	if err := end(ctx, t.Commit); err != nil {
 		return fmt.Errorf("commit: %w", d.classify(err))
 	}
+	committed = true
 	return nil
 }
 

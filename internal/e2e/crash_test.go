@@ -24,6 +24,7 @@ func store(t *testing.T, state string) database {
 }
 
 func TestKilledInMidSync(t *testing.T) {
+	t.Parallel()
 	target(t, func(t *testing.T, u *upstream, d database, env []string) {
 		state := t.TempDir()
 		release := u.hold(t, theWarehouses)
@@ -60,6 +61,7 @@ func TestKilledInMidSync(t *testing.T) {
 
 // In mid-transaction: the users are written, the warehouses' table is locked.
 func TestKilledInMidTransaction(t *testing.T) {
+	t.Parallel()
 	lock := map[string]struct{ lock, unlock, waiting string }{
 		"postgres": {
 			"BEGIN; LOCK TABLE warehouses IN SHARE MODE", "ROLLBACK",
@@ -72,6 +74,7 @@ func TestKilledInMidTransaction(t *testing.T) {
 	}
 	for name, sql := range lock {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u, d, state := newUpstream(t), databases[name](t), t.TempDir()
 			env := append(u.env(), manual, "WAREHOUSE_DATABASE_URL="+d.url)
 			n := serve(t, state, env)
@@ -115,9 +118,11 @@ func TestKilledInMidTransaction(t *testing.T) {
 
 // Killed again and again at any instant while upstream changes.
 func TestKilledAtAnyInstant(t *testing.T) {
+	t.Parallel()
 	const rounds = 12
 	for name, fresh := range databases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u, d, state := newUpstream(t), fresh(t), t.TempDir()
 			env := append(u.env(), "INTERVAL_SCHEDULER_SECONDS=1", "WAREHOUSE_DATABASE_URL="+d.url)
 			seed := rand.Uint64()
@@ -159,6 +164,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 }
 
 func TestStopHandsBackInTime(t *testing.T) {
+	t.Parallel()
 	u, d, state := newUpstream(t), sqliteDatabase(t), t.TempDir()
 	env := append(u.env(), manual, "FERRYMAN_STOP_GRACE_SECONDS=2", "WAREHOUSE_DATABASE_URL="+d.url)
 	release := u.hold(t, me)
@@ -184,6 +190,7 @@ func TestStopHandsBackInTime(t *testing.T) {
 }
 
 func TestStopLetsARunFinish(t *testing.T) {
+	t.Parallel()
 	u, d, state := newUpstream(t), sqliteDatabase(t), t.TempDir()
 	release := u.hold(t, me)
 	n := serve(t, state, append(u.env(), manual, "WAREHOUSE_DATABASE_URL="+d.url))

@@ -22,6 +22,7 @@ func doQuietly(method, url string) int {
 }
 
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	u, d, book := newUpstream(t), postgresDatabase(t), postgresDatabase(t)
 	env := append(u.env(), "INTERVAL_SCHEDULER_SECONDS=1", "WAREHOUSE_DATABASE_URL="+d.url, "FERRYMAN_STORE_URL="+book.url)
 	var nodes [2]*node
@@ -89,6 +90,7 @@ func lastExecution(t *testing.T, book database) string {
 
 // Without its database the server says so, and goes on when it is back.
 func TestStoreConnectionsBreak(t *testing.T) {
+	t.Parallel()
 	u, d, book := newUpstream(t), postgresDatabase(t), postgresDatabase(t)
 	n := serve(t, t.TempDir(), append(u.env(), "INTERVAL_SCHEDULER_SECONDS=1", "WAREHOUSE_DATABASE_URL="+d.url, "FERRYMAN_STORE_URL="+book.url))
 	n.mustSync(6)

@@ -21,6 +21,7 @@ const (
 func target(t *testing.T, test func(t *testing.T, u *upstream, target database, env []string)) {
 	for name, fresh := range databases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u, d := newUpstream(t), fresh(t)
 			test(t, u, d, append(u.env(), manual, "WAREHOUSE_DATABASE_URL="+d.url))
 		})
@@ -28,6 +29,7 @@ func target(t *testing.T, test func(t *testing.T, u *upstream, target database, 
 }
 
 func TestWhatUpstreamHasLands(t *testing.T) {
+	t.Parallel()
 	target(t, func(t *testing.T, u *upstream, d database, env []string) {
 		n := serve(t, t.TempDir(), env)
 		n.awaitFirst()
@@ -69,6 +71,7 @@ func TestWhatUpstreamHasLands(t *testing.T) {
 }
 
 func TestUpstreamTroubleIsToldAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	u, d := newUpstream(t), sqliteDatabase(t)
 	state := t.TempDir()
 	n := serve(t, state, append(u.env(), manual, "API_TIMEOUT_SECONDS=1", "WAREHOUSE_DATABASE_URL="+d.url))
@@ -125,6 +128,7 @@ func TestUpstreamTroubleIsToldAndLosesNothing(t *testing.T) {
 }
 
 func TestUpstreamThatIsDown(t *testing.T) {
+	t.Parallel()
 	env := []string{manual, "API_BASE_URL=http://127.0.0.1:1/api", "API_USER=u", "API_PASSWORD=p"}
 	n := serve(t, t.TempDir(), env)
 	if status, s := n.syncall(); status != http.StatusBadGateway || s.reason() != "refused" {
@@ -133,6 +137,7 @@ func TestUpstreamThatIsDown(t *testing.T) {
 }
 
 func TestWithoutCredentialsTheServerRunsAndSaysWhatToSet(t *testing.T) {
+	t.Parallel()
 	n := serve(t, t.TempDir(), []string{manual})
 	status, s := n.syncall()
 	if status != http.StatusBadGateway || s.Response != "error" || !strings.Contains(string(s.Data), "API_TOKEN") || !strings.Contains(string(s.Data), "API_USER") {
@@ -144,6 +149,7 @@ func TestWithoutCredentialsTheServerRunsAndSaysWhatToSet(t *testing.T) {
 }
 
 func TestTargetTroubleIsToldWithoutItsPassword(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	d := postgresDatabase(t)
 	const secret = "wr0ng-s3cret"
@@ -160,6 +166,7 @@ func TestTargetTroubleIsToldWithoutItsPassword(t *testing.T) {
 }
 
 func TestTokensAreRenewed(t *testing.T) {
+	t.Parallel()
 	u, d := newUpstream(t), sqliteDatabase(t)
 	n := serve(t, t.TempDir(), append(u.env(), manual, "WAREHOUSE_DATABASE_URL="+d.url))
 	n.mustSync(6)
@@ -170,6 +177,7 @@ func TestTokensAreRenewed(t *testing.T) {
 }
 
 func TestEnvFileWinsOverTheEnvironment(t *testing.T) {
+	t.Parallel()
 	u, state := newUpstream(t), t.TempDir()
 	file := state + "/env"
 	write(t, file, fmt.Sprintf("API_PASSWORD='%s'\nAPI_TOKEN=\n", wms.DefaultPassword))
