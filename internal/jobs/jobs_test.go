@@ -10,6 +10,7 @@ import (
 
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
+	"ferryman/internal/fault"
 	"ferryman/internal/jobs"
 )
 
@@ -373,4 +374,19 @@ func TestSQLiteStoreIsServedByOneProcess(t *testing.T) {
 	if !errors.Is(err, db.ErrServed) {
 		t.Errorf("second engine: %v", err)
 	}
+}
+
+func TestANewerEngineSchemaIsRefused(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		err := d.Tx(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), "INSERT INTO river_migration (line, version) VALUES ('main', 9000)")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := jobs.Migrate(t.Context(), d); fault.CodeOf(err) != "schema_newer" {
+			t.Errorf("migrate: %v", err)
+		}
+	})
 }

@@ -3,9 +3,7 @@ package jobs
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,14 +47,19 @@ func newClient(d *db.DB, cfg *river.Config) (client, error) {
 }
 
 func (e *Engine) riverConfig() *river.Config {
+	// How long a job waits at most. On SQLite nothing tells that there is one, and
+	// each look costs about a millisecond: an idle server should idle. PostgreSQL
+	// notifies; looking is for jobs that come again later.
+	poll := 500 * time.Millisecond
+	if e.db.Dialect() == db.SQLite {
+		poll = 200 * time.Millisecond
+	}
 	return &river.Config{
-		ID:            e.node,
-		Workers:       e.workers,
-		Queues:        e.queues,
-		FetchCooldown: 20 * time.Millisecond,
-		// PostgreSQL notifies; on SQLite this is how long a job waits at most. Each
-		// look costs about a millisecond there, and an idle server should idle.
-		FetchPollInterval: 200 * time.Millisecond,
+		ID:                e.node,
+		Workers:           e.workers,
+		Queues:            e.queues,
+		FetchCooldown:     20 * time.Millisecond,
+		FetchPollInterval: poll,
 		PollOnly:          e.db.Dialect() == db.SQLite,
 		// Handlers have their own limits, and a job's age says nothing about
 		// whether its node lives: recover.go finds that out.
@@ -145,29 +148,22 @@ func (e *Engine) stopping() bool {
 // Migrate brings the engine's tables up to date; give it to db.Migrate.
 func Migrate(ctx context.Context, d *db.DB) error {
 	if d.Dialect() == db.Postgres {
-		return migrate(ctx, riverpgxv5.New(d.Pool()))
+		return migrate(ctx, d, riverpgxv5.New(d.Pool()))
 	}
-	return migrate(ctx, riversqlite.New(d.Writer()))
+	return migrate(ctx, d, riversqlite.New(d.Writer()))
 }
 
-func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx]) error {
+func migrate[TTx any](ctx context.Context, d *db.DB, driver riverdriver.Driver[TTx]) error {
 	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
 	all := m.AllVersions()
-	if len(all) == 0 {
-		return errors.New("the job engine brings no migrations")
-	}
-	existing, err := m.ExistingVersions(ctx)
-	if err != nil {
-		return err
-	}
 	newest := all[len(all)-1].Version
-	at := math.MinInt
-	for _, v := range existing {
-		at = max(at, v.Version)
-	}
+	// River's own reading of the versions fails, obscurely, on one that it does
+	// not know. Where its table is not there yet, so does this, and at stays 0.
+	var at int
+	_ = d.QueryRow(ctx, "SELECT max(version) FROM river_migration WHERE line = 'main'").Scan(&at)
 	if at > newest {
 		return db.SchemaNewer("the job engine's schema", at, newest)
 	}
