@@ -49,6 +49,7 @@ type DB struct {
 	read    *sql.DB       // SQLite: query-only connections; PostgreSQL: the pool
 	pool    *pgxpool.Pool // PostgreSQL only
 	clock   func() time.Time
+	shared  sharedClock // PostgreSQL only
 	log     *slog.Logger
 }
 
@@ -60,6 +61,7 @@ func Open(ctx context.Context, rawURL string, opts Options) (*DB, error) {
 	d := &DB{clock: opts.Clock, log: opts.Logger}
 	if d.clock == nil {
 		d.clock = time.Now
+		d.shared.on = true
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -100,8 +102,12 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // Path is the SQLite file, or "" on PostgreSQL.
 func (d *DB) Path() string { return d.path }
 
-// Now is the store's clock, in UTC and rounded to what the store can hold.
-func (d *DB) Now() time.Time { return d.clock().UTC().Truncate(time.Microsecond) }
+// Now is the store's clock, in UTC and rounded to what the store can hold. On
+// PostgreSQL all nodes go by the server's clock, whatever their own tell: leases
+// and schedules are compared across nodes.
+func (d *DB) Now() time.Time {
+	return d.clock().Add(d.shared.offset()).UTC().Truncate(time.Microsecond)
+}
 
 // Writer is the pool that the job engine shares with Tx: a single connection on
 // SQLite. Everybody else writes through Tx.

@@ -66,8 +66,11 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	defer conn.Close()
 	var t pgx.Tx
 	err = conn.Raw(func(driverConn any) error {
-		var err error
-		t, err = driverConn.(*stdlib.Conn).Conn().Begin(ctx)
+		pgxConn := driverConn.(*stdlib.Conn).Conn()
+		err := d.shared.measure(ctx, pgxConn, d.clock)
+		if err == nil {
+			t, err = pgxConn.Begin(ctx)
+		}
 		return err
 	})
 	if err != nil {

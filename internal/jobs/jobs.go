@@ -107,7 +107,8 @@ func (e *Engine) Queue(name string, handlers int) {
 }
 
 // Handle registers the handler of jobs with arguments A. An error makes the job
-// come again later, with growing pauses, unless it is one of Later. When the
+// come again after a pause that grows to ten seconds, unless it is one of Later,
+// which says when. When the
 // engine stops or loses the job, ctx is cancelled; the job then goes back to the
 // queue whatever the handler returns, unless it was completed.
 func Handle[A Args](e *Engine, handler func(ctx context.Context, job Job[A]) error) {
@@ -118,7 +119,8 @@ func Handle[A Args](e *Engine, handler func(ctx context.Context, job Job[A]) err
 // fields waits or runs already, it adds nothing and tells so.
 func (e *Engine) Enqueue(ctx context.Context, tx *db.Tx, queue string, args Args) (added bool, err error) {
 	added, err = e.client.insert(ctx, tx, args, &river.InsertOpts{
-		Queue: queue,
+		Queue:       queue,
+		MaxAttempts: attempts,
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 			rivertype.JobStateRetryable, rivertype.JobStateScheduled,

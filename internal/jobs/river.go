@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +13,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
 
 	"ferryman/internal/db"
 )
@@ -65,10 +67,23 @@ func (e *Engine) riverConfig() *river.Config {
 		// whether its node lives: recover.go finds that out.
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 10 * 365 * 24 * time.Hour,
+		RetryPolicy:          patient{},
 		ReindexerSchedule:    never{},
 		Logger:               e.riverLogger(),
 	}
 }
+
+// patient retries for ever and often: what fails here is the store or a node that
+// does not know a sync yet, not the work, whose failures are the ledger's.
+type patient struct{}
+
+func (patient) NextRetry(job *rivertype.JobRow) time.Time {
+	const longest = 10 * time.Second
+	return time.Now().Add(min(time.Duration(job.Attempt)*time.Second, longest))
+}
+
+// attempts is as many as River can count.
+const attempts = math.MaxInt16
 
 // never is a schedule that stays in the future: reindexing locks out the only
 // writer on SQLite, and the job table is small.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 var (
 	errLeaseLost  = errors.New("the execution was ended by another hand")
+	errPanic      = &fault.Error{Kind: fault.Internal, Detail: "a mistake in Ferryman stopped the sync", Hint: "the server's log tells where; please report it"}
 	errMaxRuntime = &fault.Error{Kind: fault.Timeout, Detail: "the sync took longer than it may"}
 )
 
@@ -37,7 +39,7 @@ func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(p
 		defer timer.Stop()
 	}
 	stopRenewing := s.renew(running, cancel, e.ID)
-	report, err := pipeline.Run(running, s.sync.Source, s.sync.Sink, observe)
+	report, err := s.carry(running, observe)
 	stopRenewing()
 	if err != nil && running.Err() != nil {
 		err = cutOffBy(running)
@@ -73,6 +75,18 @@ func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(p
 		return ctx.Err()
 	}
 	return nil
+}
+
+// carry runs the pipeline. A panic in a source or sink fails the run, like any
+// other mistake, instead of the job, which would come again for ever.
+func (s *Syncer) carry(ctx context.Context, observe func(pipeline.Report)) (report pipeline.Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.set.log.Error("sync panicked", "sync", s.sync.Slug, "panic", p, "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	return pipeline.Run(ctx, s.sync.Source, s.sync.Sink, observe)
 }
 
 // cutOffBy is why a run's context ended, in our words rather than those of the
@@ -146,7 +160,9 @@ func outcomeOf(r pipeline.Report, err error) ledger.Outcome {
 	}
 	o.Result, _ = json.Marshal(r) // holds numbers and strings only: cannot fail
 	for _, t := range r.Tables {
-		o.Messages = append(o.Messages, tableMessage(t))
+		if t.Written+t.Deleted+t.Rejected > 0 { // most runs find nothing new, and say nothing
+			o.Messages = append(o.Messages, tableMessage(t))
+		}
 	}
 	if err == nil {
 		return o

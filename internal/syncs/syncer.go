@@ -107,7 +107,10 @@ func (s *Syncer) wait(ctx context.Context, request string) (Run, error) {
 		switch {
 		case err == nil && !e.EndedAt.IsZero() && !e.CutOff():
 			return s.run(e)
-		case err != nil && !errors.Is(err, ledger.ErrNoExecution):
+		case errors.Is(err, ledger.ErrNoExecution):
+			err = s.stillActive(ctx)
+		}
+		if err != nil {
 			return Run{}, fmt.Errorf("wait for the sync: %w", err)
 		}
 		select {
@@ -119,6 +122,16 @@ func (s *Syncer) wait(ctx context.Context, request string) (Run, error) {
 			return Run{}, fmt.Errorf("wait for the sync: %w", ctx.Err())
 		}
 	}
+}
+
+// stillActive gives ledger.ErrInactive once the cron is switched off: then the
+// run that somebody waits for does not come.
+func (s *Syncer) stillActive(ctx context.Context) error {
+	cron, err := s.set.ledger.Cron(ctx, s.sync.Slug)
+	if err == nil && !cron.Active {
+		return ledger.ErrInactive
+	}
+	return err
 }
 
 // RunNow runs the sync in this process, without the engine, when its turn comes.

@@ -330,3 +330,40 @@ func TestRunNowWaitsForItsTurn(t *testing.T) {
 		}
 	})
 }
+
+// broken is a source with a mistake.
+type broken struct{}
+
+func (broken) Read(context.Context, pipeline.Cursor) iter.Seq2[pipeline.Batch, error] {
+	return func(func(pipeline.Batch, error) bool) { panic("a mistake") }
+}
+
+func TestAPanicFailsTheRunAndNothingElse(t *testing.T) {
+	d := dbtest.Open(t, "sqlite://"+t.TempDir()+"/store.db", db.Options{}, jobs.Migrate)
+	set := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{})
+	s, err := set.Add(t.Context(), syncs.Sync{Slug: "broken", Name: "Broken", Source: broken{}, Sink: counter{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.RunNow(t.Context(), "cli", nil, nil)
+	if err != nil || r.Reason != "internal" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestAWaiterLearnsThatTheCronWasSwitchedOff(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		n := newNode(t, d, "n1", g, time.Minute)
+		n.start(t)
+		receive(t, g.reads)
+		waiting := n.call(t) // behind the first run
+		if err := n.ledger.SetActive(t.Context(), "things", false); err != nil {
+			t.Fatal(err)
+		}
+		if c := receive(t, waiting); !errors.Is(c.err, ledger.ErrInactive) {
+			t.Errorf("%+v, %v", c.run, c.err)
+		}
+		g.pass(t, nil)
+	})
+}
