@@ -67,12 +67,12 @@ LINT   = $(TOOLS)/golangci-lint-$(LINT_VERSION)-$(shell $(GO) env GOVERSION)
 
 .PHONY: lint
 lint: ## run the linters of .golangci.yml (PKG)
-	@$(MAKE) $(LINT)
+	@$(MAKE) -s $(LINT)
 	@$(LINT) run --allow-parallel-runners $(PKG)
 
 .PHONY: fmt
 fmt: ## format the code
-	@$(MAKE) $(LINT)
+	@$(MAKE) -s $(LINT)
 	@$(LINT) fmt
 
 $(TOOLS)/golangci-lint-%:
