@@ -65,7 +65,7 @@ type Landed []TableCount
 // TableCount counts rows of one table.
 type TableCount struct {
 	Table     string `json:"table"`
-	Read      int64  `json:"read"`      // came from the source, duplicates of a key within a batch counted once
+	Read      int64  `json:"read"`      // came from the source, duplicates of a key within a change counted once
 	Written   int64  `json:"written"`   // inserted or really changed
 	Unchanged int64  `json:"unchanged"` // were there already, and cost no write
 	Deleted   int64  `json:"deleted"`   // removed by a scope

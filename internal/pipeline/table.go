@@ -72,8 +72,8 @@ type Reference struct {
 type Table struct {
 	Name       string
 	Columns    []Column
-	Stamps     []Stamp // follow Columns in the table; sources do not fill them
-	Key        []string
+	Stamps     []Stamp  // follow Columns in the table; sources do not fill them
+	Key        []string // of Columns, none of them a Decimal
 	References []Reference
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/pipeline/pipelinetest"
 )
 
 func TestTablesAsContracted(t *testing.T) {
@@ -214,5 +215,16 @@ func TestCancelledRead(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestConformance(t *testing.T) {
+	a := newAPI(t)
+	for name, c := range map[string]Config{
+		"manual token": {Token: "sesame"}, "credentials": {User: "u", Password: "p"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pipelinetest.TestSnapshotSource(t, func(t *testing.T) pipeline.Source { return a.source(t, c) })
+		})
 	}
 }

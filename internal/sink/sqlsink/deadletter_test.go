@@ -1,0 +1,124 @@
+package sqlsink
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ferryman/internal/pipeline"
+)
+
+// readLetters reads the dead letters, by table and key.
+func readLetters(t *testing.T, s *Sink) []letter {
+	t.Helper()
+	rows, err := s.List(t.Context(), DeadLetters(), nil, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var letters []letter
+	for _, r := range rows {
+		letters = append(letters, letter{id: r[0].(string), table: r[2].(string), key: r[3].(string), row: r[4].(string), reason: r[5].(string)})
+	}
+	slices.SortFunc(letters, func(a, b letter) int { return strings.Compare(a.table+a.key+a.row, b.table+b.key+b.row) })
+	return letters
+}
+
+func TestDeadLetters(t *testing.T) {
+	parent := table(pipeline.Column{Name: "name", Type: pipeline.Text, Required: true}, pipeline.Column{Name: "n", Type: pipeline.Decimal},
+		pipeline.Column{Name: "at", Type: pipeline.Time}, pipeline.Column{Name: "ok", Type: pipeline.Boolean})
+	child := &pipeline.Table{Name: "child", Key: []string{"t_id", "code"},
+		Columns:    []pipeline.Column{{Name: "t_id", Type: pipeline.Integer}, {Name: "code", Type: pipeline.Text}},
+		References: []pipeline.Reference{{Column: "t_id", Table: "t", Key: "id"}}}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	eachTarget(t, func(t *testing.T, url string) {
+		s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{parent, child}})
+		other := openSink(t, url, Options{Pipeline: "other", Tables: []*pipeline.Table{parent, child}})
+		write := func(s *Sink, parents, children [][]any) {
+			t.Helper()
+			if _, err := s.Write(t.Context(), pipeline.Batch{Changes: []pipeline.Change{{Table: parent, Rows: parents}, {Table: child, Rows: children}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect := func(want ...letter) {
+			t.Helper()
+			got := readLetters(t, s)
+			if len(got) != len(want) {
+				t.Fatalf("%d letters, want %d: %+v", len(got), len(want), got)
+			}
+			for i, w := range want {
+				g := got[i]
+				if g.table != w.table || g.key != w.key || g.row != w.row || !strings.Contains(strings.ToLower(g.reason), w.reason) {
+					t.Errorf("letter %+v, want %+v", g, w)
+				}
+				if !json.Valid([]byte(g.row)) {
+					t.Errorf("no JSON: %s", g.row)
+				}
+			}
+		}
+		lost := letter{table: "t", key: "1", row: `{"id":1,"name":null,"n":1.50,"at":"2026-01-01T00:00:00Z","ok":true}`, reason: `column "name": is required`}
+		orphan := letter{table: "child", key: `[1,"x"]`, row: `{"t_id":1,"code":"x"}`, reason: "foreign key"}
+		write(s, [][]any{{int64(1), nil, "1.50", at, true}, {int64(2), "b", nil, nil, nil}}, [][]any{{int64(1), "x"}, {int64(2), "x"}})
+		expect(orphan, lost)
+
+		// Again, with another reason: still one letter a key.
+		lost.row, lost.reason = `{"id":1,"name":7,"n":null,"at":null,"ok":null}`, "holds a int64 where"
+		write(s, [][]any{{int64(1), int64(7), nil, nil, nil}}, nil)
+		expect(orphan, lost)
+
+		// Another pipeline's letters are its own.
+		write(other, [][]any{{int64(1), "theirs", nil, nil, nil}}, nil)
+		expect(orphan, lost)
+
+		// A row that lands, changed or not, takes its letter away.
+		write(s, [][]any{{int64(1), "theirs", nil, nil, nil}}, nil)
+		expect(orphan)
+		write(s, nil, [][]any{{int64(1), "x"}})
+		expect()
+
+		// Rows without a key are told apart by what they hold.
+		write(s, [][]any{{nil, "a", nil, nil, nil}, {nil, "b", nil, nil, nil}, {nil, "b", nil, nil, nil}, {int64(9)}}, nil)
+		expect(letter{table: "t", key: "9", row: `{"id":9}`, reason: "1 values"},
+			letter{table: "t", key: "NULL", row: `{"id":null,"name":"a","n":null,"at":null,"ok":null}`, reason: `column "id"`},
+			letter{table: "t", key: "NULL", row: `{"id":null,"name":"b","n":null,"at":null,"ok":null}`, reason: `column "id"`})
+	})
+}
+
+// What is too large to be written is too large to be kept whole.
+func TestDeadLettersAreBounded(t *testing.T) {
+	p := &plan{table: table(pipeline.Column{Name: "a", Type: pipeline.Text}, pipeline.Column{Name: "b", Type: pipeline.Text}), width: 3, key: []int{0}}
+	text := p.rowJSON([]any{int64(1), strings.Repeat("ä", 3<<20), "short"})
+	if want := `{"id":1,"a":"` + strings.Repeat("ä", cutText) + `…","b":"short"}`; text != want {
+		t.Errorf("kept as %d bytes", len(text))
+	}
+}
+
+// A row larger than MariaDB takes in one packet does not break the connection.
+func TestRowTooLarge(t *testing.T) {
+	wide := table(pipeline.Column{Name: "a", Type: pipeline.Text})
+	url := targets[2].url(t)
+	s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{wide}})
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	packet := s.dialect.(*mysql).maxPacket
+	write := func(text string) pipeline.TableCount {
+		t.Helper()
+		landed, err := s.Write(t.Context(), pipeline.Batch{Changes: []pipeline.Change{{Table: wide, Rows: [][]any{{int64(1), "fits"}, {int64(2), text}, {int64(3), "fits"}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return landed[0]
+	}
+	if got := write(strings.Repeat("x", packet)); got.Written != 2 || got.Rejected != 1 {
+		t.Errorf("over the limit: landed %+v", got)
+	}
+	if letters := readLetters(t, s); len(letters) != 1 || !strings.Contains(letters[0].reason, "bytes") {
+		t.Errorf("letters %+v", letters)
+	}
+	// Quoted, it is over the limit; by itself it is not.
+	if got := write(strings.Repeat("'", packet*3/4)); got.Written != 1 || got.Unchanged != 2 {
+		t.Errorf("just below the limit: landed %+v", got)
+	}
+}

@@ -1,0 +1,145 @@
+package sqlsink
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+
+	"ferryman/internal/pipeline"
+)
+
+// dialects is what Open understands, by URL scheme. A database is added as one
+// more file and its lines here.
+var dialects = map[string]func(*url.URL) (dialect, *sql.DB, error){
+	"postgres":   openPostgres,
+	"postgresql": openPostgres,
+	"mysql":      openMySQL,
+	"mariadb":    openMySQL,
+	"sqlite":     openSQLite,
+}
+
+// dialect is what one family of databases does in a way of its own.
+type dialect interface {
+	// String names the target for messages, without user or password.
+	String() string
+	// greet learns from the server what tableOptions, chunk and compile depend on.
+	greet(ctx context.Context, q querier) error
+	traits() traits
+
+	quote(name string) string
+	placeholder(n int) string // the n-th parameter of a statement, from 1
+	limit(n int) string       // ends a SELECT that has an ORDER BY
+
+	// describe is the table as it stands; nil when there is none.
+	describe(ctx context.Context, q querier, table string) (*description, error)
+	// columnType is the type of a column that is made for t; bounded columns
+	// are part of a key or refer to one.
+	columnType(t pipeline.Type, bounded bool) string
+	tableOptions() string // end of CREATE TABLE
+	chunk() limits
+
+	// compile prepares the statements that write to a table.
+	compile(p *plan) upserter
+
+	// diagnose tells what a driver's error means.
+	diagnose(err error) diagnosis
+	// grant is the statement that gives the right that was missing to "create",
+	// "alter", "read" or "write to" a table; table may be "".
+	grant(doing, table string) string
+}
+
+// traits are the constants of a dialect.
+type traits struct {
+	timeLayout   string // of a time as a parameter, in UTC
+	maxName      int    // of a table or column, in bytes
+	foldsNames   bool   // column names that differ only in case are one
+	begin        string // run first in every transaction; may be ""
+	beginCareful string // run first in a careful one; may be ""
+	savepoint    string
+	rollbackTo   string
+	release      string
+	indexesRefs  bool // makes an index for each foreign key by itself
+}
+
+// limits bound what is handed to an upserter at once. 0 is no limit.
+type limits struct {
+	rows     int
+	bytes    int
+	rowBytes int
+}
+
+// upserter inserts rows, or updates those that are there and differ. It returns
+// how many it inserted or changed; an error of class refused leaves the rows to
+// be tried in smaller parts after a rollback to a savepoint.
+type upserter interface {
+	upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error)
+}
+
+// querier is a *sql.DB, *sql.Conn or *sql.Tx.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// description is a table that is there already.
+type description struct {
+	columns []existing
+	uniques []unique
+}
+
+// existing is a column as the database has it.
+type existing struct {
+	name      string
+	sqlType   string
+	kind      kind
+	inexact   bool // compares text by a collation, not by bytes
+	maxLength int  // characters of text; 0 is unbounded
+	scale     int  // digits after the point, of numbers and seconds; -1 is unbounded
+	mandatory bool // NOT NULL without a default
+}
+
+// unique is an index that ON CONFLICT or its like can rely on.
+type unique struct {
+	columns []string
+	primary bool
+	inexact bool // compares by a collation that takes different keys for one
+}
+
+// kind is the sort of type that a column has in the database, which may differ
+// from the type that a source has in mind.
+type kind uint8
+
+const (
+	otherKind kind = iota // written as text, for the database to convert
+	integerKind
+	decimalKind
+	textKind
+	booleanKind
+	timeKind
+)
+
+// class is what a driver's error means to the sink.
+type class uint8
+
+const (
+	unknown         class = iota
+	refused               // the data of a row
+	contended             // the transaction lost against another: repeat it
+	busy                  // locks, or the server's limits
+	lost                  // the connection broke
+	unreachable           // nobody answers
+	unauthorized          // user or password
+	databaseMissing       // or the folder of a file
+	forbidden             // missing rights
+	readOnly              // the server or file takes no writes
+	mismatched            // tables or columns are not as needed
+	exists                // somebody else made it first
+	full                  // out of space
+)
+
+// diagnosis is a driver's error, understood.
+type diagnosis struct {
+	class  class
+	hint   string // replaces the class's own; may be empty
+	reason string // why a row was refused; empty is the error's own text
+}

@@ -1,0 +1,195 @@
+package sqlsink
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ferryman/internal/pipeline"
+)
+
+// mysqlUpserter first reads which keys are there. Rows that are not are inserted
+// plainly, so that one which collides with another unique index, or with a key
+// that the table's collation takes for the same, is refused instead of changing a
+// row that is not its own; and so that what was written can be counted. The others
+// go through ON DUPLICATE KEY UPDATE, which leaves equal rows alone.
+type mysqlUpserter struct {
+	dialect *mysql
+	plan    *plan
+
+	head   string // INSERT INTO … VALUES
+	tuple  string // (?, ?)
+	update string // ON DUPLICATE KEY UPDATE …
+	single []string
+
+	args  []any
+	known map[string]bool
+	fresh [][]any
+	there [][]any
+}
+
+func (d *mysql) compile(p *plan) upserter {
+	all := make([]*column, len(p.columns))
+	for i := range p.columns {
+		all[i] = &p.columns[i]
+	}
+	u := &mysqlUpserter{dialect: d, plan: p, known: map[string]bool{}}
+	table := d.quote(p.table.Name)
+	u.head = fmt.Sprintf("INSERT INTO %s (%s) VALUES ", table, names(all))
+	u.tuple = "(?" + strings.Repeat(", ?", len(all)-1) + ")"
+
+	alias := ""
+	given := func(c *column) string { return "VALUES(" + c.quoted + ")" }
+	if d.rowAlias {
+		alias = " AS `ferryman new`"
+		given = func(c *column) string { return "`ferryman new`." + c.quoted }
+	}
+	own := func(c *column) string { return table + "." + c.quoted }
+	var same, set, stamps, plain []string
+	for _, c := range p.pick(p.rest) {
+		equal := "%s <=> %s"
+		if c.inexact {
+			equal = "CAST(%s AS BINARY) <=> CAST(%s AS BINARY)"
+		}
+		same = append(same, fmt.Sprintf(equal, own(c), given(c)))
+		set = append(set, c.quoted+" = "+given(c))
+		plain = append(plain, c.quoted+" = ?")
+	}
+	// The stamps come first: an assignment sees the columns that precede it as
+	// already changed.
+	for _, c := range all[p.width:] {
+		if c.stamp == pipeline.OnChange {
+			stamps = append(stamps, fmt.Sprintf("%s = IF(%s, %s, %s)", c.quoted, strings.Join(same, " AND "), own(c), given(c)))
+		}
+	}
+	u.update = alias + " ON DUPLICATE KEY UPDATE " + strings.Join(append(stamps, set...), ", ")
+	u.single = u.oneByOne(table, plain)
+	return u
+}
+
+func (u *mysqlUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
+	if err := u.split(ctx, tx, rows); err != nil {
+		return 0, err
+	}
+	var written int64
+	if len(u.fresh) > 0 {
+		n, err := u.insert(ctx, tx, u.fresh, "")
+		if err != nil {
+			return 0, err
+		}
+		written += n
+	}
+	switch {
+	case len(u.there) == 0 || len(u.plan.rest) == 0:
+		return written, nil
+	case u.plan.otherUniques && !u.plan.byPrimary:
+		// Which of its unique indexes the server looks at first is not for us to say.
+		n, err := u.updateOneByOne(ctx, tx, u.there)
+		return written + n, err
+	default:
+		n, err := u.insert(ctx, tx, u.there, u.update)
+		return written + n/2, err // a changed row counts as two
+	}
+}
+
+// split finds out which rows are there already. In a careful transaction it looks
+// past the transaction's snapshot, at what others may have written since.
+func (u *mysqlUpserter) split(ctx context.Context, tx *transaction, rows [][]any) error {
+	p := u.plan
+	keys := make([][]any, len(rows))
+	for i, row := range rows {
+		keys[i] = choose(row, p.key)
+	}
+	clear(u.known)
+	keyColumns := p.pick(p.key)
+	var buffer []byte
+	for group := range groups(keys, len(p.key)) {
+		condition, args := among(u.dialect, keyColumns, group)
+		query := fmt.Sprintf("SELECT %s FROM %s WHERE %s", names(keyColumns), u.dialect.quote(p.table.Name), condition)
+		if tx.careful {
+			query += " FOR UPDATE"
+		}
+		err := p.scan(ctx, tx, query, args, p.key, func(values []any) {
+			buffer = p.appendKey(buffer[:0], values)
+			u.known[string(buffer)] = true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	u.fresh, u.there = u.fresh[:0], u.there[:0]
+	for _, row := range rows {
+		buffer = p.appendKey(buffer[:0], row)
+		if u.known[string(buffer)] {
+			u.there = append(u.there, row)
+		} else {
+			u.fresh = append(u.fresh, row)
+		}
+	}
+	return nil
+}
+
+func (u *mysqlUpserter) insert(ctx context.Context, tx *transaction, rows [][]any, tail string) (int64, error) {
+	stamps := u.plan.stampValues(tx)
+	u.args = u.args[:0]
+	var query strings.Builder
+	query.Grow(len(u.head) + len(rows)*(len(u.tuple)+1) + len(tail))
+	query.WriteString(u.head)
+	for i, row := range rows {
+		if i > 0 {
+			query.WriteByte(',')
+		}
+		query.WriteString(u.tuple)
+		u.args = append(append(u.args, row...), stamps...)
+	}
+	query.WriteString(tail)
+	defer func() { clear(u.args) }()
+	return tx.exec(ctx, query.String(), u.args...)
+}
+
+// oneByOne are the statements that update one row by its key: its columns, then,
+// if that changed anything, its stamps.
+func (u *mysqlUpserter) oneByOne(table string, set []string) []string {
+	var where, stamps []string
+	for _, c := range u.plan.pick(u.plan.key) {
+		where = append(where, c.quoted+" = ?")
+	}
+	for _, c := range u.plan.columns[u.plan.width:] {
+		if c.stamp == pipeline.OnChange {
+			stamps = append(stamps, c.quoted+" = ?")
+		}
+	}
+	var statements []string
+	for _, assignments := range [][]string{set, stamps} {
+		if len(assignments) > 0 {
+			statements = append(statements, fmt.Sprintf("UPDATE %s SET %s WHERE %s", table, strings.Join(assignments, ", "), strings.Join(where, " AND ")))
+		}
+	}
+	return statements
+}
+
+func (u *mysqlUpserter) updateOneByOne(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
+	p := u.plan
+	var stamps []any
+	for i, v := range p.stampValues(tx) {
+		if p.columns[p.width+i].stamp == pipeline.OnChange {
+			stamps = append(stamps, v)
+		}
+	}
+	var written int64
+	for _, row := range rows {
+		key := choose(row, p.key)
+		n, err := tx.exec(ctx, u.single[0], slices.Concat(choose(row, p.rest), key)...)
+		if err != nil {
+			return 0, err
+		}
+		if n > 0 && len(stamps) > 0 {
+			if _, err := tx.exec(ctx, u.single[1], slices.Concat(stamps, key)...); err != nil {
+				return 0, err
+			}
+		}
+		written += n
+	}
+	return written, nil
+}

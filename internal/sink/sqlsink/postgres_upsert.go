@@ -1,0 +1,255 @@
+package sqlsink
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"ferryman/internal/pipeline"
+)
+
+const (
+	// copyFrom is how many rows make COPY and a temporary table, whose making the
+	// write-ahead log records, worth while. Arrays are faster below.
+	copyFrom = 3000
+
+	textArrayOID = 1009 // text[]
+	textOID      = 25   // text
+)
+
+// postgresUpserter brings rows to the server as text, one array a column or, when
+// there are many, by COPY into a temporary table. There they are joined with the
+// target, so that rows that have not changed are not even locked.
+type postgresUpserter struct {
+	dialect *postgres
+	plan    *plan
+
+	fromArrays  string
+	createStage string
+	copyIn      string
+	fromStage   string
+}
+
+func (d *postgres) compile(p *plan) upserter {
+	u := &postgresUpserter{dialect: d, plan: p}
+	fill := p.columns[:p.width]
+	stage := make([]string, len(fill))
+	casts := make([]string, len(fill))
+	for i, c := range fill {
+		stage[i] = fmt.Sprintf("c%d", i)
+		casts[i] = fmt.Sprintf("unnest($%d)::%s AS c%d", i+1, c.sqlType, i)
+	}
+	target := d.quote(p.table.Name)
+
+	arrays := fmt.Sprintf("(SELECT %s OFFSET 0)", strings.Join(casts, ", "))
+	u.fromArrays = u.insert(target, arrays, len(fill))
+
+	const temporary = "pg_temp.ferryman_stage"
+	types := make([]string, len(fill))
+	for i, c := range fill {
+		types[i] = fmt.Sprintf("c%d %s", i, c.sqlType)
+	}
+	u.createStage = fmt.Sprintf("CREATE TEMPORARY TABLE IF NOT EXISTS ferryman_stage (%s) ON COMMIT DROP", strings.Join(types, ", "))
+	u.copyIn = fmt.Sprintf("COPY %s (%s) FROM STDIN", temporary, strings.Join(stage, ", "))
+	u.fromStage = u.insert(target, temporary, 0)
+	return u
+}
+
+// insert is the upsert of rows with the columns c0, c1, … from a source; the
+// stamps' parameters follow the first n.
+func (u *postgresUpserter) insert(target, source string, n int) string {
+	p := u.plan
+	var columns, values, set, differ, on []string
+	for i, c := range p.columns {
+		columns = append(columns, c.quoted)
+		switch {
+		case i >= p.width:
+			n++
+			values = append(values, fmt.Sprintf("$%d::%s", n, c.sqlType))
+			if c.stamp == pipeline.OnChange {
+				set = append(set, fmt.Sprintf("%s = excluded.%s", c.quoted, c.quoted))
+			}
+			continue
+		case c.key:
+			on = append(on, fmt.Sprintf("t.%s = s.c%d", c.quoted, i))
+		default:
+			set = append(set, fmt.Sprintf("%s = excluded.%s", c.quoted, c.quoted))
+			as := "" // what both sides are compared as
+			if c.kind == otherKind || c.inexact {
+				as = "::text COLLATE \"C\"" // json and its like know no equality
+			}
+			differ = append(differ, fmt.Sprintf("t.%s%s IS DISTINCT FROM s.c%d%s", c.quoted, as, i, as))
+		}
+		values = append(values, fmt.Sprintf("s.c%d", i))
+	}
+	keys := p.pick(p.key)
+	fresh := fmt.Sprintf("t.%s IS NULL", keys[0].quoted)
+	action := "NOTHING"
+	if len(differ) > 0 {
+		action = "UPDATE SET " + strings.Join(set, ", ")
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s AS s LEFT JOIN %s AS t ON %s WHERE %s ON CONFLICT (%s) DO %s",
+		target, strings.Join(columns, ", "), strings.Join(values, ", "), source, target, strings.Join(on, " AND "),
+		strings.Join(append([]string{fresh}, differ...), " OR "), names(keys), action)
+}
+
+func (u *postgresUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
+	var written int64
+	err := raw(tx.conn, func(conn *pgconn.PgConn) (err error) {
+		if len(rows) < copyFrom {
+			written, err = u.byArrays(ctx, conn, tx, rows)
+		} else {
+			written, err = u.byCopy(ctx, conn, tx, rows)
+		}
+		return err
+	})
+	return written, err
+}
+
+// raw reaches below database/sql, for COPY and for parameters without a detour.
+func raw(conn *sql.Conn, f func(*pgconn.PgConn) error) error {
+	return conn.Raw(func(driver any) error {
+		return f(driver.(*stdlib.Conn).Conn().PgConn())
+	})
+}
+
+func (u *postgresUpserter) byArrays(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (int64, error) {
+	width := u.plan.width
+	buffer := u.dialect.arrays[:0]
+	ends := make([]int, width)
+	for i := range width {
+		buffer = appendArray(buffer, rows, i)
+		ends[i] = len(buffer)
+	}
+	if cap(buffer) <= 4<<20 {
+		u.dialect.arrays = buffer
+	}
+
+	values := make([][]byte, 0, len(u.plan.columns))
+	types := make([]uint32, 0, len(u.plan.columns))
+	formats := make([]int16, 0, len(u.plan.columns))
+	from := 0
+	for _, end := range ends {
+		values, types, formats = append(values, buffer[from:end]), append(types, textArrayOID), append(formats, 1)
+		from = end
+	}
+	for _, v := range u.stamps(tx) {
+		values, types, formats = append(values, v), append(types, textOID), append(formats, 0)
+	}
+	tag, err := conn.ExecParams(ctx, u.fromArrays, values, types, formats, nil).Close()
+	return tag.RowsAffected(), err
+}
+
+func (u *postgresUpserter) stamps(tx *transaction) [][]byte {
+	var values [][]byte
+	for _, v := range u.plan.stampValues(tx) {
+		values = append(values, []byte(v.(string)))
+	}
+	return values
+}
+
+// appendArray appends column i of rows as text[] in the binary format.
+func appendArray(dst []byte, rows [][]any, i int) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 1) // dimensions
+	dst = binary.BigEndian.AppendUint32(dst, 1) // there may be NULLs
+	dst = binary.BigEndian.AppendUint32(dst, textOID)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(rows))) //nolint:gosec // a chunk has thousands of rows
+	dst = binary.BigEndian.AppendUint32(dst, 1)                 // lower bound
+	for _, row := range rows {
+		at := len(dst)
+		dst = binary.BigEndian.AppendUint32(dst, 0xffffffff)
+		if row[i] == nil {
+			continue
+		}
+		dst = appendText(dst, row[i])
+		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4)) //nolint:gosec // a chunk is bounded in bytes
+	}
+	return dst
+}
+
+func appendText(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		return append(dst, v...)
+	case int64:
+		return strconv.AppendInt(dst, v, 10)
+	case bool:
+		return strconv.AppendBool(dst, v)
+	default:
+		return dst
+	}
+}
+
+func (u *postgresUpserter) byCopy(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (int64, error) {
+	if _, err := conn.Exec(ctx, u.createStage).ReadAll(); err != nil {
+		return 0, err
+	}
+	if _, err := conn.CopyFrom(ctx, &copyReader{rows: rows}, u.copyIn); err != nil {
+		return 0, err
+	}
+	tag, err := conn.ExecParams(ctx, u.fromStage, u.stamps(tx), nil, nil, nil).Close()
+	if err != nil {
+		return 0, err
+	}
+	_, err = conn.Exec(ctx, "DROP TABLE pg_temp.ferryman_stage").ReadAll()
+	return tag.RowsAffected(), err
+}
+
+// copyReader is rows in COPY's text format.
+type copyReader struct {
+	rows    [][]any
+	buffer  []byte
+	pending []byte // of buffer
+}
+
+func (r *copyReader) Read(p []byte) (int, error) {
+	if len(r.pending) == 0 {
+		r.buffer = r.buffer[:0]
+		for len(r.rows) > 0 && len(r.buffer) < 64<<10 {
+			r.buffer = appendCopy(r.buffer, r.rows[0])
+			r.rows = r.rows[1:]
+		}
+		if r.pending = r.buffer; len(r.pending) == 0 {
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, r.pending)
+	r.pending = r.pending[n:]
+	return n, nil
+}
+
+// appendCopy appends a row in COPY's text format.
+func appendCopy(dst []byte, row []any) []byte {
+	for i, v := range row {
+		if i > 0 {
+			dst = append(dst, '\t')
+		}
+		if v == nil {
+			dst = append(dst, `\N`...)
+			continue
+		}
+		s, ok := v.(string)
+		if !ok {
+			dst = appendText(dst, v)
+			continue
+		}
+		for {
+			n := strings.IndexAny(s, "\\\t\n\r")
+			if n < 0 {
+				break
+			}
+			dst = append(dst, s[:n]...)
+			dst = append(dst, '\\', [...]byte{'\\': '\\', '\t': 't', '\n': 'n', '\r': 'r'}[s[n]])
+			s = s[n+1:]
+		}
+		dst = append(dst, s...)
+	}
+	return append(dst, '\n')
+}

@@ -1,0 +1,198 @@
+package sqlsink
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ferryman/internal/fault"
+	"ferryman/internal/pipeline"
+)
+
+// List is up to limit rows of a table with a single-column key, in the order of
+// the key, from the first one after the given key, or from the beginning if that
+// is nil. Rows hold the values of Columns, then of Stamps, in the Go types of
+// pipeline.Type. A table or column that does not exist yet is empty.
+func (s *Sink) List(ctx context.Context, t *pipeline.Table, after any, limit int) ([][]any, error) {
+	return s.read(ctx, t, after, ">", limit)
+}
+
+// Get is the row with the given key of a table with a single-column key; see
+// List. A row that is not there is a fault of kind NotFound.
+func (s *Sink) Get(ctx context.Context, t *pipeline.Table, key any) ([]any, error) {
+	if key == nil {
+		return nil, notFound(t, key)
+	}
+	rows, err := s.read(ctx, t, key, "=", 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, notFound(t, key)
+	}
+	return rows[0], nil
+}
+
+func notFound(t *pipeline.Table, key any) error {
+	return &fault.Error{Kind: fault.NotFound, Detail: fmt.Sprintf("table %q has no row with the key %.100s", t.Name, fmt.Sprint(key))}
+}
+
+func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator string, limit int) ([][]any, error) {
+	if len(t.Key) != 1 || t.Index(t.Key[0]) < 0 {
+		return nil, badTable(t, "has no single-column key to be read by", "")
+	}
+	have, err := s.dialect.describe(ctx, s.db, t.Name)
+	if err != nil {
+		return nil, s.explain(ctx, "read", t.Name, err)
+	}
+	if have == nil || limit <= 0 {
+		return nil, nil
+	}
+	query, types := s.selection(have, t)
+	d := s.dialect
+	k := t.Columns[t.Index(t.Key[0])]
+	keyColumn := have.column(k.Name, d.traits().foldsNames)
+	if keyColumn == nil {
+		return nil, schemaFault(t, fmt.Sprintf("has no column %q, which is its key", k.Name), "")
+	}
+	var args []any
+	if key != nil {
+		c := column{existing: *keyColumn, typ: k.Type, layout: d.traits().timeLayout}
+		value, err := c.value(key)
+		if err != nil {
+			return nil, &fault.Error{Kind: fault.Invalid, Detail: fmt.Sprintf("a key of table %q", t.Name), Err: err}
+		}
+		query += fmt.Sprintf(" WHERE %s %s %s", d.quote(keyColumn.name), operator, d.placeholder(1))
+		args = append(args, value)
+	}
+	query += " ORDER BY " + d.quote(keyColumn.name) + d.limit(limit)
+	rows, err := s.query(ctx, query, args, types)
+	return rows, s.explain(ctx, "read", t.Name, err)
+}
+
+// selection is the SELECT of a table's columns and their types; those that are
+// not there yet are NULL.
+func (s *Sink) selection(have *description, t *pipeline.Table) (string, []pipeline.Type) {
+	var columns []string
+	var types []pipeline.Type
+	add := func(name string, typ pipeline.Type) {
+		column := "NULL"
+		if e := have.column(name, s.dialect.traits().foldsNames); e != nil {
+			column = s.dialect.quote(e.name)
+		}
+		columns, types = append(columns, column), append(types, typ)
+	}
+	for _, c := range t.Columns {
+		add(c.Name, c.Type)
+	}
+	for _, st := range t.Stamps {
+		add(st.Name, st.Type)
+	}
+	return "SELECT " + strings.Join(columns, ", ") + " FROM " + s.dialect.quote(t.Name), types
+}
+
+func (s *Sink) query(ctx context.Context, query string, args []any, types []pipeline.Type) ([][]any, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var result [][]any
+	for rows.Next() {
+		row, pointers := scanTarget(len(types))
+		if err := rows.Scan(pointers...); err != nil {
+			return nil, err
+		}
+		for i, t := range types {
+			if row[i], err = decode(t, row[i]); err != nil {
+				return nil, err
+			}
+		}
+		result = append(result, row)
+	}
+	return result, rows.Err()
+}
+
+// scanTarget is room for a row of n values of any type.
+func scanTarget(n int) (values, pointers []any) {
+	values, pointers = make([]any, n), make([]any, n)
+	for i := range values {
+		pointers[i] = &values[i]
+	}
+	return values, pointers
+}
+
+// timeLayouts are the forms in which databases return times as text.
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999", "2006-01-02"}
+
+// decode turns what a driver returns into the Go type of t.
+func decode(t pipeline.Type, v any) (any, error) {
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
+	if v == nil {
+		return nil, nil
+	}
+	switch t {
+	case pipeline.Integer:
+		switch x := v.(type) {
+		case int64:
+			return x, nil
+		case bool:
+			if x {
+				return int64(1), nil
+			}
+			return int64(0), nil
+		default:
+			return strconv.ParseInt(integerText(fmt.Sprint(x)), 10, 64)
+		}
+	case pipeline.Decimal:
+		if x, ok := v.(float64); ok {
+			return strconv.FormatFloat(x, 'g', -1, 64), nil
+		}
+		return shortest(fmt.Sprint(v)), nil
+	case pipeline.Boolean:
+		switch x := v.(type) {
+		case bool:
+			return x, nil
+		case int64:
+			return x != 0, nil
+		default:
+			return strconv.ParseBool(fmt.Sprint(x))
+		}
+	case pipeline.Time:
+		if x, ok := v.(time.Time); ok {
+			return x.UTC(), nil
+		}
+		text := fmt.Sprint(v)
+		for _, layout := range timeLayouts {
+			if x, err := time.Parse(layout, text); err == nil {
+				return x.UTC(), nil
+			}
+		}
+		return nil, fmt.Errorf("%q is not a time", text)
+	default:
+		if x, ok := v.(time.Time); ok {
+			return x.UTC().Format(textTime), nil
+		}
+		return fmt.Sprint(v), nil
+	}
+}
+
+// integerText is a whole number from a column of decimals.
+func integerText(s string) string {
+	if plain, ok := integral(s); ok {
+		return plain
+	}
+	return s
+}
+
+// shortest drops the zeros that columns of a fixed scale add.
+func shortest(s string) string {
+	if strings.Contains(s, ".") && !strings.ContainsAny(s, "eE") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}

@@ -1,0 +1,196 @@
+package sqlsink
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ferryman/internal/fault"
+	"ferryman/internal/pipeline"
+)
+
+// deleteStale deletes the rows of a scope's parents whose key is not among those
+// in the scratch. Only keys are read, and compared here: a statement with all the
+// keys that stay would have no bound.
+func (s *Sink) deleteStale(ctx context.Context, tx *transaction, p *plan, scope *pipeline.Scope) (int64, error) {
+	parents, places, err := p.parents(scope)
+	if err != nil || len(parents) == 0 {
+		return 0, err
+	}
+	columns := p.pick(places)
+	// A column's collation may take another parent for this one.
+	exact := make(map[string]bool, len(parents))
+	for _, parent := range parents {
+		exact[string(appendParts(nil, parent))] = true
+	}
+	d := s.dialect
+	table := d.quote(p.table.Name)
+	keyColumns := p.pick(p.key)
+	for _, c := range keyColumns {
+		// Such a column may return a key in another spelling than it was given.
+		if c.typ == pipeline.Text && c.kind != textKind {
+			return 0, schemaFault(p.table, fmt.Sprintf("has the key column %q of type %s, where text is needed to tell what has gone", c.name, c.sqlType), "")
+		}
+	}
+	var stale [][]any
+	for group := range groups(parents, len(columns)) {
+		condition, args := among(d, columns, group)
+		query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", names(keyColumns), names(columns), table, condition)
+		err := p.scan(ctx, tx, query, args, slices.Concat(p.key, places), func(values []any) {
+			buffer := appendParts(s.scratch.buffer[:0], choose(values, places))
+			if !exact[string(buffer)] {
+				return
+			}
+			buffer = p.appendKey(buffer[:0], values)
+			if _, stays := s.scratch.last[string(buffer)]; !stays {
+				stale = append(stale, choose(values, p.key))
+			}
+			s.scratch.buffer = buffer
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	var deleted int64
+	for group := range groups(stale, len(keyColumns)) {
+		condition, args := among(d, keyColumns, group)
+		n, err := tx.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s", table, condition), args...)
+		if err != nil {
+			return 0, err
+		}
+		deleted += n
+	}
+	return deleted, nil
+}
+
+// choose is the values at the given places.
+func choose(values []any, places []int) []any {
+	chosen := make([]any, len(places))
+	for i, place := range places {
+		chosen[i] = values[place]
+	}
+	return chosen
+}
+
+// parents are the scope's values as the database keeps them, and the places of
+// its columns.
+func (p *plan) parents(scope *pipeline.Scope) ([][]any, []int, error) {
+	places := make([]int, len(scope.Columns))
+	for i, name := range scope.Columns {
+		if places[i] = p.table.Index(name); places[i] < 0 {
+			return nil, nil, badTable(p.table, fmt.Sprintf("has no column %q, which a scope names", name), "")
+		}
+	}
+	columns := p.pick(places)
+	parents := make([][]any, 0, len(scope.Parents))
+	for _, parent := range scope.Parents {
+		if len(parent) != len(columns) || len(columns) == 0 {
+			return nil, nil, badTable(p.table, fmt.Sprintf("has a scope of %d columns with a parent of %d values", len(columns), len(parent)), "")
+		}
+		values := make([]any, len(parent))
+		for i, v := range parent {
+			value, err := columns[i].value(v)
+			if err == nil && value == nil {
+				err = columns[i].refuse("is NULL")
+			}
+			if err != nil {
+				return nil, nil, &fault.Error{Kind: fault.Invalid, Code: "target_refused_row", Err: err,
+					Detail: fmt.Sprintf("a parent in the scope of table %q", p.table.Name)}
+			}
+			values[i] = value
+		}
+		parents = append(parents, values)
+	}
+	return parents, places, nil
+}
+
+// scan runs a query for the columns at the given places and calls f with a row of
+// values, of which only those places are set; it is used again for the next row.
+func (p *plan) scan(ctx context.Context, q querier, query string, args []any, places []int, f func(values []any)) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	found, pointers := scanTarget(len(places))
+	values := make([]any, p.width)
+	for rows.Next() {
+		if err := rows.Scan(pointers...); err != nil {
+			return err
+		}
+		for i, place := range places {
+			c := &p.columns[place]
+			v, err := decode(c.typ, found[i])
+			if err == nil {
+				v, err = c.value(v)
+			}
+			if err != nil {
+				return fmt.Errorf("column %q of table %q: %w", c.name, p.table.Name, err)
+			}
+			values[place] = v
+		}
+		f(values)
+	}
+	return rows.Err()
+}
+
+// groups cuts tuples into what one statement may hold. Many columns make a chain
+// of ORs, which databases take less well than a list.
+func groups(tuples [][]any, width int) func(func([][]any) bool) {
+	size := 500
+	if width > 1 {
+		size = 100
+	}
+	return func(yield func([][]any) bool) {
+		for len(tuples) > 0 {
+			n := min(size, len(tuples))
+			if !yield(tuples[:n]) {
+				return
+			}
+			tuples = tuples[n:]
+		}
+	}
+}
+
+// among is the condition that columns hold one of the tuples, and its arguments.
+func among(d dialect, columns []*column, tuples [][]any) (string, []any) {
+	var b strings.Builder
+	args := make([]any, 0, len(tuples)*len(columns))
+	if len(columns) == 1 {
+		b.WriteString(columns[0].quoted)
+		b.WriteString(" IN (")
+	}
+	for i, tuple := range tuples {
+		switch {
+		case len(columns) == 1 && i > 0:
+			b.WriteString(", ")
+		case len(columns) > 1 && i > 0:
+			b.WriteString(" OR ")
+		}
+		for j, v := range tuple {
+			args = append(args, v)
+			if len(columns) > 1 {
+				b.WriteString([...]string{"(", " AND "}[min(j, 1)])
+				b.WriteString(columns[j].quoted)
+				b.WriteString(" = ")
+			}
+			b.WriteString(d.placeholder(len(args)))
+		}
+		if len(columns) > 1 {
+			b.WriteString(")")
+		}
+	}
+	if len(columns) == 1 {
+		b.WriteString(")")
+	}
+	return b.String(), args
+}
+
+func names(columns []*column) string {
+	quoted := make([]string, len(columns))
+	for i, c := range columns {
+		quoted[i] = c.quoted
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -1,0 +1,87 @@
+package sqlsink
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"ferryman/internal/pipeline"
+	"ferryman/internal/pipeline/pipelinetest"
+	"ferryman/internal/testdb"
+)
+
+// targets are the databases that tests run on, each call a new and empty one.
+var targets = []struct {
+	name string
+	url  func(testing.TB) string
+}{
+	{"sqlite", func(tb testing.TB) string { return "sqlite://" + filepath.Join(tb.TempDir(), "target 100%25.db") }},
+	{"postgres", testdb.Postgres},
+	{"mariadb", testdb.MySQL},
+}
+
+func eachTarget(t *testing.T, run func(t *testing.T, url string)) {
+	for _, target := range targets {
+		t.Run(target.name, func(t *testing.T) { run(t, target.url(t)) })
+	}
+}
+
+func TestSink(t *testing.T) {
+	for _, target := range targets {
+		t.Run(target.name, func(t *testing.T) {
+			pipelinetest.TestSink(t, func(t *testing.T) pipelinetest.Target { return newDatabase(t, target.url(t)) })
+		})
+	}
+}
+
+// database is a pipelinetest.Target.
+type database struct {
+	url    string
+	reader *Sink
+}
+
+func newDatabase(t *testing.T, url string) *database {
+	return &database{url, openSink(t, url, Options{Pipeline: "reader"})}
+}
+
+func (d *database) Open(t *testing.T, o pipelinetest.Opening) pipeline.Sink {
+	t.Helper()
+	return openSink(t, d.url, Options{Pipeline: o.Pipeline, Tables: o.Tables, Now: o.Now})
+}
+
+func (d *database) Rows(t *testing.T, table *pipeline.Table) [][]any {
+	t.Helper()
+	return allRows(t, d.reader, table)
+}
+
+func openSink(tb testing.TB, url string, o Options) *Sink {
+	tb.Helper()
+	s, err := Open(url, o)
+	if err != nil {
+		tb.Fatalf("open: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// allRows reads a table whose key may have several columns.
+func allRows(tb testing.TB, s *Sink, table *pipeline.Table) [][]any {
+	tb.Helper()
+	have, err := s.dialect.describe(tb.Context(), s.db, table.Name)
+	if err != nil {
+		tb.Fatalf("describe: %v", err)
+	}
+	if have == nil {
+		return nil
+	}
+	query, types := s.selection(have, table)
+	rows, err := s.query(tb.Context(), fmt.Sprintf("%s ORDER BY %s", query, s.quoteAll(table.Key)), nil, types)
+	if err != nil {
+		tb.Fatalf("read: %v", err)
+	}
+	return rows
+}
