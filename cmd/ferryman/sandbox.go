@@ -57,11 +57,11 @@ func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	c, _, err := config.Load(in)
+	given, _, err := config.Load(in)
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	folder := filepath.Join(c.Store.StateDir, "sandbox")
+	folder := filepath.Join(given.Store.StateDir, "sandbox")
 	for flag, file := range map[string]string{"store": "ferryman.db", "warehouse-database": "warehouse.db"} {
 		if cmd.Flags().Changed(flag) {
 			continue
@@ -70,5 +70,7 @@ func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 			return config.Config{}, nil, err
 		}
 	}
-	return load(cmd, in)
+	c, log, err := load(cmd, in)
+	c.Store.StateDir = folder
+	return c, log, err
 }

@@ -28,10 +28,19 @@ type Options struct {
 // OpenStore opens and migrates the own store and gives the migrations that it
 // needed.
 func OpenStore(ctx context.Context, o Options) (*db.DB, []db.Migration, error) {
+	return openStore(ctx, o, func(*db.DB) error { return nil })
+}
+
+// openStore does so, with something to do before the schema is touched.
+func openStore(ctx context.Context, o Options, first func(*db.DB) error) (*db.DB, []db.Migration, error) {
 	d, err := db.Open(ctx, o.Config.Store.URL.Reveal(), db.Options{
 		Synchronous: o.Config.Store.Synchronous, Logger: o.Log,
 	})
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := first(d); err != nil {
+		_ = d.Close()
 		return nil, nil, err
 	}
 	applied, err := d.Migrate(ctx, jobs.Migrate)

@@ -45,9 +45,13 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
-	d, _, err := OpenStore(ctx, o)
+	// A store that another process serves is left as it is.
+	d, _, err := openStore(ctx, o, (*db.DB).Serve)
 	if err != nil {
 		return nil, err
+	}
+	if file := o.Config.Warehouse.Database.File(); file != "" && d.Dialect() == db.Postgres {
+		o.Log.Warn("the store is shared and the sync's target is a file of this node alone", "target", file)
 	}
 	s.db = d
 	s.closers = append(s.closers, d.Close)
@@ -141,7 +145,7 @@ func (s *Server) stopEngine(ctx context.Context) error {
 	err := s.engine.Stop(ctx)
 	s.set.Close()
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.o.Log.Warn("work in hand did not stop in time; the next start takes it over", "err", err)
+		s.o.Log.Warn("the job engine did not stop in time; what it left is taken over", "err", err)
 		err = nil
 	}
 	s.o.Log.Info("work stopped", "took", time.Since(begun))

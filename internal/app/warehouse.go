@@ -1,6 +1,9 @@
 package app
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"ferryman/internal/config"
@@ -25,6 +28,12 @@ type warehouse struct {
 
 func openWarehouse(o Options) (*warehouse, error) {
 	c := o.Config.Warehouse
+	// The state folder is Ferryman's own; any other the operator makes.
+	if file := c.Database.File(); file != "" && filepath.Dir(file) == o.Config.Store.StateDir {
+		if err := os.MkdirAll(o.Config.Store.StateDir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the state folder: %w", err)
+		}
+	}
 	source, err := pulpo.New(pulpo.Config{
 		BaseURL: c.BaseURL, Token: c.Token.Reveal(), User: c.User, Password: c.Password.Reveal(),
 		RetryInterval: c.RetryToken, Timeout: c.Timeout, MaxAnswerBytes: c.MaxAnswer,

@@ -15,8 +15,10 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ferryman/internal/fault"
@@ -48,6 +50,7 @@ type DB struct {
 	write   *sql.DB       // SQLite: one connection; PostgreSQL: the pool
 	read    *sql.DB       // SQLite: query-only connections; PostgreSQL: the pool
 	pool    *pgxpool.Pool // PostgreSQL only
+	served  atomic.Pointer[flock.Flock]
 	clock   func() time.Time
 	shared  sharedClock // PostgreSQL only
 	log     *slog.Logger
@@ -86,8 +89,10 @@ func Open(ctx context.Context, rawURL string, opts Options) (*DB, error) {
 	return d, nil
 }
 
-// Close releases all connections. It waits for transactions that are open.
+// Close releases all connections, and the store if this process serves it. It
+// waits for transactions that are open.
 func (d *DB) Close() error {
+	defer d.release()
 	if d.pool != nil {
 		err := d.write.Close()
 		d.pool.Close()
@@ -118,23 +123,38 @@ func (d *DB) Pool() *pgxpool.Pool { return d.pool }
 
 // Ping checks that the store answers.
 func (d *DB) Ping(ctx context.Context) error {
-	if err := d.read.PingContext(ctx); err != nil {
-		return d.classify(err)
-	}
-	return nil
+	return d.classify(d.read.PingContext(ctx))
 }
 
 // Query reads outside a transaction.
-func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	rows, err := d.read.QueryContext(ctx, query, args...)
-	return rows, d.classify(err)
+	return &Rows{rows, d}, d.classify(err)
 }
 
 // QueryRow reads one row outside a transaction. Scan gives sql.ErrNoRows if
 // there is none.
-func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return d.read.QueryRowContext(ctx, query, args...)
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Row {
+	return Row{d.read.QueryRowContext(ctx, query, args...), d}
 }
+
+// Rows are the answer of a query. Close them.
+type Rows struct {
+	*sql.Rows
+	db *DB
+}
+
+// Err is the error that ended the rows, if one did.
+func (r *Rows) Err() error { return r.db.classify(r.Rows.Err()) }
+
+// Row is the answer of a query for one row.
+type Row struct {
+	row *sql.Row
+	db  *DB
+}
+
+// Scan reads the row, or gives sql.ErrNoRows.
+func (r Row) Scan(dest ...any) error { return r.db.classify(r.row.Scan(dest...)) }
 
 // redacted is rawURL without its password and parameters, for messages.
 func redacted(rawURL string) string {

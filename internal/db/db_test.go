@@ -142,11 +142,11 @@ func TestSQLiteIsDurableAndServedOnce(t *testing.T) {
 	for _, pool := range []string{"writer", "readers"} {
 		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
 			var got string
-			row := d.QueryRow(t.Context(), "PRAGMA "+pragma)
+			read := d.QueryRow(t.Context(), "PRAGMA "+pragma).Scan
 			if pool == "writer" {
-				row = d.Writer().QueryRowContext(t.Context(), "PRAGMA "+pragma)
+				read = d.Writer().QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan
 			}
-			if err := row.Scan(&got); err != nil || got != want {
+			if err := read(&got); err != nil || got != want {
 				t.Errorf("%s: %s is %s, want %s (%v)", pool, pragma, got, want, err)
 			}
 		}
@@ -157,20 +157,43 @@ func TestSQLiteIsDurableAndServedOnce(t *testing.T) {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("folder: %v, %v", info.Mode(), err)
 	}
-	release, err := d.Serve()
-	if err != nil {
+	for range 2 { // twice does no harm
+		if err := d.Serve(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	other := open()
-	if _, err := other.Serve(); !errors.Is(err, db.ErrServed) {
+	other := dbtest.Open(t, "sqlite://"+link, db.Options{})
+	if err := other.Serve(); !errors.Is(err, db.ErrServed) {
 		t.Errorf("served twice: %v", err)
 	}
-	release()
-	release, err = other.Serve()
-	if err != nil {
-		t.Fatalf("after the release: %v", err)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
 	}
-	release()
+	if err := other.Serve(); err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+}
+
+func TestABrokenConnectionIsUnavailable(t *testing.T) {
+	d := dbtest.Open(t, testdb.Postgres(t)+"&pool_max_conns=1", db.Options{})
+	ctx := t.Context()
+	err := d.Tx(ctx, func(tx *db.Tx) error {
+		var pid int
+		if err := tx.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+			return err
+		}
+		if err := d.QueryRow(ctx, "SELECT pg_terminate_backend($1)", pid).Scan(new(bool)); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT 1").Scan(new(int))
+	})
+	if fault.CodeOf(err) != "store_unavailable" {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestOpenSaysWhatToMend(t *testing.T) {

@@ -20,28 +20,31 @@ var ErrServed = &fault.Error{
 	Hint:   "stop it first, name another store with --store, or use PostgreSQL for several nodes",
 }
 
-// Serve takes a SQLite store for this process alone, until release is called or
-// the process ends, however it ends. That nobody else serves it is what makes
-// work left running by a killed process safe to take over at once. It gives
-// ErrServed if another process holds the store. On PostgreSQL it does nothing:
-// nodes share the store.
-func (d *DB) Serve() (release func(), err error) {
-	if d.dialect != SQLite {
-		return func() {}, nil
+// Serve takes a SQLite store for this process alone, until Close or the end of
+// the process, however it ends. That nobody else serves it is what makes work
+// left running by a killed process safe to take over at once. It gives ErrServed
+// if another process holds the store. To take what is held already, or a
+// PostgreSQL store, which nodes share, does nothing.
+func (d *DB) Serve() error {
+	if d.dialect != SQLite || d.served.Load() != nil {
+		return nil
 	}
 	lock := flock.New(d.path+".lock", flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("lock the store: %w", err)
+		return fmt.Errorf("lock the store: %w", err)
 	}
 	if !ok {
-		return nil, ErrServed
+		return ErrServed
 	}
-	return func() {
-		if err := lock.Unlock(); err != nil {
-			d.log.Warn("unlock the store", "err", err)
-		}
-	}, nil
+	d.served.Store(lock)
+	return nil
+}
+
+func (d *DB) release() {
+	if lock := d.served.Swap(nil); lock != nil {
+		_ = lock.Unlock() // the end of the process does it as well
+	}
 }
 
 // migrationLock keeps all others from migrating until release is called.
@@ -53,18 +56,18 @@ func (d *DB) migrationLock(ctx context.Context) (release func(), err error) {
 		}
 		return func() { _ = lock.Unlock() }, nil
 	}
-	conn, err := d.pool.Acquire(ctx)
+	pooled, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return nil, d.classify(err)
 	}
+	// Closing the connection frees the lock whatever state it is in.
+	conn := pooled.Hijack()
+	release = func() { _ = conn.Close(context.WithoutCancel(ctx)) }
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext('ferryman.migrate'))"); err != nil {
-		conn.Release()
+		release()
 		return nil, fmt.Errorf("wait for another migration: %w", d.classify(err))
 	}
-	return func() {
-		// Closing the connection frees the lock whatever state it is in.
-		_ = conn.Hijack().Close(context.WithoutCancel(ctx))
-	}, nil
+	return release, nil
 }
 
 func sqliteCode(err error) (int, bool) {

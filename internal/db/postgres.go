@@ -4,8 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"net/url"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,8 +26,17 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 			Hint:   "write postgres://user:password@host:5432/database and percent-encode special characters in the password",
 		}
 	}
-	if u, err := url.Parse(rawURL); err == nil && !u.Query().Has("pool_max_conns") {
+	given := url.Values{}
+	if u, err := url.Parse(rawURL); err == nil {
+		given = u.Query()
+	}
+	if !given.Has("pool_max_conns") {
 		cfg.MaxConns = 16
+	}
+	// The engine listens on one, and work must not wait for work.
+	cfg.MaxConns = max(cfg.MaxConns, 4)
+	if !given.Has("connect_timeout") {
+		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "ferryman"
@@ -51,7 +61,7 @@ func (d *DB) unreachable(rawURL string, err error) error {
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		f.Err = err // pgx names host, user and database, never the password
+		f.Err = oneLine{err} // pgx names host, user and database, never the password
 		return f
 	}
 	f.Err = errors.New(pg.Message)
@@ -68,10 +78,16 @@ func (d *DB) unreachable(rawURL string, err error) error {
 // of either database that are not recognised stay as they are and count as
 // internal.
 func (d *DB) classify(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	var known *fault.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
+		return unavailable(err)
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
 		switch {
 		case pg.Code == "42501":
 			return &fault.Error{
@@ -83,19 +99,21 @@ func (d *DB) classify(err error) error {
 		}
 		return err
 	}
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
-		return unavailable(err)
-	}
 	if code, ok := sqliteCode(err); ok && transientSQLite(code) {
 		return unavailable(err)
 	}
 	return err
 }
 
+// unavailable keeps the driver's words, which name host and user, for the log.
 func unavailable(err error) error {
 	return &fault.Error{
-		Kind: fault.Unavailable, Code: "store_unavailable",
-		Detail: fmt.Sprintf("the store does not answer: %v", err), Err: nil,
+		Kind: fault.Unavailable, Code: "store_unavailable", Detail: "the store does not answer", Err: oneLine{err},
 	}
 }
+
+// oneLine is an error whose text is one line: the driver's run over several.
+type oneLine struct{ err error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
+func (e oneLine) Unwrap() error { return e.err }

@@ -83,6 +83,10 @@ func sqlitePath(rawURL string) (string, error) {
 	if err != nil {
 		return "", cannotOpen(path, err)
 	}
+	// The lock stands beside the file itself, by whatever name that is reached.
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = real
+	}
 	return abs, nil
 }
 

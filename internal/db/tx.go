@@ -123,12 +123,12 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 
 // Query reads within the transaction. The rows must be closed before the next
 // statement.
-func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	rows, err := t.q.QueryContext(ctx, query, args...)
-	return rows, t.db.classify(err)
+	return &Rows{rows, t.db}, t.db.classify(err)
 }
 
 // QueryRow reads one row within the transaction.
-func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return t.q.QueryRowContext(ctx, query, args...)
+func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
+	return Row{t.q.QueryRowContext(ctx, query, args...), t.db}
 }

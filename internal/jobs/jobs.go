@@ -35,7 +35,8 @@ type Job[A Args] struct {
 }
 
 // Complete marks the job as done in tx, so that it is done exactly if the
-// handler's own writes in tx are. The handler then returns nil.
+// handler's own writes in tx are. The handler then returns nil. It gives ErrLost
+// if the job is not this handler's any more.
 func (j Job[A]) Complete(ctx context.Context, tx *db.Tx) error { return j.done(ctx, tx) }
 
 // ErrLost is the cause of a handler's context when this node can no longer be
@@ -62,7 +63,8 @@ type Engine struct {
 	node    string
 	log     *slog.Logger
 	grace   time.Duration
-	client  client
+	insert  client // enqueues, from the beginning
+	client  client // works, from Start on
 	workers *river.Workers
 	queues  map[string]river.QueueConfig
 
@@ -92,7 +94,7 @@ func New(d *db.DB, opts Options) (*Engine, error) {
 		e.grace = 8 * time.Second
 	}
 	var err error
-	if e.client, err = newClient(d, &river.Config{SkipUnknownJobCheck: true, Logger: e.riverLogger()}); err != nil {
+	if e.insert, err = newClient(d, &river.Config{SkipUnknownJobCheck: true, Logger: e.riverLogger()}); err != nil {
 		return nil, fmt.Errorf("set up the job engine: %w", err)
 	}
 	return e, nil
@@ -109,8 +111,8 @@ func (e *Engine) Queue(name string, handlers int) {
 // Handle registers the handler of jobs with arguments A. An error makes the job
 // come again after a pause that grows to ten seconds, unless it is one of Later,
 // which says when. When the
-// engine stops or loses the job, ctx is cancelled; the job then goes back to the
-// queue whatever the handler returns, unless it was completed.
+// engine stops or loses the job, ctx is cancelled; a handler that then returns an
+// error has its job handed back.
 func Handle[A Args](e *Engine, handler func(ctx context.Context, job Job[A]) error) {
 	river.AddWorker(e.workers, &worker[A]{e: e, handler: handler})
 }
@@ -118,7 +120,7 @@ func Handle[A Args](e *Engine, handler func(ctx context.Context, job Job[A]) err
 // Enqueue adds a job to a queue in tx. If a job that is equal in kind and unique
 // fields waits or runs already, it adds nothing and tells so.
 func (e *Engine) Enqueue(ctx context.Context, tx *db.Tx, queue string, args Args) (added bool, err error) {
-	added, err = e.client.insert(ctx, tx, args, &river.InsertOpts{
+	added, err = e.insert.insert(ctx, tx, args, &river.InsertOpts{
 		Queue:       queue,
 		MaxAttempts: attempts,
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
@@ -141,11 +143,9 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 			e.release()
 		}
 	}()
-	release, err := e.db.Serve()
-	if err != nil {
+	if err := e.db.Serve(); err != nil {
 		return err
 	}
-	e.free = append(e.free, release)
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	e.free = append(e.free, cancel)

@@ -390,3 +390,31 @@ func TestANewerEngineSchemaIsRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestCompletingAJobThatOthersTookOverFails(t *testing.T) {
+	for name, theft := range map[string]string{
+		"handed back":   "UPDATE river_job SET state = 'available'",
+		"fetched again": "UPDATE river_job SET attempt = attempt + 1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, d *db.DB) {
+				done := make(chan error, 10)
+				e := newEngine(t, d, "n1", func(ctx context.Context, j jobs.Job[greet]) error {
+					err := d.Tx(ctx, func(tx *db.Tx) error {
+						if _, err := tx.Exec(ctx, theft); err != nil {
+							return err
+						}
+						return j.Complete(ctx, tx)
+					})
+					done <- err
+					return nil
+				})
+				start(t, e)
+				enqueue(t, d, e, greet{Name: "Ada"})
+				if err := receive(t, done); !errors.Is(err, jobs.ErrLost) {
+					t.Errorf("completed: %v", err)
+				}
+			})
+		})
+	}
+}

@@ -26,6 +26,12 @@ const (
 	// deadAfter is how long a node's lock must be seen free. When the database
 	// itself restarts, all locks are free until the living take theirs again.
 	deadAfter = 2 * time.Second
+	// silentAfter is how long the database keeps the lock of a node of which it
+	// hears nothing: one that hangs, or whose machine or network is gone.
+	silentAfter = 4 * time.Second
+	// strayAfter is how long a job of this node may count as running while no
+	// handler has it.
+	strayAfter = 10 * time.Second
 )
 
 // nodeKey gives the advisory lock of a node.
@@ -33,13 +39,18 @@ const nodeKey = "hashtextextended('ferryman.node:' || $1, 0)"
 
 func (e *Engine) startRecovery(ctx, loops context.Context) error {
 	if e.db.Dialect() == db.SQLite {
-		return e.handBackAll(ctx)
+		if err := e.handBackAll(ctx); err != nil {
+			return err
+		}
+		e.loops.Go(func() { e.runStrays(loops) })
+		return nil
 	}
 	conn, err := e.lockNode(ctx)
 	if err != nil {
 		return fmt.Errorf("join the store's nodes: %w", err)
 	}
 	e.loops.Go(func() { e.runRecovery(loops, conn) })
+	e.loops.Go(func() { e.runStrays(loops) })
 	return nil
 }
 
@@ -67,13 +78,16 @@ func (e *Engine) lockNode(ctx context.Context) (*pgx.Conn, error) {
 	}
 	conn := pooled.Hijack()
 	var ok bool
-	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+nodeKey+")", e.node).Scan(&ok); err != nil {
-		_ = conn.Close(ctx)
-		return nil, err
+	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+nodeKey+")", e.node).Scan(&ok)
+	if err == nil && !ok {
+		err = fmt.Errorf("a node named %s is running already", e.node)
 	}
-	if !ok {
-		_ = conn.Close(ctx)
-		return nil, fmt.Errorf("a node named %s is running already", e.node)
+	if err == nil {
+		_, err = conn.Exec(ctx, fmt.Sprintf("SET idle_session_timeout = %d", silentAfter.Milliseconds()))
+	}
+	if err != nil {
+		closeConn(ctx, conn)
+		return nil, err
 	}
 	return conn, nil
 }
@@ -94,17 +108,10 @@ func (e *Engine) runRecovery(ctx context.Context, conn *pgx.Conn) {
 		}
 		if conn == nil || !alive(ctx, conn) {
 			closeConn(ctx, conn)
-			var err error
-			conn, err = e.lockNode(ctx)
-			if time.Since(aliveAt) > deadAfter-recoverEvery {
-				// Others may begin our jobs again: end them here.
-				e.cancelRunning(ErrLost)
-			}
-			if err != nil {
-				e.log.Warn("rejoin the store's nodes", "err", err)
+			conn = e.rejoin(ctx, aliveAt)
+			if conn == nil {
 				continue
 			}
-			e.log.Info("rejoined the store's nodes")
 			clear(freeSince)
 		}
 		aliveAt = time.Now()
@@ -112,6 +119,27 @@ func (e *Engine) runRecovery(ctx context.Context, conn *pgx.Conn) {
 			e.log.Warn("look for dead nodes", "err", err)
 		}
 	}
+}
+
+// rejoin takes the node's lock again, and ends what runs here if others may have
+// seen the lock free for too long: they may begin our jobs again.
+func (e *Engine) rejoin(ctx context.Context, aliveAt time.Time) *pgx.Conn {
+	trying, cancel := context.WithTimeout(ctx, deadAfter/2)
+	defer cancel()
+	conn, err := e.lockNode(trying)
+	if ctx.Err() != nil {
+		closeConn(ctx, conn)
+		return nil
+	}
+	if time.Since(aliveAt) > deadAfter-recoverEvery {
+		e.cancelRunning(ErrLost)
+	}
+	if err != nil {
+		e.log.Warn("rejoin the store's nodes", "err", err)
+		return nil
+	}
+	e.log.Info("rejoined the store's nodes")
+	return conn
 }
 
 func closeConn(ctx context.Context, conn *pgx.Conn) {
@@ -124,7 +152,8 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 }
 
 func alive(ctx context.Context, conn *pgx.Conn) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	// Silence for so long frees the lock: then it is two seconds to a takeover.
+	ctx, cancel := context.WithTimeout(ctx, silentAfter)
 	defer cancel()
 	return conn.Ping(ctx) == nil
 }

@@ -133,13 +133,22 @@ func (w *worker[A]) Work(ctx context.Context, row *river.Job[A]) error {
 }
 
 func complete[A Args](ctx context.Context, dialect db.Dialect, tx *db.Tx, row *river.Job[A]) error {
+	var done *river.Job[A]
 	var err error
 	if dialect == db.Postgres {
-		_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx.PGX(), row)
+		done, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx.PGX(), row)
 	} else {
-		_, err = river.JobCompleteTx[*riversqlite.Driver](ctx, tx.SQL(), row)
+		done, err = river.JobCompleteTx[*riversqlite.Driver](ctx, tx.SQL(), row)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	// River goes by the job's id alone. A job that others took over has another
+	// state, or has been fetched once more.
+	if done.State != rivertype.JobStateCompleted || done.Attempt != row.Attempt {
+		return ErrLost
+	}
+	return nil
 }
 
 func (e *Engine) track(id int64, cancel context.CancelCauseFunc) {

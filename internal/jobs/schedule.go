@@ -53,10 +53,7 @@ func (e *Engine) storeSchedules(ctx context.Context) error {
 					every       = excluded.every,
 					catch_up    = excluded.catch_up,
 					updated_at  = excluded.updated_at,
-					next_run_at = CASE
-						WHEN schedules.every = excluded.every THEN schedules.next_run_at
-						WHEN schedules.next_run_at < $5 THEN schedules.next_run_at
-						ELSE $5 END`,
+					next_run_at = CASE WHEN schedules.next_run_at < $5 THEN schedules.next_run_at ELSE $5 END`,
 				s.Name, db.Duration(s.Every), string(s.CatchUp), db.Time{Time: now}, db.Time{Time: now.Add(s.Every)})
 			return err
 		})
@@ -102,12 +99,17 @@ func (e *Engine) advance(ctx context.Context, s Schedule) (next time.Time, err e
 	if err := e.db.QueryRow(ctx, query, s.Name).Scan(&at); err != nil {
 		return time.Time{}, err
 	}
-	if at.After(e.db.Now()) {
+	now := e.db.Now()
+	if at.After(now) && !at.After(now.Add(s.Every)) {
 		return at.Time, nil
 	}
 	err = e.db.Tx(ctx, func(tx *db.Tx) error {
 		var fire []time.Time
-		fire, next = ticks(at.Time, s.Every, s.CatchUp, tx.Now())
+		if at.After(tx.Now()) { // further off than can be: the clock was wrong once
+			next = tx.Now().Add(s.Every)
+		} else {
+			fire, next = ticks(at.Time, s.Every, s.CatchUp, tx.Now())
+		}
 		n, err := tx.Exec(ctx, "UPDATE schedules SET next_run_at = $1, updated_at = $2 WHERE name = $3 AND next_run_at = $4",
 			db.Time{Time: next}, db.Time{Time: tx.Now()}, s.Name, at)
 		if err != nil || n == 0 {

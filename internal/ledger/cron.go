@@ -90,8 +90,12 @@ func (l *Ledger) Active(ctx context.Context, tx *db.Tx, cronID int64) (active bo
 	return active, err
 }
 
-// Busy tells, in tx, whether an execution of a cron is running.
+// Busy tells, in tx, whether an execution of a cron is running, having ended those
+// whose holder is dead.
 func (l *Ledger) Busy(ctx context.Context, tx *db.Tx, cronID int64) (busy bool, err error) {
+	if err := expire(ctx, tx, cronID); err != nil {
+		return false, err
+	}
 	err = tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM executions WHERE cron_id = $1 AND ended_at IS NULL)", cronID).Scan(&busy)
 	return busy, err
 }

@@ -95,10 +95,13 @@ type Execution struct {
 }
 
 // CutOff tells whether the execution ended without its work being done or
-// refused, so that the request is worth another attempt.
+// refused, so that the request is worth another attempt. Work that was cut off
+// too often is not: it may be what kills its holders.
 func (e Execution) CutOff() bool {
-	return e.Reason == ReasonInterrupted || e.Reason == ReasonHandedBack
+	return (e.Reason == ReasonInterrupted || e.Reason == ReasonHandedBack) && e.Attempt < maxAttempts
 }
+
+const maxAttempts = 10
 
 // Counts are the rows of a sync.
 type Counts struct{ Read, Written, Deleted, Rejected int64 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -275,6 +276,77 @@ func TestRegisterKeepsWhatOthersDecided(t *testing.T) {
 		second := register(t, l, ledger.Cron{Slug: "s", MaxRunning: 2, MaxRuntime: time.Minute})
 		if second.ID != first.ID || second.Active || second.MaxRunning != 2 || second.MaxRuntime != time.Minute {
 			t.Errorf("registered again as %+v", second)
+		}
+	})
+}
+
+func TestPruneKeepsTheNewestAndTheRunning(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		l, ctx := ledger.New(d), t.Context()
+		var crons []ledger.Cron
+		for _, slug := range []string{"a", "b"} {
+			crons = append(crons, register(t, l, ledger.Cron{Slug: slug}))
+		}
+		running, _, err := l.Start(ctx, ledger.Start{Cron: "a", Trigger: ledger.CLI, Holder: "n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			e, _, err := l.Start(ctx, ledger.Start{Cron: []string{"a", "b"}[i/7], Trigger: ledger.CLI, Holder: "n"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := end(t, d, l, e.ID, ledger.Outcome{Status: ledger.Success, Messages: []ledger.Message{{Type: ledger.Info, Text: "x"}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var pruned []int64
+		for range 3 {
+			err := d.Tx(ctx, func(tx *db.Tx) error {
+				n, err := l.Prune(ctx, tx, 4, 2)
+				pruned = append(pruned, n)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(pruned, []int64{2, 1, 0}) {
+			t.Errorf("pruned %v", pruned)
+		}
+		for i, want := range []int{4, 3} {
+			if got, err := l.Recent(ctx, crons[i].ID, 100); err != nil || len(got) != want {
+				t.Errorf("cron %s keeps %d, %v", crons[i].Slug, len(got), err)
+			}
+		}
+		if e, err := l.Execution(ctx, running.ID); err != nil || e.Status != ledger.Running {
+			t.Errorf("the running one: %+v, %v", e, err)
+		}
+		var messages int
+		if err := d.QueryRow(ctx, "SELECT count(*) FROM messages").Scan(&messages); err != nil || messages != 7 {
+			t.Errorf("%d messages, %v", messages, err)
+		}
+	})
+}
+
+func TestWorkThatKillsItsHoldersIsGivenUp(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l := ledger.New(d)
+		register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
+		begun := 0
+		for range 20 {
+			_, replayed, err := l.Start(t.Context(), ledger.Start{Cron: "s", Trigger: ledger.Schedule, Holder: "n", Request: "r", Lease: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !replayed {
+				begun++
+			}
+			c.add(2 * time.Second)
+		}
+		if begun != 10 {
+			t.Errorf("begun %d times", begun)
 		}
 	})
 }

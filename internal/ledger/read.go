@@ -47,6 +47,16 @@ func (l *Ledger) ByRequest(ctx context.Context, cronID int64, request string) (E
 		WHERE cron_id = $1 AND request = $2 ORDER BY attempt DESC LIMIT 1`, cronID, request))
 }
 
+// Answered tells whether a run that began after the execution with id after
+// stands for requests that wanted one: any but one of the given request itself
+// and those that were cut off.
+func (l *Ledger) Answered(ctx context.Context, cronID, after int64, request string) (answered bool, err error) {
+	err = l.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM executions
+		WHERE cron_id = $1 AND id > $2 AND coalesce(request, '') <> $3 AND reason NOT IN ($4, $5))`,
+		cronID, after, request, ReasonInterrupted, ReasonHandedBack).Scan(&answered)
+	return answered, err
+}
+
 // Recent gives the newest n executions of a cron that have ended, oldest first.
 func (l *Ledger) Recent(ctx context.Context, cronID int64, n int) ([]Execution, error) {
 	rows, err := l.db.Query(ctx, "SELECT "+executionColumns+` FROM executions

@@ -11,6 +11,7 @@ import (
 
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
+	"ferryman/internal/jobs"
 	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
 )
@@ -38,25 +39,33 @@ func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(p
 		timer := time.AfterFunc(s.sync.MaxRuntime, func() { cancel(errMaxRuntime) })
 		defer timer.Stop()
 	}
-	stopRenewing := s.renew(running, cancel, e.ID)
+	stopRenewing := s.renew(ctx, cancel, e.ID)
 	report, err := s.carry(running, observe)
 	stopRenewing()
 	if err != nil && running.Err() != nil {
 		err = cutOffBy(running)
 	}
 	if errors.Is(err, errLeaseLost) {
-		log.Warn("sync abandoned", "err", err)
 		return err
 	}
 
 	outcome := outcomeOf(report, err)
-	if outcome.Status == ledger.Cancelled && complete != nil {
-		outcome.Reason, outcome.Detail = ledger.ReasonHandedBack, "stopped in mid-work; it is begun again"
+	handedBack := err != nil && ctx.Err() != nil && complete != nil
+	switch {
+	case handedBack && errors.Is(context.Cause(ctx), jobs.ErrLost):
+		outcome.Reason, outcome.Detail = ledger.ReasonInterrupted, "its node was cut off from the store; it is taken up again"
+	case handedBack:
+		outcome.Status, outcome.Reason = ledger.Cancelled, ledger.ReasonHandedBack
+		outcome.Detail = "stopped in mid-work; it is taken up again"
+	case err != nil && ctx.Err() != nil:
+		outcome.Status, outcome.Detail = ledger.Cancelled, "called off; nothing of the batch in hand has landed"
+	}
+	if outcome.Detail != "" {
+		outcome.Messages = append(outcome.Messages, ledger.Message{Type: level(outcome.Status), Text: outcome.Detail})
 	}
 	// The end is written even if ctx is what ended the run.
 	ending, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer done()
-	handedBack := outcome.Reason == ledger.ReasonHandedBack
 	endErr := s.set.db.Tx(ending, func(tx *db.Tx) error {
 		if err := s.set.ledger.End(ending, tx, e.ID, outcome); err != nil {
 			return err
@@ -100,12 +109,15 @@ func cutOffBy(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// renew keeps the lease until stop is called. When the execution turns out to
-// have ended it cancels the run.
+// renew keeps the lease until stop is called, also while a cancelled run winds
+// up. When the execution turns out to have ended, or the lease runs out because
+// the store cannot be reached, it cancels the run: others may begin it again.
 func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id int64) (stop func()) {
-	ctx, end := context.WithCancel(ctx)
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	lapsed := time.AfterFunc(lease, func() { cancel(errLeaseLost) })
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		defer lapsed.Stop()
 		tick := time.NewTicker(lease / 4)
 		defer tick.Stop()
 		for {
@@ -114,12 +126,15 @@ func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id i
 				return
 			case <-tick.C:
 			}
+			asked := time.Now()
 			err := s.set.ledger.Renew(ctx, id, lease)
-			if errors.Is(err, ledger.ErrEnded) {
+			switch {
+			case err == nil:
+				lapsed.Reset(lease - time.Since(asked))
+			case errors.Is(err, ledger.ErrEnded):
 				cancel(errLeaseLost)
 				return
-			}
-			if err != nil && ctx.Err() == nil {
+			case ctx.Err() == nil:
 				s.set.log.Warn("renew lease", "execution", id, "err", err)
 			}
 		}
@@ -138,9 +153,12 @@ func (s *Syncer) report(ctx context.Context, id int64, err error) {
 		return
 	}
 	log := s.set.log.With("sync", s.sync.Slug, "execution", id, "duration", e.EndedAt.Sub(e.StartedAt))
-	if err != nil {
+	switch {
+	case e.Status == ledger.Cancelled:
+		log.Info("sync stopped", "reason", e.Reason, "detail", e.Detail)
+	case err != nil:
 		log.Error("sync failed", "reason", e.Reason, "err", err)
-	} else {
+	default:
 		log.Info("sync done", "read", e.Counts.Read, "written", e.Counts.Written, "deleted", e.Counts.Deleted, "rejected", e.Counts.Rejected)
 	}
 	if s.set.ended == nil {
@@ -168,18 +186,17 @@ func outcomeOf(r pipeline.Report, err error) ledger.Outcome {
 		return o
 	}
 	o.Status, o.Reason, o.Detail = ledger.Failed, fault.CodeOf(err), clip(err.Error())
-	switch {
-	case errors.Is(err, errMaxRuntime):
+	if errors.Is(err, errMaxRuntime) {
 		o.Status = ledger.TimedOut
-	case fault.KindOf(err) == fault.Canceled:
-		o.Status, o.Detail = ledger.Cancelled, "called off; nothing of the batch in hand has landed"
 	}
-	level := ledger.Error
-	if o.Status == ledger.Cancelled {
-		level = ledger.Warning
-	}
-	o.Messages = append(o.Messages, ledger.Message{Type: level, Text: o.Detail})
 	return o
+}
+
+func level(s ledger.Status) ledger.MessageType {
+	if s == ledger.Cancelled {
+		return ledger.Warning
+	}
+	return ledger.Error
 }
 
 func tableMessage(t pipeline.TableCount) ledger.Message {

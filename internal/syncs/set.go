@@ -26,6 +26,11 @@ const (
 	lease = 3 * time.Second
 	// turn is how long a job waits before it asks for the slot again.
 	turn = 200 * time.Millisecond
+	// keepRuns is how many executions a cron keeps, a week of one a minute; pruned
+	// are at most pruneLimit each pruneEvery.
+	keepRuns   = 10_000
+	pruneLimit = 1_000
+	pruneEvery = 10 * time.Minute
 	// sweepEvery is how often executions of dead holders are ended that nobody
 	// asks for again.
 	sweepEvery = 5 * time.Second
@@ -75,6 +80,13 @@ func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set 
 			Name: "ledger-leases", Every: sweepEvery, CatchUp: jobs.Once,
 			Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error { return l.ExpireLeases(ctx, tx) },
 		})
+		engine.Every(jobs.Schedule{
+			Name: "ledger-prune", Every: pruneEvery, CatchUp: jobs.Once,
+			Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
+				_, err := l.Prune(ctx, tx, keepRuns, pruneLimit)
+				return err
+			},
+		})
 	}
 	return s
 }
@@ -116,6 +128,9 @@ func (s *Set) work(ctx context.Context, j jobs.Job[job]) error {
 	sr := s.syncs[j.Args.Sync]
 	if sr == nil {
 		return fmt.Errorf("sync %s is not known to this node", j.Args.Sync)
+	}
+	if answered, err := sr.answered(ctx, j.Args.Request); err != nil || answered {
+		return err
 	}
 	e, replayed, err := s.ledger.Start(ctx, ledger.Start{
 		Cron: j.Args.Sync, Trigger: j.Args.Trigger, Holder: s.engine.Node(), Request: j.Args.Request, Lease: lease,

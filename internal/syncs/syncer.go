@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"ferryman/internal/db"
@@ -19,7 +20,8 @@ import (
 // A request names what asked for a run, and has one run however often it is
 // asked. A caller that waits is a request of its own. Ticks and casts ask for
 // "a run after the newest one so far": those that come before that run begins
-// are one request, those that come while it runs are the next.
+// are one request, those that come while it runs are the next. Any other run that
+// begins meanwhile, such as a caller's, answers them as well.
 type Syncer struct {
 	set  *Set
 	sync Sync
@@ -78,7 +80,23 @@ func (s *Syncer) enqueueNext(ctx context.Context, tx *db.Tx, trigger ledger.Trig
 	if err != nil {
 		return err
 	}
-	return s.enqueue(ctx, tx, "after:"+strconv.FormatInt(last, 10), trigger)
+	return s.enqueue(ctx, tx, afterPrefix+strconv.FormatInt(last, 10), trigger)
+}
+
+const afterPrefix = "after:"
+
+// answered tells whether a request for a run after another one has been answered
+// by somebody else's.
+func (s *Syncer) answered(ctx context.Context, request string) (bool, error) {
+	last, isAfter := strings.CutPrefix(request, afterPrefix)
+	if !isAfter {
+		return false, nil
+	}
+	after, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return false, fmt.Errorf("request %q: %w", request, err)
+	}
+	return s.set.ledger.Answered(ctx, s.cron, after, request)
 }
 
 func (s *Syncer) enqueue(ctx context.Context, tx *db.Tx, request string, trigger ledger.Trigger) error {

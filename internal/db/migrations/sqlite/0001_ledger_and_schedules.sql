@@ -59,5 +59,3 @@ CREATE TABLE schedules (
     next_run_at BIGINT NOT NULL,
     updated_at  BIGINT NOT NULL
 );
-
-CREATE INDEX schedules_next ON schedules (next_run_at);

@@ -1,0 +1,94 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"ferryman/internal/db"
+)
+
+// A stray is a job that the store counts as running on this node while no handler
+// here has it: the answer to the statement that fetched it was lost, or the one
+// that ended it failed. Its uniqueness would keep all like it away for ever.
+
+// runStrays hands strays back until ctx ends.
+func (e *Engine) runStrays(ctx context.Context) {
+	tick := time.NewTicker(strayAfter / 4)
+	defer tick.Stop()
+	since := map[int64]time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := e.handBackStrays(ctx, since, time.Now()); err != nil && ctx.Err() == nil {
+			e.log.Warn("look for stray jobs", "err", err)
+		}
+	}
+}
+
+// handBackStrays hands back the jobs that have been strays for long enough. since
+// remembers when each was first seen to be one.
+func (e *Engine) handBackStrays(ctx context.Context, since map[int64]time.Time, now time.Time) error {
+	ours, err := e.runningHere(ctx)
+	if err != nil {
+		return err
+	}
+	strays := map[int64]bool{}
+	e.mu.Lock()
+	for _, id := range ours {
+		if e.running[id] == nil {
+			strays[id] = true
+		}
+	}
+	e.mu.Unlock()
+	for id := range since {
+		if !strays[id] {
+			delete(since, id)
+		}
+	}
+	for id := range strays {
+		seen, known := since[id]
+		if !known {
+			since[id] = now
+			continue
+		}
+		if now.Sub(seen) < strayAfter {
+			continue
+		}
+		err := e.db.Tx(ctx, func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, "UPDATE river_job SET state = 'available' WHERE id = $1 AND state = 'running'", id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		delete(since, id)
+		e.log.Warn("handed back a stray job", "job", id)
+	}
+	return nil
+}
+
+// runningHere gives the jobs that the store counts as running on this node: on
+// SQLite, all that run.
+func (e *Engine) runningHere(ctx context.Context) ([]int64, error) {
+	query, args := "SELECT id FROM river_job WHERE state = 'running'", []any{}
+	if e.db.Dialect() == db.Postgres {
+		query, args = query+" AND attempted_by[array_upper(attempted_by, 1)] = $1", []any{e.node}
+	}
+	rows, err := e.db.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
