@@ -16,7 +16,8 @@ import (
 
 const exitCodes = `Exit codes: 0 done; 1 wrong usage or settings; 2 the upstream API refused, failed
 or could not be reached; 3 the target database did; 4 done, but some rows were
-rejected; 5 any other failure; 130 or 143 stopped by SIGINT or SIGTERM.`
+rejected; 5 any other failure; 130 or 143 cut off by SIGINT or SIGTERM. A server
+that stops in order ends with 0.`
 
 // The exit codes.
 const (

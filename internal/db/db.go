@@ -128,7 +128,7 @@ func (d *DB) Ping(ctx context.Context) error {
 
 // Query reads outside a transaction.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
-	rows, err := d.read.QueryContext(ctx, query, args...)
+	rows, err := d.read.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller asks Rows.Err
 	return &Rows{rows, d}, d.classify(err)
 }
 

@@ -61,7 +61,7 @@ func (d *DB) unreachable(rawURL string, err error) error {
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		f.Err = oneLine{err} // pgx names host, user and database, never the password
+		f.Err = oneLineError{err} // pgx names host, user and database, never the password
 		return f
 	}
 	f.Err = errors.New(pg.Message)
@@ -86,8 +86,7 @@ func (d *DB) classify(err error) error {
 	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
 		return unavailable(err)
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case pg.Code == "42501":
 			return &fault.Error{
@@ -108,12 +107,12 @@ func (d *DB) classify(err error) error {
 // unavailable keeps the driver's words, which name host and user, for the log.
 func unavailable(err error) error {
 	return &fault.Error{
-		Kind: fault.Unavailable, Code: "store_unavailable", Detail: "the store does not answer", Err: oneLine{err},
+		Kind: fault.Unavailable, Code: "store_unavailable", Detail: "the store does not answer", Err: oneLineError{err},
 	}
 }
 
-// oneLine is an error whose text is one line: the driver's run over several.
-type oneLine struct{ err error }
+// oneLineError is an error whose text is one line: the driver's run over several.
+type oneLineError struct{ err error }
 
-func (e oneLine) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
-func (e oneLine) Unwrap() error { return e.err }
+func (e oneLineError) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
+func (e oneLineError) Unwrap() error { return e.err }

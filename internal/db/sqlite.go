@@ -84,8 +84,8 @@ func sqlitePath(rawURL string) (string, error) {
 		return "", cannotOpen(path, err)
 	}
 	// The lock stands beside the file itself, by whatever name that is reached.
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real
+	if target, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = target
 	}
 	return abs, nil
 }

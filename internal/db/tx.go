@@ -124,7 +124,7 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 // Query reads within the transaction. The rows must be closed before the next
 // statement.
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
-	rows, err := t.q.QueryContext(ctx, query, args...)
+	rows, err := t.q.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller asks Rows.Err
 	return &Rows{rows, t.db}, t.db.classify(err)
 }
 

@@ -93,21 +93,7 @@ func (never) Next(t time.Time) time.Time { return t.AddDate(100, 0, 0) }
 
 // riverLogger passes on what an operator may have to act on.
 func (e *Engine) riverLogger() *slog.Logger {
-	return slog.New(atLeastWarn{e.log.Handler()})
-}
-
-type atLeastWarn struct{ slog.Handler }
-
-func (h atLeastWarn) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
-}
-
-func (h atLeastWarn) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeastWarn{h.Handler.WithAttrs(attrs)}
-}
-
-func (h atLeastWarn) WithGroup(name string) slog.Handler {
-	return atLeastWarn{h.Handler.WithGroup(name)}
+	return slog.New(newSparing(e.log.Handler(), slog.LevelWarn))
 }
 
 type worker[A Args] struct {
