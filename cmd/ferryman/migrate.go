@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ another user's rights.`,
 		Example: "  ferryman migrate\n  ferryman migrate --store postgres://owner:password@db.example.com/ferryman",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, log, err := settings(cmd)
+			c, log, err := settings(cmd, slog.LevelWarn)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,20 +61,26 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usageError{cmd, fmt.Errorf("unknown argument %q%s", args[0], hint)}
 }
 
-// settings loads the configuration for a command and makes its logger. Warnings
-// go to the log, on standard error.
-func settings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
+// settings loads the configuration for a command and makes its logger. A level
+// that nobody chose is least. Warnings go to the log, on standard error.
+func settings(cmd *cobra.Command, least slog.Level) (config.Config, *slog.Logger, error) {
 	in, err := config.Process(cmd.Flags())
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	return load(cmd, in)
+	return load(cmd, in, least)
 }
 
-func load(cmd *cobra.Command, in config.Input) (config.Config, *slog.Logger, error) {
+func load(cmd *cobra.Command, in config.Input, least slog.Level) (config.Config, *slog.Logger, error) {
 	c, warnings, err := config.Load(in)
 	if err != nil {
 		return c, nil, err
+	}
+	chosen := slices.ContainsFunc(c.Show(), func(s config.Shown) bool {
+		return s.Name == "FERRYMAN_LOG_LEVEL" && s.Origin != config.FromDefault
+	})
+	if !chosen {
+		c.Log.Level = least
 	}
 	log := newLogger(cmd.ErrOrStderr(), c.Log)
 	for _, w := range warnings {

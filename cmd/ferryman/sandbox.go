@@ -70,7 +70,7 @@ func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 			return config.Config{}, nil, err
 		}
 	}
-	c, log, err := load(cmd, in)
+	c, log, err := load(cmd, in, slog.LevelInfo)
 	c.Store.StateDir = folder
 	return c, log, err
 }

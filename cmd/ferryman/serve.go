@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,7 @@ say, the sandbox leaves the real upstream, store and target alone.`,
 			if err := sandbox.unused(cmd); err != nil {
 				return err
 			}
-			c, log, err := settings(cmd)
+			c, log, err := settings(cmd, slog.LevelInfo)
 			if err != nil {
 				return err
 			}

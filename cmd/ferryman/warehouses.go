@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ for its turn. It stands in the ledger like any other.
 		Example: "  ferryman warehouses sync\n  ferryman warehouses sync --json | jq .report.tables",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, log, err := settings(cmd)
+			c, log, err := settings(cmd, slog.LevelWarn)
 			if err != nil {
 				return err
 			}
