@@ -57,13 +57,14 @@ var layers = []struct {
 	// For tests only; see reserved.
 	{"internal/archtest", nil},
 	{"internal/testdb", nil},
+	{"internal/testwait", nil},
 	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
 	{"internal/e2e/...", []string{"internal/testdb"}},
 }
 
 var testHelpers = []string{
-	"internal/testdb", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/e2e/...",
+	"internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/e2e/...",
 }
 
 // reserved names imports that only some packages may have.

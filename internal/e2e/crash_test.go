@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ferryman/internal/testwait"
 )
 
 func write(t *testing.T, file, text string) {
@@ -42,11 +44,11 @@ func TestKilledInMidSync(t *testing.T) {
 
 		begun := time.Now()
 		serve(t, state, env)
-		await(t, "the run is taken up again", func() bool { return len(book.ledger(t)) == 2 })
+		testwait.Until(t, "the run is taken up again", func() bool { return len(book.ledger(t)) == 2 })
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("it took %v to take it up", took)
 		}
-		await(t, "the run ends", func() bool { return book.ledger(t)[1].status != "running" })
+		testwait.Until(t, "the run ends", func() bool { return book.ledger(t)[1].status != "running" })
 		runs := book.ledger(t)
 		if runs[0].status != "failed" || runs[0].reason != "interrupted" {
 			t.Errorf("cut off run: %+v", runs[0])
@@ -93,20 +95,20 @@ func TestKilledInMidTransaction(t *testing.T) {
 			if status, body := do(t, "PATCH", n.url+"/api/syncast", ""); status != 200 {
 				t.Fatalf("syncast: %d %s", status, body)
 			}
-			await(t, "the sync waits in its transaction", func() bool { return d.column(t, sql.waiting)[0] != "0" })
+			testwait.Until(t, "the sync waits in its transaction", func() bool { return d.column(t, sql.waiting)[0] != "0" })
 			n.kill()
 			if _, err := conn.ExecContext(context.WithoutCancel(t.Context()), sql.unlock); err != nil {
 				t.Fatal(err)
 			}
 			// The server of the database notices that its client is gone.
-			await(t, "the transaction is gone", func() bool { return d.column(t, sql.waiting)[0] == "0" })
+			testwait.Until(t, "the transaction is gone", func() bool { return d.column(t, sql.waiting)[0] == "0" })
 			d.mustHave(t, "SELECT first_name FROM users", "Momoko")
 
 			serve(t, state, env)
-			await(t, "the changes land", func() bool { return d.column(t, "SELECT first_name FROM users")[0] == "Changed" })
+			testwait.Until(t, "the changes land", func() bool { return d.column(t, "SELECT first_name FROM users")[0] == "Changed" })
 			d.mustHave(t, "SELECT name FROM warehouses WHERE id = 1201", "Changed")
 			book := store(t, state)
-			await(t, "the ledger is closed", func() bool {
+			testwait.Until(t, "the ledger is closed", func() bool {
 				return count(book.ledger(t), func(r run) bool { return r.status == "running" }) == 0
 			})
 			if n := count(book.ledger(t), func(r run) bool { return r.reason == "interrupted" }); n != 1 {
@@ -151,7 +153,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 				t.Errorf("links at the end: %q", got)
 			}
 			book := store(t, state)
-			await(t, "the ledger is closed", func() bool {
+			testwait.Until(t, "the ledger is closed", func() bool {
 				return count(book.ledger(t), func(r run) bool { return r.status == "running" }) == 0
 			})
 			for _, r := range book.ledger(t) {
@@ -183,7 +185,7 @@ func TestStopHandsBackInTime(t *testing.T) {
 	}
 	release()
 	serve(t, state, env)
-	await(t, "the run is taken up again", func() bool {
+	testwait.Until(t, "the run is taken up again", func() bool {
 		runs := book.ledger(t)
 		return len(runs) == 2 && runs[1].status == "success"
 	})
@@ -197,7 +199,7 @@ func TestStopLetsARunFinish(t *testing.T) {
 	u.awaitHeld(t, me)
 	stopped := make(chan int, 1)
 	go func() { stopped <- n.stop() }()
-	await(t, "the server drains", func() bool { return doQuietly("GET", n.url+"/readyz") != 200 })
+	testwait.Until(t, "the server drains", func() bool { return doQuietly("GET", n.url+"/readyz") != 200 })
 	release()
 	if code := <-stopped; code != 0 {
 		t.Errorf("exit code %d", code)

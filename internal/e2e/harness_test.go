@@ -21,10 +21,8 @@ import (
 	"time"
 
 	"ferryman/internal/sandbox/wms"
+	"ferryman/internal/testwait"
 )
-
-// inTime bounds every wait; only a broken server makes a test last so long.
-const inTime = 30 * time.Second
 
 // binary is the built program.
 var binary string
@@ -87,7 +85,7 @@ func (u *upstream) hold(t *testing.T, path string) (release func()) {
 // awaitHeld returns once a request waits at path.
 func (u *upstream) awaitHeld(t *testing.T, path string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), inTime)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
 	defer cancel()
 	if err := u.AwaitHeld(ctx, path, 1); err != nil {
 		t.Fatal(err)
@@ -156,7 +154,7 @@ func serve(t *testing.T, state string, env []string, args ...string) *node {
 	case n.url = <-serving:
 	case <-n.done:
 		t.Fatalf("the server ended at its start:\n%s", n.logged())
-	case <-time.After(inTime):
+	case <-time.After(testwait.Limit):
 		t.Fatal("the server does not start")
 	}
 	return n
@@ -196,7 +194,7 @@ func (n *node) stop() int {
 	}
 	select {
 	case <-n.done:
-	case <-time.After(inTime):
+	case <-time.After(testwait.Limit):
 		n.t.Fatal("the server does not stop")
 	}
 	return n.cmd.ProcessState.ExitCode()
@@ -205,7 +203,7 @@ func (n *node) stop() int {
 // do makes an HTTP call and gives status and body.
 func do(t *testing.T, method, url, body string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), inTime)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
@@ -261,26 +259,11 @@ func (n *node) mustSync(rows int) {
 	}
 }
 
-// await asks until cond holds.
-func await(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(inTime)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("in vain: %s", what)
-		}
-	}
-}
-
 // awaitFirst waits for the sync that a new store begins with, so that it does
 // not come later, between the steps of a test.
 func (n *node) awaitFirst() {
 	n.t.Helper()
-	await(n.t, "the first sync", func() bool {
+	testwait.Until(n.t, "the first sync", func() bool {
 		var last struct{ Data []synced }
 		_, body := do(n.t, "GET", n.url+"/api/synlast", "")
 		return json.Unmarshal([]byte(body), &last) == nil && len(last.Data) > 0

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ferryman/internal/testwait"
 )
 
 // doQuietly makes a call that may fail and gives its status, 0 without one.
@@ -40,7 +42,7 @@ func TestTwoNodes(t *testing.T) {
 	scheduled := func() int {
 		return count(book.ledger(t), func(r run) bool { return r.trigger == "schedule" && r.status == "success" })
 	}
-	await(t, "five scheduled runs", func() bool { return scheduled() >= 5 })
+	testwait.Until(t, "five scheduled runs", func() bool { return scheduled() >= 5 })
 
 	// No tick ran twice: there are at most as many runs as seconds.
 	var ticks, runs int
@@ -66,14 +68,14 @@ func TestTwoNodes(t *testing.T) {
 	killed := time.Now()
 	victim.kill()
 	release()
-	await(t, "the run is taken over", func() bool {
+	testwait.Until(t, "the run is taken over", func() bool {
 		return count(book.ledger(t), func(r run) bool { return r.attempt == 2 }) == 1
 	})
 	if took := time.Since(killed); took > 5*time.Second {
 		t.Errorf("it took %v to take over", took)
 	}
 	before := scheduled()
-	await(t, "the survivor goes on", func() bool { return scheduled() > before+1 })
+	testwait.Until(t, "the survivor goes on", func() bool { return scheduled() > before+1 })
 	survivor.mustSync(6)
 	if n := count(book.ledger(t), func(r run) bool { return r.reason == "interrupted" }); n != 1 {
 		t.Errorf("%d runs were cut off", n)
@@ -94,7 +96,7 @@ func TestStoreConnectionsBreak(t *testing.T) {
 	for range 3 {
 		book.column(t, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 		d.column(t, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-		await(t, "a sync after the break", func() bool { return doQuietly("PATCH", n.url+"/api/syncall") == http.StatusOK })
+		testwait.Until(t, "a sync after the break", func() bool { return doQuietly("PATCH", n.url+"/api/syncall") == http.StatusOK })
 	}
 }
 
@@ -111,7 +113,7 @@ func TestHungNode(t *testing.T) {
 	}
 	serve(t, t.TempDir(), env)
 	release()
-	await(t, "the other takes over", func() bool {
+	testwait.Until(t, "the other takes over", func() bool {
 		return count(book.ledger(t), func(r run) bool { return r.attempt == 2 && r.status == "success" }) == 1
 	})
 	d.mustHave(t, usersOf, "momoko.quay")

@@ -12,6 +12,7 @@ import (
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/fault"
 	"ferryman/internal/jobs"
+	"ferryman/internal/testwait"
 )
 
 const queue = "work"
@@ -22,9 +23,6 @@ type greet struct {
 }
 
 func (greet) Kind() string { return "greet" }
-
-// inTime bounds every wait; only a broken engine makes a test last so long.
-const inTime = 20 * time.Second
 
 func run(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	dbtest.Run(t, db.Options{}, test, jobs.Migrate)
@@ -70,17 +68,6 @@ func enqueue(t *testing.T, d *db.DB, e *jobs.Engine, args jobs.Args) (added bool
 	return added
 }
 
-func receive[T any](t *testing.T, from <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-from:
-		return v
-	case <-time.After(inTime):
-		t.Fatal("nothing came in time")
-		panic("unreachable")
-	}
-}
-
 func TestJobRunsOnceItsTransactionCommits(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
 		got := make(chan string, 10)
@@ -100,7 +87,7 @@ func TestJobRunsOnceItsTransactionCommits(t *testing.T) {
 			t.Fatal(err)
 		}
 		enqueue(t, d, e, greet{Name: "Ada"})
-		if name := receive(t, got); name != "Ada" {
+		if name := testwait.Receive(t, got); name != "Ada" {
 			t.Errorf("ran %s", name)
 		}
 	})
@@ -118,7 +105,7 @@ func TestEqualJobsAreOne(t *testing.T) {
 			t.Error("a waiting job did not stand for its equal")
 		}
 		start(t, e)
-		if note := receive(t, begun); note != "first" {
+		if note := testwait.Receive(t, begun); note != "first" {
 			t.Errorf("ran %s", note)
 		}
 		if enqueue(t, d, e, greet{"Ada", "third"}) {
@@ -127,28 +114,13 @@ func TestEqualJobsAreOne(t *testing.T) {
 		if !enqueue(t, d, e, greet{"Grace", "other"}) {
 			t.Error("a different job was taken for equal")
 		}
-		receive(t, begun)
+		testwait.Receive(t, begun)
 		close(goOn)
-		await(t, func() bool { return enqueue(t, d, e, greet{"Ada", "fourth"}) })
-		if note := receive(t, begun); note != "fourth" {
+		testwait.Until(t, "the engine gets there", func() bool { return enqueue(t, d, e, greet{"Ada", "fourth"}) })
+		if note := testwait.Receive(t, begun); note != "fourth" {
 			t.Errorf("ran %s", note)
 		}
 	})
-}
-
-// await asks until cond holds.
-func await(t *testing.T, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(inTime)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatal("the condition did not come true in time")
-		}
-	}
 }
 
 func TestLaterComesAgain(t *testing.T) {
@@ -166,7 +138,7 @@ func TestLaterComesAgain(t *testing.T) {
 		start(t, e)
 		enqueue(t, d, e, greet{Name: "Ada"})
 		for want := 1; want <= 3; want++ {
-			if got := receive(t, runs); got != want {
+			if got := testwait.Receive(t, runs); got != want {
 				t.Fatalf("run %d, want %d", got, want)
 			}
 		}
@@ -184,7 +156,7 @@ func TestCompleteIsPartOfTheHandlersTransaction(t *testing.T) {
 		})
 		start(t, e)
 		enqueue(t, d, e, greet{Name: "Ada"})
-		if err := receive(t, done); err != nil {
+		if err := testwait.Receive(t, done); err != nil {
 			t.Fatal(err)
 		}
 		var state string
@@ -205,7 +177,7 @@ func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
 		first := newEngine(t, d, "n1", handler)
 		start(t, first)
 		enqueue(t, d, first, greet{Name: "Ada"})
-		receive(t, begun)
+		testwait.Receive(t, begun)
 		stop(t, first)
 
 		second := newEngine(t, d, "n2", func(context.Context, jobs.Job[greet]) error {
@@ -213,7 +185,7 @@ func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
 			return nil
 		})
 		start(t, second)
-		if by := receive(t, begun); by != "second" {
+		if by := testwait.Receive(t, begun); by != "second" {
 			t.Errorf("ran by %s", by)
 		}
 	})
@@ -240,7 +212,7 @@ func TestWorkOfADeadNodeGoesOn(t *testing.T) {
 		}
 		before := time.Now()
 		start(t, e)
-		receive(t, begun)
+		testwait.Receive(t, begun)
 		if took := time.Since(before); took > 5*time.Second {
 			t.Errorf("it took %v to take over", took)
 		}
@@ -260,7 +232,7 @@ func TestWorkOfALivingNodeIsLeftAlone(t *testing.T) {
 	first, second := newEngine(t, d, "n1", handler("n1")), newEngine(t, d, "n2", handler("n2"))
 	start(t, first)
 	enqueue(t, d, first, greet{Name: "Ada"})
-	receive(t, begun)
+	testwait.Receive(t, begun)
 	start(t, second)
 	// The second node looks twice a second and takes over after two: three
 	// seconds of looking are what a mistake would need.
@@ -288,7 +260,7 @@ func TestANodeRejoinsWhenItsConnectionBreaks(t *testing.T) {
 	if err := d.QueryRow(t.Context(), "SELECT pg_terminate_backend($1)", before).Scan(new(bool)); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { now := holder(); return now != 0 && now != before })
+	testwait.Until(t, "the engine gets there", func() bool { now := holder(); return now != 0 && now != before })
 }
 
 func TestNodeNamesAreUnique(t *testing.T) {
@@ -315,7 +287,7 @@ func TestATickFiresOnceHoweverManyNodes(t *testing.T) {
 			}})
 		start(t, e)
 	}
-	await(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(fired) >= 30 })
+	testwait.Until(t, "the engine gets there", func() bool { mu.Lock(); defer mu.Unlock(); return len(fired) >= 30 })
 	mu.Lock()
 	defer mu.Unlock()
 	for tick, n := range fired {
@@ -342,7 +314,7 @@ func TestScheduleSurvivesAndFailedFireIsDueAgain(t *testing.T) {
 		e := newEngine(t, d, "n1", nothing)
 		e.Every(schedule)
 		start(t, e)
-		first, again := receive(t, fired), receive(t, fired)
+		first, again := testwait.Receive(t, fired), testwait.Receive(t, fired)
 		if !first.Equal(again) {
 			t.Errorf("fired for %v, then for %v", first, again)
 		}
@@ -352,7 +324,7 @@ func TestScheduleSurvivesAndFailedFireIsDueAgain(t *testing.T) {
 			}
 			return at
 		}
-		await(t, func() bool { return next().Equal(first.Add(24 * time.Hour)) })
+		testwait.Until(t, "the engine gets there", func() bool { return next().Equal(first.Add(24 * time.Hour)) })
 		stop(t, e)
 
 		schedule.Every = time.Hour
@@ -411,7 +383,7 @@ func TestCompletingAJobThatOthersTookOverFails(t *testing.T) {
 				})
 				start(t, e)
 				enqueue(t, d, e, greet{Name: "Ada"})
-				if err := receive(t, done); !errors.Is(err, jobs.ErrLost) {
+				if err := testwait.Receive(t, done); !errors.Is(err, jobs.ErrLost) {
 					t.Errorf("completed: %v", err)
 				}
 			})

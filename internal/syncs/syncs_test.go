@@ -15,9 +15,8 @@ import (
 	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
 	"ferryman/internal/syncs"
+	"ferryman/internal/testwait"
 )
-
-const inTime = 20 * time.Second
 
 // gate is a source that tests hold up: each read announces itself and waits for
 // its outcome.
@@ -103,22 +102,11 @@ func run(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	dbtest.Run(t, db.Options{}, test, jobs.Migrate)
 }
 
-func receive[T any](t *testing.T, from <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-from:
-		return v
-	case <-time.After(inTime):
-		t.Fatal("nothing came in time")
-		panic("unreachable")
-	}
-}
-
 func (g *gate) pass(t *testing.T, err error) {
 	t.Helper()
 	select {
 	case g.goOn <- err:
-	case <-time.After(inTime):
+	case <-time.After(testwait.Limit):
 		t.Fatal("nothing read in time")
 	}
 }
@@ -143,13 +131,13 @@ func TestScheduledAndCalledRunsAreInTheLedger(t *testing.T) {
 		n := newNode(t, d, "n1", g, time.Minute)
 		n.start(t)
 		g.pass(t, nil) // a new schedule fires at once
-		scheduled := receive(t, n.ended)
+		scheduled := testwait.Receive(t, n.ended)
 		if !scheduled.OK() || scheduled.Trigger != "schedule" || scheduled.Report.Count("things").Read != 2 {
 			t.Errorf("scheduled run %+v", scheduled)
 		}
 		ch := n.call(t)
 		g.pass(t, &fault.Error{Kind: fault.Forbidden, Code: "no_entry", Detail: "the door is shut", Hint: "knock"})
-		failed := receive(t, ch)
+		failed := testwait.Receive(t, ch)
 		if failed.err != nil || failed.run.OK() || failed.run.Reason != "no_entry" || failed.run.Trigger != "http" {
 			t.Errorf("failed run %+v, %v", failed.run, failed.err)
 		}
@@ -176,7 +164,7 @@ func TestRunsDoNotOverlapAndCastsCollapse(t *testing.T) {
 		g := newGate()
 		n := newNode(t, d, "n1", g, time.Minute)
 		n.start(t)
-		receive(t, g.reads) // the first tick's run is under way
+		testwait.Receive(t, g.reads) // the first tick's run is under way
 		for range 5 {
 			if err := n.Cast(t.Context()); err != nil {
 				t.Fatal(err)
@@ -190,7 +178,7 @@ func TestRunsDoNotOverlapAndCastsCollapse(t *testing.T) {
 			default:
 			}
 			g.pass(t, nil)
-			receive(t, n.ended)
+			testwait.Receive(t, n.ended)
 			if len(n.ended) > 0 {
 				t.Fatal("two runs ended at a time")
 			}
@@ -199,7 +187,7 @@ func TestRunsDoNotOverlapAndCastsCollapse(t *testing.T) {
 			case <-time.After(time.Second): // none left after the last
 			}
 		}
-		a, b := receive(t, first), receive(t, second)
+		a, b := testwait.Receive(t, first), testwait.Receive(t, second)
 		if a.err != nil || b.err != nil || a.run.Execution == b.run.Execution {
 			t.Errorf("callers got %+v and %+v", a, b)
 		}
@@ -220,11 +208,11 @@ func TestStopHandsTheRunToTheNextStart(t *testing.T) {
 		g := newGate()
 		first := newNode(t, d, "n1", g, time.Minute)
 		first.start(t)
-		receive(t, g.reads)
+		testwait.Receive(t, g.reads)
 		waiting := first.call(t)
 		first.stop(t)
 		first.set.Close()
-		if c := receive(t, waiting); fault.CodeOf(c.err) != "stopping" {
+		if c := testwait.Receive(t, waiting); fault.CodeOf(c.err) != "stopping" {
 			t.Errorf("a caller at the stop got %+v, %v", c.run, c.err)
 		}
 		second := newNode(t, d, "n2", g, time.Minute)
@@ -239,7 +227,7 @@ func TestStopHandsTheRunToTheNextStart(t *testing.T) {
 			}
 		}()
 		// The caller's run may come first, and then answers the tick as well.
-		await(t, func() bool {
+		testwait.Until(t, "all jobs are done", func() bool {
 			var open int
 			err := d.QueryRow(t.Context(), "SELECT count(*) FROM river_job WHERE state <> 'completed'").Scan(&open)
 			return err == nil && open == 0
@@ -266,12 +254,12 @@ func TestStopHandsBackToAnotherAttempt(t *testing.T) {
 		g := newGate()
 		first := newNode(t, d, "n1", g, time.Minute)
 		first.start(t)
-		receive(t, g.reads)
+		testwait.Receive(t, g.reads)
 		first.stop(t)
 		second := newNode(t, d, "n2", g, time.Minute)
 		second.start(t)
 		g.pass(t, nil)
-		r := receive(t, second.ended)
+		r := testwait.Receive(t, second.ended)
 		e, err := second.ledger.Execution(t.Context(), r.Execution)
 		if err != nil || e.Attempt != 2 || e.Holder != "n2" || e.Status != ledger.Success {
 			t.Errorf("taken up as %+v, %v", e, err)
@@ -286,28 +274,13 @@ func TestACancelledCallWithinTheSourceIsAFailure(t *testing.T) {
 		n := newNode(t, d, "n1", g, time.Minute)
 		n.start(t)
 		g.pass(t, nil)
-		receive(t, n.ended)
+		testwait.Receive(t, n.ended)
 		ch := n.call(t)
 		g.pass(t, fmt.Errorf("call: %w", context.Canceled))
-		if c := receive(t, ch); c.err != nil || c.run.Reason != "canceled" {
+		if c := testwait.Receive(t, ch); c.err != nil || c.run.Reason != "canceled" {
 			t.Errorf("%+v, %v", c.run, c.err)
 		}
 	})
-}
-
-// await asks until cond holds.
-func await(t *testing.T, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(inTime)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatal("the condition did not come true in time")
-		}
-	}
 }
 
 func TestARunThatTakesTooLongTimesOut(t *testing.T) {
@@ -315,7 +288,7 @@ func TestARunThatTakesTooLongTimesOut(t *testing.T) {
 		g := newGate()
 		n := newNode(t, d, "n1", g, 100*time.Millisecond)
 		n.start(t)
-		r := receive(t, n.ended)
+		r := testwait.Receive(t, n.ended)
 		e, err := n.ledger.Execution(t.Context(), r.Execution)
 		if err != nil || e.Status != ledger.TimedOut || e.Reason != "timeout" || e.Detail != "the sync took longer than it may" {
 			t.Errorf("%+v, %v", e, err)
@@ -328,7 +301,7 @@ func TestALostLeaseEndsTheRun(t *testing.T) {
 		g := newGate()
 		n := newNode(t, d, "n1", g, time.Minute)
 		n.start(t)
-		receive(t, g.reads)
+		testwait.Receive(t, g.reads)
 		// Another hand ends the execution, as a takeover would.
 		err := d.Tx(t.Context(), func(tx *db.Tx) error {
 			_, err := tx.Exec(t.Context(), "UPDATE executions SET status = 'failed', reason = 'interrupted', ended_at = $1", db.Time{Time: tx.Now()})
@@ -337,9 +310,9 @@ func TestALostLeaseEndsTheRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		receive(t, g.reads) // the run noticed, and its request has another attempt
+		testwait.Receive(t, g.reads) // the run noticed, and its request has another attempt
 		g.pass(t, nil)
-		if r := receive(t, n.ended); !r.OK() {
+		if r := testwait.Receive(t, n.ended); !r.OK() {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -367,7 +340,7 @@ func TestRunNowWaitsForItsTurn(t *testing.T) {
 		g := newGate()
 		server := newNode(t, d, "n1", g, time.Minute)
 		server.start(t)
-		receive(t, g.reads)
+		testwait.Receive(t, g.reads)
 
 		l := ledger.New(d)
 		set := syncs.NewSet(d, l, nil, syncs.Options{})
@@ -380,10 +353,10 @@ func TestRunNowWaitsForItsTurn(t *testing.T) {
 			r, err := cli.RunNow(t.Context(), "cli", func() { close(waiting) }, nil)
 			done <- called{r, err}
 		}()
-		receive(t, waiting)
+		testwait.Receive(t, waiting)
 		g.pass(t, nil)
 		g.pass(t, nil)
-		c := receive(t, done)
+		c := testwait.Receive(t, done)
 		if c.err != nil || !c.run.OK() || c.run.Trigger != "cli" {
 			t.Errorf("%+v, %v", c.run, c.err)
 		}
@@ -415,12 +388,12 @@ func TestAWaiterLearnsThatTheCronWasSwitchedOff(t *testing.T) {
 		g := newGate()
 		n := newNode(t, d, "n1", g, time.Minute)
 		n.start(t)
-		receive(t, g.reads)
+		testwait.Receive(t, g.reads)
 		waiting := n.call(t) // behind the first run
 		if err := n.ledger.SetActive(t.Context(), "things", false); err != nil {
 			t.Fatal(err)
 		}
-		if c := receive(t, waiting); !errors.Is(c.err, ledger.ErrInactive) {
+		if c := testwait.Receive(t, waiting); !errors.Is(c.err, ledger.ErrInactive) {
 			t.Errorf("%+v, %v", c.run, c.err)
 		}
 		g.pass(t, nil)
