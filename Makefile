@@ -55,7 +55,7 @@ FUZZTIME ?= 10s
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (PKG)
 	@$(GO) list -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}}{{"\n"}}{{end}}' $(PKG) | \
-		xargs -r grep -oE '^func Fuzz\w*' | while IFS=: read -r file func; do \
+		xargs -r grep -HoE '^func Fuzz\w*' | while IFS=: read -r file func; do \
 			$(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "$${file%/*}"; done
 
 # ---- the code's looks -------------------------------------------------------

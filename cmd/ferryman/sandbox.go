@@ -51,12 +51,14 @@ func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
 
 // sandboxSettings loads the settings with the store and the target in a folder
 // of the sandbox's own, unless flags name others: what is simulated must not mix
-// with what is real.
+// with what is real. What is set for the real ones, and be it wrong, is not
+// looked at.
 func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 	in, err := config.Process(cmd.Flags())
 	if err != nil {
 		return config.Config{}, nil, err
 	}
+	in.Ignore = []string{"API_BASE_URL", "API_TOKEN", "API_USER", "API_PASSWORD", "FERRYMAN_STORE_URL", "WAREHOUSE_DATABASE_URL"}
 	given, _, err := config.Load(in)
 	if err != nil {
 		return config.Config{}, nil, err

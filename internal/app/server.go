@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ferryman/internal/db"
-	"ferryman/internal/fault"
 	"ferryman/internal/httpapi"
 	"ferryman/internal/jobs"
 	"ferryman/internal/ledger"
@@ -76,23 +76,15 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 		Log: o.Log, Registry: registry, Version: o.Version,
 		Sync: warehouses, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
 		Checks:       []httpapi.Check{{Name: "store", Run: d.Ping}},
-		LoopbackOnly: !o.Config.Server.InsecureOpen,
+		LoopbackOnly: !o.Config.Server.InsecureOpen, Hosts: o.Config.Server.Hosts,
 	})
 	return s, err
 }
 
 func (s *Server) listen(ctx context.Context) error {
-	address := s.o.Config.Server.Listen
-	if err := httpapi.CheckExposure(ctx, address, false, s.o.Config.Server.InsecureOpen); err != nil {
-		return err
-	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", address)
+	listener, err := httpapi.Listen(ctx, s.o.Config.Server.Listen, s.o.Config.Server.InsecureOpen)
 	if err != nil {
-		return &fault.Error{
-			Kind: fault.Unconfigured, Code: "listen", Detail: "cannot listen on " + address, Err: err,
-			Hint: "another program may use it: stop that, or name another address with --listen or FERRYMAN_LISTEN",
-		}
+		return err
 	}
 	s.listener = listener
 	s.closers = append(s.closers, func() error {
@@ -104,8 +96,15 @@ func (s *Server) listen(ctx context.Context) error {
 	return nil
 }
 
-// URL is where the server answers.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+// URL is where a client on this machine finds the server.
+func (s *Server) URL() string { return localURL(s.listener.Addr()) }
+
+func localURL(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return "http://localhost:" + strconv.Itoa(tcp.Port) // nobody can call every address
+	}
+	return "http://" + a.String()
+}
 
 // Run works and answers until ctx ends, then stops within the configured grace:
 // what does not finish by then is handed back and goes on at the next start, or
@@ -131,7 +130,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	}()
 	ready()
 	grace := s.o.Config.Server.StopGrace
-	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Draining: s.handler.Drain, Grace: grace})
+	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace})
 	stopServing()
 	return errors.Join(err, <-stopped)
 }

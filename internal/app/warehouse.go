@@ -17,9 +17,12 @@ import (
 // in stores and targets: it never changes.
 const warehouseSlug = "warehouses"
 
-// warehouseLimit is how long one sync may take: two calls, with room for their
-// time-outs and for a slow target.
-const warehouseLimit = 5 * time.Minute
+// warehouseLimit is how long one sync may take: two calls of the API and two
+// requests of a token with their time-outs, and never so short that a target
+// that is slow has no room.
+func warehouseLimit(timeout time.Duration) time.Duration {
+	return max(5*time.Minute, 4*timeout)
+}
 
 type warehouse struct {
 	source *pulpo.Source
@@ -55,7 +58,7 @@ func openWarehouse(o Options) (*warehouse, error) {
 
 func (w *warehouse) sync(c config.Warehouse) syncs.Sync {
 	return syncs.Sync{
-		Slug: warehouseSlug, Name: "Warehouse sync", Every: c.Interval, MaxRuntime: warehouseLimit,
+		Slug: warehouseSlug, Name: "Warehouse sync", Every: c.Interval, MaxRuntime: warehouseLimit(c.Timeout),
 		Source: w.source, Sink: w.sink,
 	}
 }

@@ -34,7 +34,8 @@ type Config struct {
 // Server is what the HTTP server needs.
 type Server struct {
 	Listen       string        // host:port; an empty host is every address, port 0 any free one
-	InsecureOpen bool          // serve an address beyond loopback although no keys exist
+	Hosts        []string      // names without port, in lower case, under which a proxy may reach a loopback address
+	InsecureOpen bool          // serve an address beyond loopback
 	StopGrace    time.Duration // how long a stop waits for work in hand
 }
 

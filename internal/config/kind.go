@@ -147,6 +147,32 @@ func hostPort(to *string) kind {
 	}}
 }
 
+const maxHosts = 100
+
+// hostNames takes names without ports, for the port of a proxy says nothing. An
+// IPv6 address stands without brackets. Each name is kept once, in lower case.
+func hostNames(to *[]string) kind {
+	return kind{expect: "host names without port, with commas between, such as ferryman.example.com", metavar: "names", parse: func(raw string) (string, error) {
+		var names []string
+		for one := range strings.SplitSeq(raw, ",") {
+			name := strings.ToLower(strings.TrimSpace(one))
+			switch {
+			case name == "":
+				return "", errors.New("it has a comma without a name on both sides")
+			case !hostOrAddress(name):
+				return "", errors.New("one of them is no host name; a port, a path or a * does not belong there")
+			case !slices.Contains(names, name):
+				names = append(names, name)
+			}
+			if len(names) > maxHosts {
+				return "", fmt.Errorf("it has more than %d names", maxHosts)
+			}
+		}
+		*to = names
+		return strings.Join(names, ","), nil
+	}}
+}
+
 func portNumber(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil

@@ -3,10 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -21,6 +20,7 @@ type Input struct {
 	Dir     string         // absolute; relative paths start here, and .env is looked for here
 	UID     int            // 0 is root
 	Flags   *pflag.FlagSet // nil for none; flags that were not given do not count
+	Ignore  []string       // settings that neither .env nor the environment may give
 }
 
 // Process is the input of the running process.
@@ -103,19 +103,21 @@ func (l *loader) find(s setting) (value, error) {
 			}
 		}
 	}
-	direct := l.lookup(s, s.name)
-	if s.inFile {
-		file := l.lookup(s, s.name+fileSuffix)
-		switch {
-		case file.text == "":
-		case direct.text != "":
-			return direct, fmt.Errorf("%s%s is set too, from %s; unset one of them", s.name, fileSuffix, file.from())
-		default:
-			return l.fromFile(s, file)
+	if !slices.Contains(l.Ignore, s.name) {
+		for _, read := range []func(setting, string) value{l.fromDotenv, l.fromEnvironment} {
+			direct, file := read(s, s.name), value{}
+			if s.inFile {
+				file = read(s, s.name+fileSuffix)
+			}
+			switch {
+			case direct.text != "" && file.text != "":
+				return direct, fmt.Errorf("%s%s is set too, from %s; unset one of them", s.name, fileSuffix, file.from())
+			case direct.text != "":
+				return direct, nil
+			case file.text != "":
+				return l.fromFile(s, file)
+			}
 		}
-	}
-	if direct.text != "" {
-		return direct, nil
 	}
 	v := value{text: s.deflt, origin: FromDefault}
 	var err error
@@ -125,13 +127,15 @@ func (l *loader) find(s setting) (value, error) {
 	return v, err
 }
 
-// lookup reads a variable of s, from .env before the environment.
-func (l *loader) lookup(s setting, name string) value {
-	if a, ok := l.dotenv[name]; ok {
-		if text := s.trim(a.Value); text != "" {
-			return value{text: text, origin: FromEnvFile, detail: l.line(a.Line)}
-		}
+func (l *loader) fromDotenv(s setting, name string) value {
+	a := l.dotenv[name]
+	if text := s.trim(a.Value); text != "" {
+		return value{text: text, origin: FromEnvFile, detail: l.line(a.Line)}
 	}
+	return value{}
+}
+
+func (l *loader) fromEnvironment(s setting, name string) value {
 	if text := s.trim(l.environ[name]); text != "" {
 		return value{text: text, origin: FromEnvironment}
 	}
@@ -143,74 +147,6 @@ func (s setting) trim(text string) string {
 		return text
 	}
 	return strings.TrimSpace(text)
-}
-
-// maxSecretFile is far above any key or URL.
-const maxSecretFile = 64 << 10
-
-// fromFile reads the value of s from the file that v names. Its errors leave the
-// path out: somebody may have put the secret itself there.
-func (l *loader) fromFile(s setting, v value) (value, error) {
-	name := s.name + fileSuffix
-	if v.detail == "" {
-		v.detail = name
-	} else {
-		v.detail = name + ", " + v.detail
-	}
-	path, err := l.resolve(v.text)
-	v.text = ""
-	if err != nil {
-		return v, err
-	}
-	content, err := readBounded(path, maxSecretFile)
-	if err != nil {
-		return v, fmt.Errorf("the file %w", err)
-	}
-	line := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	if v.text = s.trim(line); v.text == "" {
-		return v, errors.New("the file is empty")
-	}
-	return v, nil
-}
-
-// readBounded reads a file whole. Its errors complete "the file …" and name no path.
-func readBounded(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	if int64(len(content)) > most {
-		return nil, fmt.Errorf("is larger than %d bytes", most)
-	}
-	return content, nil
-}
-
-func unreadable(err error) error {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err // without the path
-	}
-	return fmt.Errorf("cannot be read: %w", err)
-}
-
-// resolve makes a path absolute. A ~ is the home folder, since neither .env nor
-// a container expands it.
-func (l *loader) resolve(path string) (string, error) {
-	if path == "~" || strings.HasPrefix(path, "~/") {
-		home := l.environ["HOME"]
-		if !filepath.IsAbs(home) {
-			return "", errors.New("it starts with ~, and HOME names no folder")
-		}
-		return filepath.Join(home, path[1:]), nil
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(l.Dir, path)
-	}
-	return filepath.Clean(path), nil
 }
 
 // stateDir is the default of the state folder.

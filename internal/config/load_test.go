@@ -2,10 +2,14 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,7 +125,7 @@ func TestDefaults(t *testing.T) {
 			if len(warnings) != 0 {
 				t.Errorf("warns %v", warnings)
 			}
-			if got := (config.Server{Listen: "127.0.0.1:8080", StopGrace: 10 * time.Second}); c.Server != got {
+			if got := (config.Server{Listen: "127.0.0.1:8080", StopGrace: 10 * time.Second}); !reflect.DeepEqual(c.Server, got) {
 				t.Errorf("server %+v", c.Server)
 			}
 			if c.Store.StateDir != tt.dir || c.Store.Synchronous != "FULL" || c.Store.URL.Reveal() != "sqlite://"+tt.dir+"/ferryman.db" {
@@ -151,13 +155,13 @@ func TestEverythingSet(t *testing.T) {
 		"API_BASE_URL=http://127.0.0.1:9/api/", "API_USER= ann ", "API_PASSWORD= pass　wörd ",
 		"INTERVAL_RETRY_TOKEN_SECONDS=1", "INTERVAL_SCHEDULER_SECONDS=3600", "API_TIMEOUT_SECONDS=5", "API_MAX_ANSWER_BYTES=1024",
 		"FERRYMAN_SQLITE_SYNCHRONOUS=normal", "FERRYMAN_STOP_GRACE_SECONDS=2",
-	), "--insecure-open", "--listen=:0", "--state-dir=~/s", "--store=sqlite:a b/x.db", "--log-level=WARN", "--log-format=json",
+	), "--insecure-open", "--listen=:0", "--hosts= Ferry.example.com,::1 , ferry.example.com", "--state-dir=~/s", "--store=sqlite:a b/x.db", "--log-level=WARN", "--log-format=json",
 		"--warehouse-database=mariadb://u:p@h/db")
 	c, warnings := load(t, in)
 	if len(warnings) != 0 {
 		t.Errorf("warns %v", warnings)
 	}
-	if c.Server != (config.Server{Listen: ":0", InsecureOpen: true, StopGrace: 2 * time.Second}) {
+	if want := (config.Server{Listen: ":0", Hosts: []string{"ferry.example.com", "::1"}, InsecureOpen: true, StopGrace: 2 * time.Second}); !reflect.DeepEqual(c.Server, want) {
 		t.Errorf("server %+v", c.Server)
 	}
 	if c.Store.StateDir != "/home/ann/s" || c.Store.Synchronous != "NORMAL" || c.Store.URL.File() != filepath.Join(in.Dir, "a b/x.db") {
@@ -219,6 +223,7 @@ func TestNoStateFolder(t *testing.T) {
 func TestInvalidValues(t *testing.T) {
 	tests := map[string][]string{
 		"FERRYMAN_LISTEN":              {"8080", "localhost", "a b:1", "h:-1", "h:65536", "h:http", "[::1:80", "h:1:2", "http://h:80"},
+		"FERRYMAN_HOSTS":               {"a:80", "a,,b", ",", "a b", "http://a", "*.a", "[::1]", "a/b", "x\x00", strings.Repeat("a", 254), manyHosts()},
 		"FERRYMAN_INSECURE_OPEN":       {"yes please", "2"},
 		"FERRYMAN_STATE_DIR":           {"/a\nb"},
 		"FERRYMAN_SQLITE_SYNCHRONOUS":  {"OFF", "0"},
@@ -253,6 +258,14 @@ func TestInvalidValues(t *testing.T) {
 	}
 }
 
+func manyHosts() string {
+	names := make([]string, 101)
+	for i := range names {
+		names[i] = "h" + strconv.Itoa(i)
+	}
+	return strings.Join(names, ",")
+}
+
 func TestSecretFiles(t *testing.T) {
 	in := input(t, "API_TOKEN_FILE=token", "API_USER=ann", "WAREHOUSE_DATABASE_URL_FILE=~/url", "FERRYMAN_STORE_URL_FILE=missing")
 	in.Environ = slices.DeleteFunc(in.Environ, func(e string) bool { return strings.HasPrefix(e, "HOME=") })
@@ -284,5 +297,79 @@ func TestSecretFileErrors(t *testing.T) {
 				t.Errorf("got %v, want %s", err, want)
 			}
 		})
+	}
+}
+
+// The stronger place wins whichever of the two forms it uses.
+func TestPrecedenceOfFileForms(t *testing.T) {
+	const both = "API_PASSWORD_FILE is set too"
+	for _, tt := range []struct {
+		name, dotenv string
+		environ      []string
+		want         string // the password, or the error
+	}{
+		{"value in .env, file exported", "API_PASSWORD=x", []string{"API_PASSWORD_FILE=/missing"}, "x"},
+		{"file in .env, value exported", "API_PASSWORD_FILE=password", []string{"API_PASSWORD=y"}, "read"},
+		{"file in both", "API_PASSWORD_FILE=password", []string{"API_PASSWORD_FILE=/missing"}, "read"},
+		{"empty in .env", "API_PASSWORD=\nAPI_PASSWORD_FILE=", []string{"API_PASSWORD=y"}, "y"},
+		{"both in .env", "API_PASSWORD=x\nAPI_PASSWORD_FILE=password", []string{"API_PASSWORD=y"}, both},
+		{"both exported", "", []string{"API_PASSWORD=y", "API_PASSWORD_FILE=password"}, both},
+		{"both exported, one in .env", "API_PASSWORD=x", []string{"API_PASSWORD=y", "API_PASSWORD_FILE=password"}, "x"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := input(t, append(tt.environ, "API_USER=ann")...)
+			write(t, in.Dir, "password", "read\n")
+			write(t, in.Dir, ".env", tt.dotenv)
+			c, _, err := config.Load(in)
+			switch {
+			case tt.want == both && (err == nil || !strings.Contains(err.Error(), both)):
+				t.Errorf("got %v", err)
+			case tt.want != both && (err != nil || c.Warehouse.Password.Reveal() != tt.want):
+				t.Errorf("got %q, %v, want %q", c.Warehouse.Password.Reveal(), err, tt.want)
+			}
+		})
+	}
+}
+
+func TestIgnoredSettings(t *testing.T) {
+	in := input(t, "FERRYMAN_STORE_URL=nonsense", "API_USER=ann", "WAREHOUSE_DATABASE_URL=nonsense")
+	in.Ignore = []string{"FERRYMAN_STORE_URL", "API_USER", "API_TOKEN", "WAREHOUSE_DATABASE_URL"}
+	write(t, in.Dir, ".env", "API_TOKEN_FILE=/missing\nFERRYMAN_LISTEN=:1\n")
+	c, warnings := load(t, withFlags(t, in, "--store=sqlite:///x.db"))
+	if c.Store.URL.File() != "/x.db" || c.Warehouse.Database.File() != c.Store.StateDir+"/warehouse.db" || c.Warehouse.User != "" || c.Server.Listen != ":1" || len(warnings) != 0 {
+		t.Errorf("got %+v, warns %v", c, warnings)
+	}
+}
+
+// Nobody writes to this pipe: reading it would last for ever.
+func TestPipes(t *testing.T) {
+	in := input(t)
+	if err := syscall.Mkfifo(filepath.Join(in.Dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = "the file is neither a regular file nor a character device"
+	if _, _, err := config.Load(withFlags(t, in, "--env-file=pipe")); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	in.Environ = append(in.Environ, "API_TOKEN_FILE=pipe")
+	if _, _, err := config.Load(in); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// As with --env-file <(decrypt secrets.env).
+func TestPipeThatIsHandedOver(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		_, _ = w.WriteString("API_TOKEN=hunter2\n")
+		_ = w.Close()
+	}()
+	c, _ := load(t, withFlags(t, input(t), fmt.Sprintf("--env-file=/dev/fd/%d", r.Fd())))
+	if c.Warehouse.Token.Reveal() != "hunter2" {
+		t.Errorf("got %q", c.Warehouse.Token.Reveal())
 	}
 }

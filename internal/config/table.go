@@ -51,8 +51,13 @@ func (l *loader) table() []setting {
 			kind: hostPort(&c.Server.Listen),
 		},
 		{
+			name: "FERRYMAN_HOSTS", flag: "hosts", section: ServerSection,
+			help: "host names under which a server on loopback may be reached, such as those of a reverse proxy on the same machine",
+			kind: hostNames(&c.Server.Hosts),
+		},
+		{
 			name: "FERRYMAN_INSECURE_OPEN", flag: "insecure-open", section: ServerSection,
-			help: "serve beyond loopback although no keys exist: whoever reaches the address may do everything", deflt: "false",
+			help: "serve beyond loopback: whoever reaches the address may do everything", deflt: "false",
 			kind: boolean(&c.Server.InsecureOpen),
 		},
 		{
@@ -107,7 +112,7 @@ func (l *loader) table() []setting {
 		},
 		{
 			name: "INTERVAL_RETRY_TOKEN_SECONDS", section: WarehouseSection,
-			help: "pause after a token request that failed", deflt: "10",
+			help: "pause after a token request that failed; longer if the API asks for it, up to 5 minutes", deflt: "10",
 			kind: seconds(&c.Warehouse.RetryToken, day),
 		},
 		{

@@ -35,9 +35,6 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{}
 }
 
-// RequestID is the id of the request that ctx belongs to, or "".
-func RequestID(ctx context.Context) string { return exchangeOf(ctx).id }
-
 // ServeHTTP answers a request, logs it and counts it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
@@ -140,7 +137,7 @@ func wellFormed(id string) bool {
 func (s *Server) access(r *http.Request, ex *exchange, status int, bytes int64, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
-	case status >= 500:
+	case status >= 500 && fault.KindOf(ex.err) != fault.Canceled: // a client that leaves is no trouble
 		level = slog.LevelWarn
 	case ex.route == "/healthz" || ex.route == "/readyz" || ex.route == "/metrics":
 		level = slog.LevelDebug

@@ -79,11 +79,11 @@ func TestUnknownPaths(t *testing.T) {
 
 func TestWrongMethods(t *testing.T) {
 	h := open(t)
-	for _, r := range h.Routes() {
-		path := example(r.Pattern)
+	for _, r := range h.routes {
+		path := example(r.pattern)
 		allow := "GET, HEAD"
-		if r.Method != http.MethodGet {
-			allow = r.Method
+		if r.method != http.MethodGet {
+			allow = r.method
 		}
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			if strings.Contains(allow, method) {
@@ -148,9 +148,9 @@ func TestRequestIDs(t *testing.T) {
 		t.Errorf("log %v", lines)
 	}
 	var inside string
-	h.call = func(ctx context.Context) (syncs.Run, error) { inside = RequestID(ctx); return goodRun(epoch), nil }
+	h.call = func(ctx context.Context) (syncs.Run, error) { inside = exchangeOf(ctx).id; return goodRun(epoch), nil }
 	h.do("PATCH", "/api/syncall", "", "X-Request-Id", "deep")
-	if inside != "deep" || RequestID(t.Context()) != "" {
+	if inside != "deep" || exchangeOf(t.Context()).id != "" {
 		t.Errorf("the context has %q", inside)
 	}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,12 +17,14 @@ func (s *Server) guard(r *http.Request) error {
 	if s.o.LoopbackOnly && r.Host != "" && !s.hostAllowed(r.Host) {
 		return &fault.Error{
 			Kind: fault.Forbidden, Code: "host_not_allowed", Detail: "the host header names no host that this server answers for",
-			Hint: "call it as localhost or 127.0.0.1",
+			Hint: "call it as localhost or 127.0.0.1; if a proxy makes it known by another name, set FERRYMAN_HOSTS to that",
 		}
 	}
 	if err := s.origin.Check(r); err != nil {
 		return &fault.Error{
 			Kind: fault.Forbidden, Code: "cross_origin", Detail: "a page of another site may not make this call", Err: err,
+			Hint: "if the page is this server's own behind a proxy, set FERRYMAN_HOSTS to the name that the proxy makes it known by, " +
+				"and on a port of its own let the proxy pass the host header on",
 		}
 	}
 	return nil
@@ -39,5 +42,23 @@ func (s *Server) hostAllowed(hostport string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
 		return true
 	}
-	return slices.ContainsFunc(s.o.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+	return slices.Contains(s.o.Hosts, host)
+}
+
+// originGuard refuses what a page of another origin asks for. The pages of hosts
+// are our own at the default ports of http and https; what serves another port
+// may be another program.
+func originGuard(hosts []string) (*http.CrossOriginProtection, error) {
+	guard := http.NewCrossOriginProtection()
+	for _, host := range hosts {
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]" // IPv6
+		}
+		for _, scheme := range [...]string{"http://", "https://"} {
+			if err := guard.AddTrustedOrigin(scheme + host); err != nil {
+				return nil, fmt.Errorf("trust host: %w", err)
+			}
+		}
+	}
+	return guard, nil
 }

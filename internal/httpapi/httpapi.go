@@ -14,7 +14,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +25,8 @@ import (
 // WarehouseSync runs the warehouse sync.
 type WarehouseSync interface {
 	// Call runs one sync and gives it once it has ended, also when it failed. An
-	// error means that it could not be run or awaited.
+	// error means that it could not be run or awaited. When ctx ends, Call gives up
+	// waiting and the sync goes on.
 	Call(ctx context.Context) (syncs.Run, error)
 	// Cast starts one sync and does not wait for it.
 	Cast(ctx context.Context) error
@@ -57,11 +57,17 @@ type Options struct {
 
 	Checks []Check // what /readyz asks; may be empty
 
-	// LoopbackOnly says that the server listens on loopback and asks for no keys.
-	// It then answers only to names of loopback in the Host header, and to Hosts,
-	// so that no web page can reach it by a name that it points at loopback.
+	// LoopbackOnly says that the server listens on loopback. It then answers only
+	// to names of loopback in the Host header, and to Hosts, so that no web page can
+	// reach it by a name that it points at loopback.
 	LoopbackOnly bool
-	Hosts        []string
+
+	// Hosts are the names or addresses, in lower case and without port, under which
+	// a proxy makes the server known; may be empty. Pages at http:// and https://
+	// these names, at the default ports, may make calls even if the proxy changes
+	// the Host header. A page at any other port is of another origin: its proxy must
+	// pass the Host header on, port included.
+	Hosts []string
 
 	MaxBody int64            // bytes of a request's body; 1 MiB if 0
 	Now     func() time.Time // time.Now if nil
@@ -74,19 +80,18 @@ const (
 
 // Server is the HTTP interface as an http.Handler. It is safe for concurrent use.
 type Server struct {
-	o        Options
-	mux      *http.ServeMux
-	routes   []Route
-	metrics  metrics
-	origin   *http.CrossOriginProtection
-	docs     docs
-	pages    pages
-	callers  chan struct{} // one token for each caller that waits for a sync
-	draining atomic.Bool
+	o       Options
+	mux     *http.ServeMux
+	routes  []route
+	metrics metrics
+	origin  *http.CrossOriginProtection
+	docs    docs
+	pages   pages
+	callers chan struct{} // one token for each caller that waits for a sync
 }
 
-// New builds the server's handler. It fails on missing options and on a registry
-// that already holds its metrics.
+// New builds the server's handler. It fails on missing options, on Hosts that are
+// none, and on a registry that already holds its metrics.
 func New(o Options) (*Server, error) {
 	if o.Log == nil || o.Registry == nil || o.Sync == nil || o.Rows == nil || o.Users == nil || o.Warehouses == nil {
 		return nil, errors.New("an option of the http interface is missing")
@@ -98,10 +103,12 @@ func New(o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{
-		o: o, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
-		callers: make(chan struct{}, maxCallers),
+		o: o, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers),
 	}
 	var err error
+	if s.origin, err = originGuard(o.Hosts); err != nil {
+		return nil, err
+	}
 	if s.docs, err = loadDocs(); err != nil {
 		return nil, err
 	}
@@ -113,11 +120,8 @@ func New(o Options) (*Server, error) {
 	}
 	s.routes = s.table()
 	for _, r := range s.routes {
-		s.mux.Handle(r.Method+" "+r.Pattern, s.dispatch(r.Pattern, r.answer))
+		s.mux.Handle(r.method+" "+r.pattern, s.dispatch(r.pattern, r.answer))
 	}
 	s.mux.Handle("/", s.dispatch(unmatched, s.noRoute))
 	return s, nil
 }
-
-// Drain makes /readyz say that the server is about to stop.
-func (s *Server) Drain() { s.draining.Store(true) }

@@ -41,7 +41,7 @@ var kinds = [...]problemKind{
 	fault.Conflict: {"conflict", http.StatusConflict, "Conflict",
 		"The call collides with something that is already there or already running."},
 	fault.Unauthorized: {"unauthorized", http.StatusUnauthorized, "Unauthorized",
-		"The call needs a key, or the key it showed is not valid."},
+		"The credentials that the call needs are missing or were refused."},
 	fault.Forbidden: {"forbidden", http.StatusForbidden, "Forbidden",
 		"The server knows the caller well enough, and does not let it do this."},
 	fault.TooLarge: {"too_large", http.StatusRequestEntityTooLarge, "Too large",

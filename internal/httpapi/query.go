@@ -42,11 +42,18 @@ func (q query) number(name string, otherwise, most int) (int, error) {
 	if err != nil || !given {
 		return otherwise, err
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
+	n, canonical := wholeNumber(text)
+	if !canonical || n < 1 || n > int64(most) {
 		return 0, badParameter(name, "not a whole number from 1 to "+strconv.Itoa(most), fmt.Sprintf("such as ?%s=%d", name, otherwise))
 	}
-	return n, nil
+	return int(n), nil
+}
+
+// wholeNumber reads a number in the one way that it is written: what it names has
+// one address.
+func wholeNumber(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == text
 }
 
 func badParameter(name, what, hint string) error {

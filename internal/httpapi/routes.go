@@ -2,24 +2,21 @@ package httpapi
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"ferryman/internal/fault"
 )
 
-// Route is one call. A GET also answers HEAD.
-type Route struct {
-	Method  string
-	Pattern string // of http.ServeMux, without method and host
+// route is one call. A GET also answers HEAD.
+type route struct {
+	method  string
+	pattern string // of http.ServeMux, without method and host
 	answer  answerer
 }
 
-// Routes are all calls, in the order of the description.
-func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
-
-func (s *Server) table() []Route {
-	return []Route{
+// table is all calls, in the order of the description.
+func (s *Server) table() []route {
+	return []route{
 		{"PATCH", "/api/syncall", s.syncAll},
 		{"PATCH", "/api/syncast", s.syncCast},
 		{"GET", "/api/synlast", s.syncLast},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"ferryman/internal/fault"
@@ -34,8 +33,8 @@ func (s *Server) list(t *pipeline.Table) answerer {
 			return reply{}, err
 		}
 		if given {
-			id, err := strconv.ParseInt(text, 10, 64)
-			if err != nil {
+			id, canonical := wholeNumber(text)
+			if !canonical {
 				return reply{}, badParameter("after", "not a whole number", "give the last id of the page before")
 			}
 			after = id
@@ -62,9 +61,8 @@ func (s *Server) list(t *pipeline.Table) answerer {
 // get answers with one row of a table.
 func (s *Server) get(t *pipeline.Table) answerer {
 	return func(r *http.Request) (reply, error) {
-		text := r.PathValue("id")
-		id, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || strconv.FormatInt(id, 10) != text { // one row has one address
+		id, canonical := wholeNumber(r.PathValue("id"))
+		if !canonical {
 			return reply{}, noRow(t)
 		}
 		row, err := s.o.Rows.Get(r.Context(), t, id)

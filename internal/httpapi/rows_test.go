@@ -66,7 +66,7 @@ func TestListParameters(t *testing.T) {
 	h := open(t)
 	for query, parameter := range map[string]string{
 		"limit=0": "limit", "limit=1001": "limit", "limit=": "limit", "limit=ten": "limit", "limit=1&limit=1": "limit",
-		"after=": "after", "after=x": "after", "after=1.5": "after", "after=99999999999999999999": "after", "after=1&after=2": "after",
+		"after=": "after", "after=x": "after", "after=1.5": "after", "after=99999999999999999999": "after", "after=%2B5": "after", "after=05": "after", "limit=%2B2": "limit", "after=1&after=2": "after",
 	} {
 		for _, path := range []string{"/api/users", "/api/warehouses"} {
 			p := h.wantProblem(h.do("GET", path+"?"+query, ""), 400, "invalid_parameter")

@@ -19,9 +19,7 @@ type ServeOptions struct {
 	IdleTimeout       time.Duration // between two requests of a connection; 2 min
 	MaxHeaderBytes    int           // 64 KiB
 
-	Grace    time.Duration // for requests that run when the server stops; 10 s
-	Draining func()        // called first when the server stops; may be nil
-	Notice   time.Duration // goes on accepting for so long after Draining, for load balancers to notice
+	Grace time.Duration // for requests that run when the server stops; 10 s
 }
 
 // Serve answers on l until ctx ends, then stops: it lets the requests that run
@@ -41,9 +39,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServeOptions) 
 		IdleTimeout:       or(o.IdleTimeout, 2*time.Minute),
 		MaxHeaderBytes:    or(o.MaxHeaderBytes, 64<<10),
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
-		BaseContext: func(net.Listener) context.Context {
-			return context.WithValue(base, baseKey{}, base)
-		},
+		BaseContext:       func(net.Listener) context.Context { return base },
+		// What "OPTIONS *" is told goes through the one writer, too.
+		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
@@ -53,18 +51,6 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServeOptions) 
 	case <-ctx.Done():
 	}
 
-	if o.Draining != nil {
-		o.Draining()
-	}
-	if o.Notice > 0 {
-		notice := time.NewTimer(o.Notice)
-		defer notice.Stop()
-		select {
-		case err := <-served:
-			return err
-		case <-notice.C:
-		}
-	}
 	// The last second is for those called off to say so.
 	last := time.AfterFunc(grace-min(time.Second, grace/2), callOff)
 	defer last.Stop()
@@ -78,18 +64,4 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServeOptions) 
 		return ended
 	}
 	return err
-}
-
-type baseKey struct{}
-
-// detach gives a context for work that goes on when the client leaves. It ends
-// when the server calls off what is left at its stop, or with cancel.
-func detach(ctx context.Context) (context.Context, context.CancelFunc) {
-	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	base, served := ctx.Value(baseKey{}).(context.Context)
-	if !served {
-		return detached, cancel
-	}
-	stop := context.AfterFunc(base, cancel)
-	return detached, func() { stop(); cancel() }
 }

@@ -1,18 +1,21 @@
 package httpapi
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"ferryman/internal/syncs"
+	"ferryman/internal/testwait"
 )
 
 // serve runs the house under Serve; stop asks it to stop, done is its result.
@@ -53,30 +56,57 @@ func (h *house) send(conn net.Conn, text string) {
 	}
 }
 
-// TestSlowClients shows that every way of taking one's time ends the connection.
+// TestSlowClients shows that every way of taking one's time, and of speaking
+// nonsense, ends the connection soon, and what is said before.
 func TestSlowClients(t *testing.T) {
+	const short, soon = 20 * time.Millisecond, 2 * time.Second
 	for name, c := range map[string]struct {
 		options ServeOptions
 		send    string
+		status  int // 0 is no answer
 	}{
-		"head":        {ServeOptions{ReadHeaderTimeout: 20 * time.Millisecond}, "GET /healthz HTTP/1.1\r\nHost: localh"},
-		"no head":     {ServeOptions{ReadHeaderTimeout: 20 * time.Millisecond}, ""},
-		"body":        {ServeOptions{ReadTimeout: 20 * time.Millisecond}, "PATCH /api/syncall HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf"},
-		"idle":        {ServeOptions{IdleTimeout: 20 * time.Millisecond}, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"},
-		"large head":  {ServeOptions{MaxHeaderBytes: 4096}, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 20_000)},
-		"not HTTP":    {ServeOptions{}, "\x16\x03\x01\x02\x00\r\n\r\n"},
-		"wants close": {ServeOptions{}, "GET /healthz HTTP/1.0\r\n\r\n"},
+		"head":        {ServeOptions{ReadHeaderTimeout: short}, "GET /healthz HTTP/1.1\r\nHost: localh", 0},
+		"no head":     {ServeOptions{ReadHeaderTimeout: short}, "", 0},
+		"body":        {ServeOptions{ReadTimeout: short}, "PATCH /api/syncall HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", 400},
+		"idle":        {ServeOptions{IdleTimeout: short}, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+		"large head":  {ServeOptions{MaxHeaderBytes: 4096}, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 20_000), 431},
+		"not HTTP":    {ServeOptions{}, "\x16\x03\x01\x02\x00\r\n\r\n", 400},
+		"wants close": {ServeOptions{}, "GET /healthz HTTP/1.0\r\n\r\n", 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := build(t)
 			h.serve(c.options)
 			conn := h.dial()
 			h.send(conn, c.send)
-			answer, _ := io.ReadAll(conn) // ends when the server closes; a reset will do
-			if name == "body" && strings.Contains(string(answer), " 200 ") {
-				t.Error("half a request ran a sync")
+			if err := conn.SetReadDeadline(time.Now().Add(soon)); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(conn) // ends when the server closes; a reset will do
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the connection is still open; it said %.100q", answer)
+			}
+			if got := statusOf(answer); got != c.status {
+				t.Errorf("status %d, want %d: %.100q", got, c.status, answer)
 			}
 		})
+	}
+}
+
+// statusOf is the status of an answer as it came over the wire, 0 if there is none.
+func statusOf(answer []byte) (status int) {
+	_, line, _ := bytes.Cut(answer, []byte(" "))
+	_, _ = fmt.Sscan(string(line), &status)
+	return status
+}
+
+func TestOptionsOfTheWholeServer(t *testing.T) {
+	h := build(t)
+	h.serve(ServeOptions{})
+	conn := h.dial()
+	h.send(conn, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	answer, err := io.ReadAll(conn)
+	if err != nil || statusOf(answer) != http.StatusNotFound || !strings.Contains(string(answer), "X-Request-Id: ") {
+		t.Errorf("%v %s", err, answer)
 	}
 }
 
@@ -85,25 +115,18 @@ func TestSlowClients(t *testing.T) {
 func TestLongSyncOutlivesTimeouts(t *testing.T) {
 	h := build(t)
 	began, finish := make(chan struct{}), make(chan struct{})
-	var clientGone error
-	h.call = func(context.Context) (syncs.Run, error) {
-		close(began)
+	h.call = func(ctx context.Context) (syncs.Run, error) {
+		began <- struct{}{}
 		<-finish
-		return goodRun(epoch), nil
+		return goodRun(epoch), ctx.Err()
 	}
-	inner := h.routes[0].answer
-	h.mux = http.NewServeMux()
-	h.mux.Handle("PATCH /api/syncall", h.dispatch("/api/syncall", func(r *http.Request) (reply, error) {
-		out, err := inner(r)
-		clientGone = r.Context().Err()
-		return out, err
-	}))
 	const short = 20 * time.Millisecond
 	h.serve(ServeOptions{ReadTimeout: short, WriteTimeout: short, ReadHeaderTimeout: short})
-	time.AfterFunc(10*short, func() { <-began; close(finish) })
-	a := h.do("PATCH", "/api/syncall", "some body")
-	if a.StatusCode != http.StatusOK || clientGone != nil {
-		t.Errorf("status %d %s; the request's context: %v", a.StatusCode, a.text, clientGone)
+	for _, body := range []string{"", "some body"} {
+		time.AfterFunc(10*short, func() { <-began; finish <- struct{}{} })
+		if a := h.do("PATCH", "/api/syncall", body); a.StatusCode != http.StatusOK {
+			t.Errorf("body %q: status %d %s", body, a.StatusCode, a.text)
+		}
 	}
 }
 
@@ -135,19 +158,23 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 			return syncs.Run{}, ctx.Err()
 		}
 	}
-	stop, done := h.serve(ServeOptions{Grace: time.Minute, Draining: func() { h.Drain(); close(finish) }})
+	stop, done := h.serve(ServeOptions{Grace: time.Minute})
 	answered := h.background("PATCH", "/api/syncall")
 	<-began
 	stop()
+	testwait.Until(t, "the server accepts no more", func() bool {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(h.url, "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	close(finish)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	if a := <-answered; a.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", a.StatusCode, a.text)
-	}
-	if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(h.url, "http://")); err == nil {
-		conn.Close()
-		t.Error("a stopped server accepts")
 	}
 }
 
@@ -193,27 +220,6 @@ func TestStopCutsWhatDoesNotListen(t *testing.T) {
 	}
 	close(finish)
 	<-ended
-}
-
-func TestNoticeBeforeStop(t *testing.T) {
-	h := build(t)
-	drained := make(chan struct{})
-	stop, done := h.serve(ServeOptions{Notice: 200 * time.Millisecond, Draining: func() { h.Drain(); close(drained) }})
-	stop()
-	<-drained
-	conn := h.dial() // still accepted
-	h.send(conn, "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("status %d", resp.StatusCode)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
 }
 
 func TestServeSaysWhenItCannot(t *testing.T) {

@@ -20,7 +20,6 @@ type entry struct {
 type failure struct {
 	Reason string `json:"reason"`
 	Detail string `json:"detail"`
-	Hint   string `json:"hint,omitempty"`
 }
 
 // timeFormat is UTC with exactly six fractional digits.
@@ -31,7 +30,8 @@ const (
 	maxCount     = 1000
 )
 
-// syncAll runs one sync and waits for it. The sync goes on when the client leaves.
+// syncAll runs one sync and waits for it. When the client leaves, its place is
+// free again and the sync goes on.
 func (s *Server) syncAll(r *http.Request) (reply, error) {
 	select {
 	case s.callers <- struct{}{}:
@@ -43,13 +43,7 @@ func (s *Server) syncAll(r *http.Request) (reply, error) {
 			Hint:   "PATCH /api/syncast does not wait",
 		}
 	}
-	ctx, cancel := detach(r.Context())
-	defer cancel()
-	run, err := s.o.Sync.Call(ctx)
-	if fault.KindOf(err) == fault.Unconfigured {
-		why := failure{Reason: fault.CodeOf(err), Detail: publicDetail(err), Hint: fault.HintOf(err)}
-		return reply{status: http.StatusBadGateway, body: entry{why, s.o.Now().UTC().Format(timeFormat), "error"}}, nil
-	}
+	run, err := s.o.Sync.Call(r.Context())
 	if err != nil {
 		return reply{}, fmt.Errorf("run sync: %w", err)
 	}

@@ -42,12 +42,12 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-func tooLarge(limit int64) error {
+func (c *Client) tooLarge() error {
 	return &fault.Error{
 		Kind:   fault.TooLarge,
 		Code:   "answer_too_large",
-		Detail: "the answer is larger than the limit of " + byteCount(limit),
-		Hint:   "check that the address is the API's, or raise the limit",
+		Detail: "the answer is larger than the limit of " + byteCount(c.limit),
+		Hint:   "check that " + c.settings.Address + " is the API's address, or raise " + c.settings.MaxAnswerBytes,
 	}
 }
 
@@ -63,16 +63,15 @@ const (
 	snippetRunes = 300
 )
 
-// snippet is the beginning of an answer, fit for an error: one line, without
-// control characters and secrets.
+// snippet is the beginning of an answer, fit for an error.
 func snippet(r io.Reader, redact redactor) string {
 	buf := make([]byte, snippetRead)
 	n, _ := io.ReadFull(r, buf)
-	text := redact.text(string(buf[:n]))
+	text := string(buf[:n])
 	if n == len(buf) {
 		text = redact.withoutPart(text)
 	}
-	return shorten(redact.clean(text))
+	return redact.quote(text)
 }
 
 func shorten(s string) string {

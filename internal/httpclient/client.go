@@ -6,8 +6,9 @@
 // to be dropped. Every wait, answer and connection pool has a bound. An error is
 // a *fault.Error whose code is stable, whose detail names the method and the
 // address without user information and query, and which quotes at most a short
-// cleaned piece of the answer. What a request declares secret, and what looks
-// like a credential, stands in no error and no log line.
+// cleaned piece of the answer. What others wrote is quoted only if it holds
+// nothing that a request declares secret, and without what looks like a
+// credential.
 package httpclient
 
 import (
@@ -16,7 +17,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,52 +33,63 @@ const drainBytes = 64 << 10
 // Options are a client's bounds. The zero value of each field is its default.
 type Options struct {
 	Timeout        time.Duration // of a whole request, answer included; default 30 s
-	ConnectTimeout time.Duration // of the connect and of the TLS handshake, each; default 10 s
-	HeaderTimeout  time.Duration // from the request's end to the answer's header; default 30 s
 	MaxAnswerBytes int64         // of an answer, after decompression; default DefaultMaxAnswerBytes
-	MaxConns       int           // connections a host, idle and busy; default 8
 	Version        string        // of the User-Agent ferryman/<version>; default "dev"
-	BaseSetting    string        // the setting that holds the API's address, named in hints; may be ""
+	Settings       Settings      // what hints call them
 	Logger         *slog.Logger  // gets one debug line a request; nil for none
 }
 
+// Settings are the names of the settings that an operator may have to change.
+// Each may be "".
+type Settings struct {
+	Address        string // of the API
+	Timeout        string
+	MaxAnswerBytes string
+}
+
+// These bounds are nobody's setting: to connect takes no longer because an
+// answer does.
+const (
+	connectTimeout = 10 * time.Second // of the connect and of the TLS handshake, each
+	maxConns       = 8                // connections a host, idle and busy
+)
+
 // Client sends requests to one API. It is safe for concurrent use.
 type Client struct {
-	http    *http.Client
-	timeout time.Duration
-	limit   int64
-	agent   string
-	setting string
-	log     *slog.Logger
+	http     *http.Client
+	timeout  time.Duration
+	limit    int64
+	agent    string
+	settings Settings
+	log      *slog.Logger
 }
 
 // New makes a client. Proxies are taken from the environment, as usual in Go.
 func New(o Options) *Client {
 	o = o.withDefaults()
-	dialer := &net.Dialer{Timeout: o.ConnectTimeout, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 	return &Client{
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  http.ProxyFromEnvironment,
 				DialContext:            dialer.DialContext,
 				ForceAttemptHTTP2:      true,
-				TLSHandshakeTimeout:    o.ConnectTimeout,
-				ResponseHeaderTimeout:  o.HeaderTimeout,
+				TLSHandshakeTimeout:    connectTimeout,
 				MaxResponseHeaderBytes: 256 << 10,
-				MaxConnsPerHost:        o.MaxConns,
-				MaxIdleConnsPerHost:    o.MaxConns,
-				MaxIdleConns:           o.MaxConns,
+				MaxConnsPerHost:        maxConns,
+				MaxIdleConnsPerHost:    maxConns,
+				MaxIdleConns:           maxConns,
 				// Shorter than the usual keep-alive of servers: a connection is
 				// rarely found dropped just when a request goes out on it.
 				IdleConnTimeout: 30 * time.Second,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		timeout: o.Timeout,
-		limit:   o.MaxAnswerBytes,
-		agent:   "ferryman/" + o.Version,
-		setting: o.BaseSetting,
-		log:     o.Logger,
+		timeout:  o.Timeout,
+		limit:    o.MaxAnswerBytes,
+		agent:    "ferryman/" + o.Version,
+		settings: o.Settings,
+		log:      o.Logger,
 	}
 }
 
@@ -86,20 +97,20 @@ func (o Options) withDefaults() Options {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
 	}
-	if o.ConnectTimeout <= 0 {
-		o.ConnectTimeout = 10 * time.Second
-	}
-	if o.HeaderTimeout <= 0 {
-		o.HeaderTimeout = 30 * time.Second
-	}
 	if o.MaxAnswerBytes <= 0 {
 		o.MaxAnswerBytes = DefaultMaxAnswerBytes
 	}
-	if o.MaxConns <= 0 {
-		o.MaxConns = 8
-	}
 	if o.Version == "" {
 		o.Version = "dev"
+	}
+	if o.Settings.Address == "" {
+		o.Settings.Address = "the address"
+	}
+	if o.Settings.Timeout == "" {
+		o.Settings.Timeout = "the time-out"
+	}
+	if o.Settings.MaxAnswerBytes == "" {
+		o.Settings.MaxAnswerBytes = "the limit"
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -112,13 +123,13 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Request is one call of an API.
 type Request struct {
-	Method      string
-	URL         *url.URL
-	Header      http.Header
-	Bearer      string   // sent as Authorization: Bearer, and secret; "" sends none
-	Body        []byte   // nil sends none
-	ContentType string   // of Body; default application/json
-	Secrets     []string // further values that no error may show, such as a password in Body
+	Method  string
+	URL     *url.URL // errors and the log show it but for user information and query
+	Bearer  string   // sent as Authorization: Bearer, and secret; "" sends none
+	Body    []byte   // JSON; nil sends none
+	Secrets []string // further values that no error may show, such as a password in Body
+
+	accept string // the media type that is wanted; "" is any
 }
 
 // Answer is what came back with a status of 200 to 299. It is valid until the
@@ -133,16 +144,17 @@ type Answer struct {
 
 // Do sends r and hands the answer to read, which may be nil if only the status
 // matters. Any other status than 200 to 299 is an error. A classified error of
-// read is returned with the request named in its detail.
+// read is returned with the request named in its detail; what it quotes of the
+// answer belongs into its cause, which is cleaned, and not into its detail.
 func (c *Client) Do(ctx context.Context, r Request, read func(*Answer) error) error {
-	redact := newRedactor(r)
+	redact := redactorOf(r)
 	start := time.Now()
 	status, err := c.send(ctx, r, redact, read)
 	if err != nil {
 		err = explain(err, r, redact)
 	}
 	if c.log.Enabled(ctx, slog.LevelDebug) {
-		c.log.DebugContext(ctx, "http request", "method", r.Method, "url", redact.clean(address(r.URL)),
+		c.log.DebugContext(ctx, "http request", "method", r.Method, "url", address(r.URL),
 			"status", status, "duration", time.Since(start))
 	}
 	return err
@@ -169,7 +181,7 @@ func (c *Client) send(ctx context.Context, r Request, redact redactor, read func
 	body := &body{
 		r:        resp.Body,
 		left:     c.limit,
-		tooLarge: func() error { return tooLarge(c.limit) },
+		tooLarge: c.tooLarge,
 		broken:   func(err error) error { return c.transportFault(ctx, err) },
 	}
 	if resp.ContentLength > c.limit {
@@ -189,16 +201,14 @@ func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(req.Header, r.Header)
+	if r.accept != "" {
+		req.Header.Set("Accept", r.accept)
+	}
 	if r.Body != nil {
 		// Without GetBody net/http cannot send the request a second time by itself.
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))
 		req.ContentLength = int64(len(r.Body))
-		kind := r.ContentType
-		if kind == "" {
-			kind = "application/json"
-		}
-		req.Header.Set("Content-Type", kind)
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if r.Bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+r.Bearer)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/http"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,22 +17,15 @@ import (
 // DecodeJSON does. An answer that calls itself something else, such as the HTML
 // of a login page, is a fault with the code not_json.
 func (c *Client) JSON(ctx context.Context, r Request, decode func(*jsontext.Decoder) error) error {
-	header := r.Header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
-	if header.Get("Accept") == "" {
-		header.Set("Accept", "application/json")
-	}
-	r.Header = header
+	r.accept = "application/json"
 	return c.Do(ctx, r, func(a *Answer) error {
 		kind := a.Header.Get("Content-Type")
 		if !mayBeJSON(kind) {
 			return &fault.Error{
 				Kind:   fault.Invalid,
 				Code:   "not_json",
-				Detail: "expected JSON, found " + shorten(a.redact.clean(kind)) + ": " + snippet(a.Body, a.redact),
-				Hint:   "check that " + c.addressSetting() + " is the API's address and not that of a web page",
+				Detail: "expected JSON, found " + a.redact.quote(kind) + ": " + snippet(a.Body, a.redact),
+				Hint:   "check that " + c.settings.Address + " is the API's address and not that of a web page",
 			}
 		}
 		return DecodeJSON(a.Body, decode)

@@ -100,7 +100,7 @@ func TestContentType(t *testing.T) {
 			}
 			_, _ = io.WriteString(w, "{}")
 		}))
-		c := New(Options{BaseSetting: "API_BASE_URL"})
+		c := New(Options{Settings: Settings{Address: "API_BASE_URL"}})
 		err := c.JSON(t.Context(), request(t, "GET", srv.URL), skip)
 		if (err == nil) != (wantCode == "") || err != nil && fault.CodeOf(err) != wantCode {
 			t.Errorf("%q: got %v", kind, err)
@@ -116,7 +116,7 @@ func TestLoginPage(t *testing.T) {
 		_, _ = io.WriteString(w, "<html>\n <title>Log in</title>")
 	}))
 	defer srv.Close()
-	c := New(Options{BaseSetting: "API_BASE_URL"})
+	c := New(Options{Settings: Settings{Address: "API_BASE_URL"}})
 	defer c.Close()
 	f := faultOf(t, c.JSON(t.Context(), request(t, "GET", srv.URL+"/me"), skip))
 	if want := "GET " + srv.URL + "/me: expected JSON, found text/html: <html> <title>Log in</title>"; f.Detail != want {

@@ -1,7 +1,6 @@
 package httpclient
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,45 +14,26 @@ import (
 	"ferryman/internal/fault"
 )
 
-const mask = "***"
+// What is quoted in place of something that looks like a credential, and of a
+// text that holds a declared secret.
+const (
+	mask     = "***"
+	withheld = "(not quoted, for it holds a secret)"
+)
 
-// redactor takes secrets out of text that others wrote.
+// redactor keeps declared secrets out of text that others wrote. A text with one
+// of them is not quoted at all: a mask amid words that everybody knows would tell
+// what it covers. Our own words need no redactor, for they hold none.
 type redactor struct{ secrets []string }
 
-// credentialHeaders hold values that are secret as a whole.
-var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key"}
-
-func newRedactor(r Request) redactor {
-	known := append([]string{r.Bearer}, r.Secrets...)
-	if r.URL.User != nil {
-		password, _ := r.URL.User.Password()
-		known = append(known, password, base64.StdEncoding.EncodeToString([]byte(r.URL.User.String())))
-	}
-	for _, name := range credentialHeaders {
-		for _, v := range r.Header.Values(name) {
-			known = append(known, v)
-			if _, credential, ok := strings.Cut(v, " "); ok {
-				known = append(known, credential)
-			}
-		}
-	}
-	return redactSecrets(known)
-}
-
-func redactSecrets(known []string) redactor {
+func redactorOf(r Request) redactor {
 	var all []string
-	for _, s := range known {
+	for _, s := range append([]string{r.Bearer}, r.Secrets...) {
 		if s != "" {
 			all = append(all, spellings(s)...)
 		}
 	}
-	// Longest first: a secret that holds another goes as a whole.
-	slices.SortFunc(all, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
-	})
+	slices.Sort(all)
 	return redactor{slices.Compact(all)}
 }
 
@@ -101,42 +81,40 @@ var credentials = []struct {
 	{regexp.MustCompile(`([?&][\w.~%-]+=)[^&\s"'<>#]*`), "${1}" + mask},
 }
 
-// text takes the secrets out of s.
-func (r redactor) text(s string) string {
-	for _, secret := range r.secrets {
-		s = strings.ReplaceAll(s, secret, mask)
-	}
-	return s
+func (r redactor) found(s string) bool {
+	return slices.ContainsFunc(r.secrets, func(secret string) bool { return strings.Contains(s, secret) })
 }
 
-// clean makes s one line of printable text without secrets or anything that
-// looks like one.
-func (r redactor) clean(s string) string {
-	s = r.text(strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.Map(func(c rune) rune {
+// quote makes what others wrote fit for an error: one short line of printable
+// text, without anything that looks like a credential.
+func (r redactor) quote(s string) string {
+	clean := strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return ' '
 		}
 		return c
-	}, s)
-	s = r.text(strings.Join(strings.Fields(s), " "))
-	for _, c := range credentials {
-		s = c.pattern.ReplaceAllString(s, c.with)
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	clean = strings.Join(strings.Fields(clean), " ")
+	if r.found(s) || r.found(clean) {
+		return withheld
 	}
-	return s
+	for _, c := range credentials {
+		clean = c.pattern.ReplaceAllString(clean, c.with)
+	}
+	return shorten(clean)
 }
 
-// explain names the request in err and takes the secrets out of it.
+// explain names the request in err and cleans its cause.
 func explain(err error, r Request, redact redactor) error {
 	what := r.Method + " " + address(r.URL)
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
-		return fmt.Errorf("%s: %w", redact.text(what), cause{shorten(redact.clean(err.Error())), err})
+		return fmt.Errorf("%s: %w", what, cause{redact.quote(err.Error()), err})
 	}
 	named := *f
-	named.Detail = redact.text(what + ": " + f.Detail)
+	named.Detail = what + ": " + f.Detail
 	if f.Err != nil {
-		named.Err = cause{shorten(redact.clean(f.Err.Error())), f.Err}
+		named.Err = cause{redact.quote(f.Err.Error()), f.Err}
 	}
 	return &named
 }

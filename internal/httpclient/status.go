@@ -22,16 +22,18 @@ func (c *Client) answerFault(resp *http.Response, redact redactor) error {
 		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	if f.Code == "redirected" {
-		drain(resp.Body)
-		f.Detail += " to " + location(resp, redact)
-		f.Hint = "redirects are not followed: set " + c.addressSetting() + " to the address that answers itself"
-		return f
+		if to := location(resp, redact); to != "" {
+			f.Detail += " to " + to
+		}
+		f.Hint = "redirects are not followed: set " + c.settings.Address + " to the address that answers itself"
+	} else if text := snippet(resp.Body, redact); text != "" {
+		f.Detail += ": " + text
 	}
 	if f.Kind == fault.NotFound {
-		f.Hint = "check " + c.addressSetting()
+		f.Hint = "check " + c.settings.Address
 	}
-	if text := snippet(resp.Body, redact); text != "" {
-		f.Detail += ": " + text
+	if f.RetryAfter > 0 {
+		f.Detail += "; it asks to wait " + f.RetryAfter.Round(time.Second).String()
 	}
 	drain(resp.Body)
 	return f
@@ -92,21 +94,14 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return 0
 }
 
-// location is where a redirect leads, without what may be secret.
+// location is where a redirect leads, without what may be secret; "" if it does
+// not say so.
 func location(resp *http.Response, redact redactor) string {
 	to, err := resp.Location()
 	if err != nil {
-		return "an unknown place"
+		return ""
 	}
-	return shorten(redact.clean(address(to)))
-}
-
-// addressSetting is what to call the setting that holds the API's address.
-func (c *Client) addressSetting() string {
-	if c.setting == "" {
-		return "the address"
-	}
-	return c.setting
+	return redact.quote(address(to))
 }
 
 // byteCount spells a bound so that it can be compared with a setting.

@@ -132,6 +132,9 @@ func TestRetryAfterReachesTheFault(t *testing.T) {
 		if f.RetryAfter != want {
 			t.Errorf("%d: RetryAfter is %v, want %v", status, f.RetryAfter, want)
 		}
+		if said := strings.HasSuffix(f.Detail, "; it asks to wait 2m0s"); said != (want != 0) {
+			t.Errorf("%d: got %s", status, f.Detail)
+		}
 	}
 }
 
@@ -145,7 +148,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	mux.HandleFunc("/new", func(http.ResponseWriter, *http.Request) { followed = true })
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
-	c := New(Options{BaseSetting: "API_BASE_URL"})
+	c := New(Options{Settings: Settings{Address: "API_BASE_URL"}})
 	defer c.Close()
 
 	err := c.Do(t.Context(), request(t, "POST", srv.URL+"/old?key=hunter2"), nil)
@@ -156,6 +159,17 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 	if followed {
 		t.Error("the redirect was followed")
+	}
+}
+
+func TestRedirectToNowhere(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }))
+	defer srv.Close()
+	c := New(Options{})
+	defer c.Close()
+	f := faultOf(t, c.Do(t.Context(), request(t, "GET", srv.URL), nil))
+	if want := "GET " + srv.URL + ": 302 Found"; f.Code != "redirected" || f.Detail != want {
+		t.Errorf("got %+v, want %s", f, want)
 	}
 }
 

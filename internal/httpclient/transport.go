@@ -26,19 +26,20 @@ func (c *Client) transportFault(ctx context.Context, err error) *fault.Error {
 	case ctx.Err() != nil:
 		return c.endedFault(ctx)
 	case isDNS(err):
-		f.Code, f.Detail, f.Hint = "dns", "the host name cannot be resolved", "check the host name in "+c.addressSetting()+" and the name server"
+		f.Code, f.Detail, f.Hint = "dns", "the host name cannot be resolved", "check the host name in "+c.settings.Address+" and the name server"
 	case isTLS(err):
-		f.Code, f.Detail, f.Hint = "tls", "no secure connection", "check the certificate of the other side, and whether "+c.addressSetting()+" should begin with http or https"
+		f.Code, f.Detail, f.Hint = "tls", "no secure connection", "check the certificate of the other side, and whether "+c.settings.Address+" should begin with http or https"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		f.Code, f.Detail, f.Hint = "refused", "the connection was refused", "check that the other side is running, and host and port in "+c.addressSetting()
+		f.Code, f.Detail, f.Hint = "refused", "the connection was refused", "check that the other side is running, and host and port in "+c.settings.Address
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		f.Code, f.Detail, f.Hint = "unreachable", "there is no way to the host", "check the network and the host in "+c.addressSetting()
+		f.Code, f.Detail, f.Hint = "unreachable", "there is no way to the host", "check the network and the host in "+c.settings.Address
 	case isReset(err):
 		f.Code, f.Detail = "reset", "the other side closed the connection without a complete answer"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.Code, f.Detail = "truncated", "the answer ended before it was complete"
 	case isTimeout(err):
-		f.Kind, f.Code, f.Detail = fault.Timeout, "timeout", "no answer in time"
+		// Only to connect has a time-out of its own.
+		f.Kind, f.Code, f.Detail, f.Hint = fault.Timeout, "timeout", "the connection timed out", "check the network and the host in "+c.settings.Address
 	default:
 		f.Code, f.Detail = "transport", "the exchange failed"
 	}
@@ -53,7 +54,10 @@ func (c *Client) transportFault(ctx context.Context, err error) *fault.Error {
 func (c *Client) endedFault(ctx context.Context) *fault.Error {
 	switch {
 	case errors.Is(context.Cause(ctx), errTimeout):
-		return &fault.Error{Kind: fault.Timeout, Code: "timeout", Detail: "no complete answer within " + c.timeout.String(), Err: ctx.Err()}
+		return &fault.Error{
+			Kind: fault.Timeout, Code: "timeout", Detail: "no complete answer within " + c.timeout.String(), Err: ctx.Err(),
+			Hint: "if the other side is only slow, raise " + c.settings.Timeout,
+		}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &fault.Error{Kind: fault.Timeout, Code: "timeout", Detail: "no complete answer before the caller's deadline", Err: ctx.Err()}
 	default:

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ferryman/internal/fault"
@@ -119,15 +120,15 @@ func TestTransportTrouble(t *testing.T) {
 		"unknown host":      {"http://warehouse.invalid", fault.Unavailable, "dns", "cannot be resolved"},
 		"unknown authority": {tlsServer(t), fault.Unavailable, "tls", "certificate"},
 		"TLS to plain":      {strings.Replace(plainServer(t), "http:", "https:", 1), fault.Unavailable, "tls", "https"},
-		"slow header":       {slowServer(t, func(http.ResponseWriter) {}), fault.Timeout, "timeout", "within 300ms"},
+		"slow header":       {slowServer(t, func(http.ResponseWriter) {}), fault.Timeout, "timeout", "within 300ms: context deadline exceeded (if the other side is only slow, raise API_TIMEOUT_SECONDS)"},
 		"slow body": {slowServer(t, func(w http.ResponseWriter) { _, _ = io.WriteString(w, "abc") }),
-			fault.Timeout, "timeout", "within 300ms"},
+			fault.Timeout, "timeout", "within 300ms: context deadline exceeded (if the other side is only slow, raise API_TIMEOUT_SECONDS)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := New(Options{Timeout: 300 * time.Millisecond, BaseSetting: "API_BASE_URL"})
+			client := New(Options{Timeout: 300 * time.Millisecond, Settings: Settings{Timeout: "API_TIMEOUT_SECONDS"}})
 			if c.kind != fault.Timeout {
-				client = New(Options{BaseSetting: "API_BASE_URL"})
+				client = New(Options{Settings: Settings{Address: "API_BASE_URL"}})
 			}
 			defer client.Close()
 			err := client.Do(t.Context(), request(t, "GET", c.url+"/x?key=v"), func(a *Answer) error {
@@ -144,14 +145,26 @@ func TestTransportTrouble(t *testing.T) {
 	}
 }
 
-func TestHeaderTimeout(t *testing.T) {
-	address := rawServer(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	c := New(Options{HeaderTimeout: 50 * time.Millisecond})
-	defer c.Close()
-	err := c.Do(t.Context(), request(t, "GET", address), nil)
-	if fault.CodeOf(err) != "timeout" || !strings.Contains(err.Error(), "awaiting response headers") {
-		t.Errorf("got %v", err)
-	}
+// Nothing but the time-out of the whole request ends the wait for an answer.
+func TestSlowAnswerWithinTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{Timeout: 10 * time.Minute})
+		defer c.Close()
+		c.http.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			go func() {
+				defer func() { _ = there.Close() }()
+				if _, err := http.ReadRequest(bufio.NewReader(there)); err == nil {
+					time.Sleep(9 * time.Minute)
+					say("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")(there)
+				}
+			}()
+			return here, nil
+		}
+		if err := c.Do(t.Context(), request(t, "GET", "http://wms.invalid"), nil); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestHandshakeTimeout(t *testing.T) {
@@ -160,7 +173,8 @@ func TestHandshakeTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }() // connects, and never says hello
-	c := New(Options{ConnectTimeout: 50 * time.Millisecond})
+	c := New(Options{})
+	c.http.Transport.(*http.Transport).TLSHandshakeTimeout = 50 * time.Millisecond
 	defer c.Close()
 	err = c.Do(t.Context(), request(t, "GET", "https://"+l.Addr().String()), nil)
 	if fault.CodeOf(err) != "timeout" || !strings.Contains(err.Error(), "TLS handshake") {
@@ -207,7 +221,7 @@ func TestRareTransportErrors(t *testing.T) {
 	}{
 		{dial(syscall.EHOSTUNREACH), "unreachable", "the address"},
 		{dial(syscall.ENETUNREACH), "unreachable", "the address"},
-		{dial(syscall.ETIMEDOUT), "timeout", ""},
+		{dial(syscall.ETIMEDOUT), "timeout", "the address"},
 		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, "reset", ""},
 		{errors.New("http: server closed idle connection"), "reset", ""},
 		{errors.New("stream error: stream ID 3; INTERNAL_ERROR; received from peer"), "reset", ""},
@@ -250,7 +264,7 @@ func TestAnswerLimit(t *testing.T) {
 				}
 			}))
 			defer srv.Close()
-			client := New(Options{MaxAnswerBytes: limit})
+			client := New(Options{MaxAnswerBytes: limit, Settings: Settings{MaxAnswerBytes: "API_MAX_ANSWER_BYTES"}})
 			defer client.Close()
 			var got int64
 			err := client.Do(t.Context(), request(t, "GET", srv.URL), func(a *Answer) (err error) {
@@ -264,7 +278,8 @@ func TestAnswerLimit(t *testing.T) {
 				return
 			}
 			f := faultOf(t, err)
-			if f.Kind != fault.TooLarge || f.Code != "answer_too_large" || !strings.Contains(f.Detail, "limit of 1000 bytes") || got > limit {
+			if f.Kind != fault.TooLarge || f.Code != "answer_too_large" || !strings.Contains(f.Detail, "limit of 1000 bytes") ||
+				!strings.Contains(f.Hint, "raise API_MAX_ANSWER_BYTES") || got > limit {
 				t.Errorf("read %d bytes: %v", got, err)
 			}
 			if !c.chunked && got != 0 {

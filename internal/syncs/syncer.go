@@ -33,9 +33,9 @@ type Syncer struct {
 // it failed. When ctx ends, Call gives up waiting and the run goes on.
 func (s *Syncer) Call(ctx context.Context) (Run, error) {
 	request := "call:" + rand.Text()
-	err := s.set.db.Tx(ctx, func(tx *db.Tx) error { return s.enqueue(ctx, tx, request, ledger.HTTP) })
+	err := s.ask(ctx, func(ctx context.Context, tx *db.Tx) error { return s.enqueue(ctx, tx, request, ledger.HTTP) })
 	if err != nil {
-		return Run{}, fmt.Errorf("ask for a sync: %w", err)
+		return Run{}, err
 	}
 	return s.wait(ctx, request)
 }
@@ -43,8 +43,17 @@ func (s *Syncer) Call(ctx context.Context) (Run, error) {
 // Cast asks for one run and goes on. Casts that arrive before that run begins
 // ask for the same one.
 func (s *Syncer) Cast(ctx context.Context) error {
-	err := s.set.db.Tx(ctx, func(tx *db.Tx) error { return s.enqueueNext(ctx, tx, ledger.HTTP) })
-	if err != nil {
+	return s.ask(ctx, func(ctx context.Context, tx *db.Tx) error { return s.enqueueNext(ctx, tx, ledger.HTTP) })
+}
+
+// asking is how long a request may take to be written.
+const asking = 10 * time.Second
+
+// ask writes a request, also for a caller who leaves at once: it has asked.
+func (s *Syncer) ask(ctx context.Context, write func(context.Context, *db.Tx) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), asking)
+	defer cancel()
+	if err := s.set.db.Tx(ctx, func(tx *db.Tx) error { return write(ctx, tx) }); err != nil {
 		return fmt.Errorf("ask for a sync: %w", err)
 	}
 	return nil

@@ -399,3 +399,22 @@ func TestAWaiterLearnsThatTheCronWasSwitchedOff(t *testing.T) {
 		g.pass(t, nil)
 	})
 }
+
+func TestACallerWhoLeavesAtOnceHasAsked(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g := newGate()
+		n := newNode(t, d, "n1", g, time.Minute)
+		n.start(t)
+		g.pass(t, nil)
+		testwait.Receive(t, n.ended)
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if _, err := n.Call(gone); !errors.Is(err, context.Canceled) {
+			t.Fatalf("%v", err)
+		}
+		g.pass(t, nil)
+		if r := testwait.Receive(t, n.ended); !r.OK() || r.Trigger != "http" {
+			t.Errorf("%+v", r)
+		}
+	})
+}

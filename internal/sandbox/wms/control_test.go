@@ -59,6 +59,7 @@ func TestControlRefuses(t *testing.T) {
 		{404, "PUT", "/_sandbox/users/9/warehouses", `[]`},
 		{400, "PUT", "/_sandbox/users/711/warehouses", `[9]`},
 		{400, "PUT", "/_sandbox/load", `{}`},
+		{400, "PUT", "/_sandbox/load", `{"warehouses":1,"users":2}`},
 		{400, "PUT", "/_sandbox/load", `{"warehouses":-1}`},
 		{400, "POST", "/_sandbox/faults", `{"kind":"explode"}`},
 		{400, "POST", "/_sandbox/faults", `{"kind":"delay","delay":"soon"}`},

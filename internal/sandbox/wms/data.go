@@ -75,8 +75,8 @@ func (d *data) generate(n int) {
 		d.warehouses[id] = makeWarehouse(int(id-firstPlace), id)
 		u.warehouses = append(u.warehouses, id)
 	}
-	for len(u.warehouses) > n {
-		d.remove(u.warehouses[len(u.warehouses)-1])
+	if len(u.warehouses) > n {
+		d.remove(slices.Clone(u.warehouses[n:])...)
 	}
 }
 
@@ -123,14 +123,19 @@ func (d *data) login(username string) *user {
 	return nil
 }
 
-// remove deletes a warehouse, and with it every user's hold on it.
-func (d *data) remove(id int64) bool {
-	_, found := d.warehouses[id]
-	delete(d.warehouses, id)
-	for _, u := range d.users {
-		u.warehouses = slices.DeleteFunc(u.warehouses, func(w int64) bool { return w == id })
+// remove deletes warehouses, and with them every user's hold on them. It tells
+// whether there was any.
+func (d *data) remove(ids ...int64) bool {
+	before := len(d.warehouses)
+	gone := make(map[int64]bool, len(ids))
+	for _, id := range ids {
+		gone[id] = true
+		delete(d.warehouses, id)
 	}
-	return found
+	for _, u := range d.users {
+		u.warehouses = slices.DeleteFunc(u.warehouses, func(id int64) bool { return gone[id] })
+	}
+	return len(d.warehouses) < before
 }
 
 // listing is the answer about a user's warehouses.

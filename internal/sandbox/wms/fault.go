@@ -1,6 +1,7 @@
 package wms
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +37,8 @@ var (
 	late  = []Kind{Reset, Truncate, InvalidJSON, WrongType, MissingField, Huge}
 )
 
-// Fault is one misbehaviour to order.
+// Fault is one misbehaviour to order. Its kind may be left out where it follows
+// from the status or the delay.
 type Fault struct {
 	ID         int           `json:"id,omitempty"`          // given by Inject
 	Kind       Kind          `json:"kind"`                  //
@@ -77,15 +79,8 @@ func ParseFault(text string) (Fault, error) {
 			return Fault{}, fmt.Errorf("fault %q: %w", text, err)
 		}
 	}
-	if f.Kind == "" {
-		switch {
-		case seen["status"]:
-			f.Kind = Status
-		case seen["delay"]:
-			f.Kind = Delay
-		}
-	}
-	if err := f.check(); err != nil {
+	f, err := f.complete()
+	if err != nil {
 		return Fault{}, fmt.Errorf("fault %q: %w", text, err)
 	}
 	return f, nil
@@ -121,6 +116,19 @@ func (f *Fault) set(key, value string) error {
 		return fmt.Errorf("%s is %q, not a whole number", key, value)
 	}
 	return nil
+}
+
+// complete checks f, with the kind that follows from its status or delay if it
+// names none.
+func (f Fault) complete() (Fault, error) {
+	switch {
+	case f.Kind != "":
+	case f.Status != 0:
+		f.Kind = Status
+	case f.Delay != 0:
+		f.Kind = Delay
+	}
+	return f, f.check()
 }
 
 func (f Fault) check() error {
@@ -167,14 +175,17 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	}{plain(f), delay})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON writes, and refuses other keys.
 func (f *Fault) UnmarshalJSON(text []byte) error {
 	type plain Fault
 	all := struct {
 		*plain
 		Delay string `json:"delay"`
 	}{plain: (*plain)(f)}
-	if err := json.Unmarshal(text, &all); err != nil || all.Delay == "" {
+	// A decoder hands its strictness on to no method such as this one.
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&all); err != nil || all.Delay == "" {
 		return err
 	}
 	return f.set("delay", all.Delay)
@@ -196,7 +207,8 @@ type ordered struct {
 // Inject orders a fault and returns its id. Of several that fit a request, the
 // one ordered first is taken.
 func (s *Server) Inject(f Fault) (int, error) {
-	if err := f.check(); err != nil {
+	f, err := f.complete()
+	if err != nil {
 		return 0, err
 	}
 	l := &s.faults

@@ -83,6 +83,35 @@ func FuzzParseFault(f *testing.F) {
 	})
 }
 
+// The form for flags and the form for HTTP say the same.
+func TestFaultsByHTTP(t *testing.T) {
+	s := start(t, Options{})
+	for body, want := range map[string]Fault{
+		`{"status":503,"retry_after":"2"}`: {Kind: Status, Status: 503, RetryAfter: "2"},
+		`{"delay":"2s","path":"/auth"}`:    {Kind: Delay, Delay: 2 * time.Second, Path: "/auth"},
+		`{"kind":"refuse"}`:                {Kind: Refuse},
+	} {
+		s.want(200, "POST", "/_sandbox/faults", "", body)
+		got := s.faults.all()[0]
+		got.ID = 0
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", body, got, want)
+		}
+		s.ClearFaults(0)
+	}
+	for body, mention := range map[string]string{
+		`{"kind":"refuse","pth":"/auth"}`: "pth",
+		`{"colour":"red"}`:                "colour",
+		`{}`:                              "kind",
+		`{"status":99}`:                   "between 200 and 599",
+		`{"delay":"2"}`:                   "duration",
+	} {
+		if said := s.want(400, "POST", "/_sandbox/faults", "", body); !strings.Contains(said["message"].(string), mention) {
+			t.Errorf("%s: %v, want something about %s", body, said, mention)
+		}
+	}
+}
+
 const mePath = "/api/v1/iam/users/me"
 
 // inject orders a fault of the path /iam/users/me in flag form.

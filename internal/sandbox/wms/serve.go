@@ -189,21 +189,29 @@ func otherType(v any) any {
 	}
 }
 
-// readTypedJSON is readJSON for those who have to say that it is JSON.
+// readTypedJSON decodes what a call of the API sends and says to be JSON. As the
+// real API does, it overlooks names that it does not know.
 func readTypedJSON(r *http.Request, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return fmt.Errorf("the body is %q, not application/json", r.Header.Get("Content-Type"))
 	}
-	return readJSON(r, v)
+	return decodeBody(json.NewDecoder(r.Body), v)
 }
 
-// readJSON decodes one JSON value that is the whole body.
+// readJSON decodes what a call of the control API sends. A name that it does not
+// know is a slip.
 func readJSON(r *http.Request, v any) error {
-	dec := json.NewDecoder(r.Body)
-	if err := dec.Decode(v); err != nil {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	return decodeBody(d, v)
+}
+
+// decodeBody decodes one JSON value that is the whole body.
+func decodeBody(d *json.Decoder, v any) error {
+	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("the body is not the JSON expected: %w", err)
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("the body goes on after its JSON")
 	}
 	return nil

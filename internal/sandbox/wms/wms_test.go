@@ -227,3 +227,17 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkShrinkTheLoad(b *testing.B) {
+	s, err := New(Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		for _, n := range []int{maxWarehouses, 5} {
+			if err := s.SetWarehouses(n); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -121,6 +123,18 @@ func text(status int, body string) http.HandlerFunc {
 func (a *api) source(t testing.TB, c Config) *Source {
 	t.Helper()
 	c.BaseURL = a.URL + "/api/v1"
+	return newSource(t, c)
+}
+
+// newSource fills in what the settings always give.
+func newSource(t testing.TB, c Config) *Source {
+	t.Helper()
+	if c.RetryInterval == 0 {
+		c.RetryInterval = 10 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	s, err := New(c)
 	if err != nil {
 		t.Fatal(err)

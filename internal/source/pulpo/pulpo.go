@@ -15,7 +15,6 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"ferryman/internal/fault"
@@ -23,22 +22,17 @@ import (
 	"ferryman/internal/pipeline"
 )
 
-// Defaults of a Config.
-const (
-	DefaultBaseURL       = "https://show.pulpo.co/api/v1"
-	DefaultRetryInterval = 10 * time.Second
-)
-
-// Config says where the API is and how to authenticate. Empty counts as unset.
+// Config says where the API is and how to authenticate. The checked settings
+// fill it. Empty credentials are unset.
 type Config struct {
-	BaseURL        string        // absolute http or https; default DefaultBaseURL
+	BaseURL        string        // absolute http or https
 	Token          string        // used as it is; wins over User and Password
 	User, Password string        // for token requests
-	RetryInterval  time.Duration // least time between a failed token request and the next; default DefaultRetryInterval
-	Timeout        time.Duration // of one request; default that of httpclient
-	MaxAnswerBytes int64         // default httpclient.DefaultMaxAnswerBytes
+	RetryInterval  time.Duration // least time between a failed token request and the next
+	Timeout        time.Duration // of one request
+	MaxAnswerBytes int64         // of one answer
 	Version        string        // of this program, for the User-Agent
-	Logger         *slog.Logger  // nil for none
+	Logger         *slog.Logger
 }
 
 // Source is a pipeline.Source. It is safe for concurrent use.
@@ -54,18 +48,9 @@ type Source struct {
 // New makes a source. It fails only with a base URL that is none; missing
 // credentials are an error of Read, so that a server runs without them.
 func New(c Config) (*Source, error) {
-	if c.BaseURL == "" {
-		c.BaseURL = DefaultBaseURL
-	}
 	base, err := parseBase(c.BaseURL)
 	if err != nil {
 		return nil, err
-	}
-	if c.RetryInterval <= 0 {
-		c.RetryInterval = DefaultRetryInterval
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Source{
 		base: base,
@@ -73,8 +58,10 @@ func New(c Config) (*Source, error) {
 			Timeout:        c.Timeout,
 			MaxAnswerBytes: c.MaxAnswerBytes,
 			Version:        c.Version,
-			BaseSetting:    "API_BASE_URL",
-			Logger:         c.Logger,
+			Settings: httpclient.Settings{
+				Address: "API_BASE_URL", Timeout: "API_TIMEOUT_SECONDS", MaxAnswerBytes: "API_MAX_ANSWER_BYTES",
+			},
+			Logger: c.Logger,
 		}),
 		secrets:    []string{c.Token, c.Password},
 		users:      Users(),
@@ -85,9 +72,10 @@ func New(c Config) (*Source, error) {
 	return s, nil
 }
 
-// parseBase never quotes what it refuses: it may hold a password.
+// parseBase refuses an address that may hold a secret, since errors and the log
+// show it. It never quotes what it refuses.
 func parseBase(text string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(text))
+	u, err := url.Parse(text)
 	var wrong string
 	switch {
 	case err != nil:
@@ -109,7 +97,7 @@ func parseBase(text string) (*url.URL, error) {
 		Kind:   fault.Unconfigured,
 		Code:   "not_configured",
 		Detail: "API_BASE_URL " + wrong,
-		Hint:   "set an address such as " + DefaultBaseURL,
+		Hint:   "set an address such as https://wms.example.com/api/v1",
 	}
 }
 

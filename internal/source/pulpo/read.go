@@ -82,7 +82,7 @@ func (s *Source) get(ctx context.Context, path []string, decode func(*jsontext.D
 }
 
 func (s *Source) call(ctx context.Context, path []string, token, former string, decode func(*jsontext.Decoder) error) error {
-	err := s.client.JSON(ctx, httpclient.Request{
+	err := s.request(ctx, httpclient.Request{
 		Method:  http.MethodGet,
 		URL:     s.base.JoinPath(path...),
 		Bearer:  token,
@@ -90,6 +90,20 @@ func (s *Source) call(ctx context.Context, path []string, token, former string, 
 	}, decode)
 	if fault.KindOf(err) == fault.Forbidden {
 		return advise(err, "", "the rights of this API user do not suffice: let it read its own user and warehouses")
+	}
+	return err
+}
+
+// request sends r. Trouble that may be over by the next sync says so if there is
+// nothing better to advise.
+func (s *Source) request(ctx context.Context, r httpclient.Request, decode func(*jsontext.Decoder) error) error {
+	err := s.client.JSON(ctx, r, decode)
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Hint != "" || f.Kind == fault.Canceled {
+		return err
+	}
+	if f.Temporary() || f.Code == "upstream_error" || f.Code == "invalid_json" {
+		return advise(err, "", "nothing is lost; the next sync tries again")
 	}
 	return err
 }

@@ -143,7 +143,7 @@ func TestReadIsRepeatable(t *testing.T) {
 }
 
 func TestBaseURL(t *testing.T) {
-	for _, good := range []string{"", "http://127.0.0.1:1", "https://wms.example/api/v1/", " http://[::1]:8080/x "} {
+	for _, good := range []string{"http://127.0.0.1:1", "https://wms.example/api/v1/", "http://[::1]:8080/x"} {
 		s, err := New(Config{BaseURL: good})
 		if err != nil {
 			t.Errorf("%q: %v", good, err)
@@ -152,6 +152,7 @@ func TestBaseURL(t *testing.T) {
 		s.Close()
 	}
 	for bad, want := range map[string]string{
+		"":                        "does not begin with http",
 		"wms.example":             "does not begin with http",
 		"/api/v1":                 "does not begin with http",
 		"ftp://wms.example":       "does not begin with http",
@@ -179,14 +180,20 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
-func TestDefaultBaseURL(t *testing.T) {
-	s, err := New(Config{})
-	if err != nil {
+func TestUserAgent(t *testing.T) {
+	a := newAPI(t)
+	var agents []string
+	for path, file := range map[string]string{mePath: "testdata/users_me.json", warehousesPath: "testdata/users_4071_warehouses.json"} {
+		a.answer(path, func(w http.ResponseWriter, r *http.Request) {
+			agents = append(agents, r.UserAgent())
+			serve(w, file)
+		})
+	}
+	if _, err := read(t, a.source(t, Config{Token: "sesame", Version: "1.2.3"})); err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	if got := s.base.JoinPath("iam", "users", "me").String(); got != "https://show.pulpo.co/api/v1/iam/users/me" {
-		t.Errorf("got %s", got)
+	if want := []string{"ferryman/1.2.3", "ferryman/1.2.3"}; !slices.Equal(agents, want) {
+		t.Errorf("sent %q, want %q", agents, want)
 	}
 }
 

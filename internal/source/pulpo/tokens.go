@@ -17,9 +17,14 @@ type grant struct {
 	lifetime time.Duration
 }
 
+// maxPause bounds what a token request may ask to wait: until then nobody can
+// sync, not even by hand.
+const maxPause = 5 * time.Minute
+
 // tokens keeps a token that is fetched with credentials. However many callers
 // wait for one, a single request is on its way, and it goes on when a caller
-// gives up. After a failure the next request waits for the retry interval.
+// gives up. After a failure the next request waits for the retry interval, or for
+// as long as the API asks, up to maxPause.
 type tokens struct {
 	fetch func(context.Context) (grant, error)
 	retry time.Duration
@@ -143,7 +148,7 @@ func (t *tokens) request(f *flight) {
 	} else {
 		pause := t.retry
 		if e, ok := errors.AsType[*fault.Error](err); ok {
-			pause = max(pause, e.RetryAfter)
+			pause = max(pause, min(e.RetryAfter, maxPause))
 		}
 		t.failed = failure{err: err, next: now.Add(pause)}
 		f.err = t.failed.at(now)

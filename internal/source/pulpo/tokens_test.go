@@ -202,6 +202,8 @@ func TestRetryAfterOutlastsTheInterval(t *testing.T) {
 	})
 	i = &issuer{lifetime: time.Hour, err: &fault.Error{Kind: fault.RateLimited, RetryAfter: time.Second}}
 	inBubble(t, i, func(t *testing.T, tokens *tokens) { refuse(t, tokens, "in 10s") })
+	i = &issuer{lifetime: time.Hour, err: &fault.Error{Kind: fault.RateLimited, RetryAfter: time.Hour}}
+	inBubble(t, i, func(t *testing.T, tokens *tokens) { refuse(t, tokens, "in 5m0s") })
 }
 
 func TestOldTokenServesUntilItsEnd(t *testing.T) {

@@ -50,6 +50,8 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
+const nextSync = "nothing is lost; the next sync tries again"
+
 // troubles are what an API may answer with.
 var troubles = []struct {
 	name   string
@@ -58,26 +60,27 @@ var troubles = []struct {
 	code   string
 	hint   string // in the advice
 }{
-	{"slow", hang, fault.Timeout, "timeout", ""},
-	{"reset", hijack(func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }), fault.Unavailable, "reset", ""},
-	{"closed", hijack(func(net.Conn) {}), fault.Unavailable, "reset", ""},
+	{"slow", hang, fault.Timeout, "timeout", "API_TIMEOUT_SECONDS"},
+	{"reset", hijack(func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }), fault.Unavailable, "reset", nextSync},
+	{"closed", hijack(func(net.Conn) {}), fault.Unavailable, "reset", nextSync},
 	{"truncated", hijack(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{\"id\":")
-	}), fault.Unavailable, "truncated", ""},
+	}), fault.Unavailable, "truncated", nextSync},
 	{"403", text(403, "no"), fault.Forbidden, "forbidden", "rights"},
 	{"404", text(404, "no"), fault.NotFound, "not_found", "API_BASE_URL"},
-	{"429", text(429, "no"), fault.RateLimited, "rate_limited", ""},
-	{"500", text(500, "no"), fault.Unavailable, "upstream_error", ""},
-	{"502", text(502, "no"), fault.Unavailable, "upstream_error", ""},
-	{"504", text(504, "no"), fault.Timeout, "timeout", ""},
-	{"cut JSON", text(200, `{"id":4071,"username":"m.o`), fault.Invalid, "invalid_json", ""},
-	{"bad JSON", text(200, `{'id':4071}`), fault.Invalid, "invalid_json", ""},
-	{"more than JSON", text(200, `{"id":4071,"warehouses":[],"username":"","email":"","employee_id":"","first_name":"","last_name":""} {}`), fault.Invalid, "invalid_json", ""},
+	{"429", text(429, "no"), fault.RateLimited, "rate_limited", nextSync},
+	{"500", text(500, "no"), fault.Unavailable, "upstream_error", nextSync},
+	{"502", text(502, "no"), fault.Unavailable, "upstream_error", nextSync},
+	{"501", text(501, "no"), fault.Invalid, "upstream_error", nextSync},
+	{"504", text(504, "no"), fault.Timeout, "timeout", nextSync},
+	{"cut JSON", text(200, `{"id":4071,"username":"m.o`), fault.Invalid, "invalid_json", nextSync},
+	{"bad JSON", text(200, `{'id':4071}`), fault.Invalid, "invalid_json", nextSync},
+	{"more than JSON", text(200, `{"id":4071,"warehouses":[],"username":"","email":"","employee_id":"","first_name":"","last_name":""} {}`), fault.Invalid, "invalid_json", nextSync},
 	{"no JSON", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<title>Please log in</title>")
 	}, fault.Invalid, "not_json", "API_BASE_URL"},
-	{"nothing", text(204, ""), fault.Invalid, "invalid_json", ""},
+	{"nothing", text(204, ""), fault.Invalid, "invalid_json", nextSync},
 	{"wrong type", text(200, `{"id":"4071","warehouses":[],"username":"","email":"","employee_id":"","first_name":"","last_name":""}`), fault.Invalid, "wrong_type", "correct it"},
 	{"missing field", text(200, `{}`), fault.Invalid, "missing_field", "correct it"},
 	{"20 MB", func(w http.ResponseWriter, _ *http.Request) {
@@ -87,7 +90,7 @@ var troubles = []struct {
 				return
 			}
 		}
-	}, fault.TooLarge, "answer_too_large", "limit"},
+	}, fault.TooLarge, "answer_too_large", "API_MAX_ANSWER_BYTES"},
 	{"redirect", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://elsewhere.example/login?next=/", http.StatusFound)
 	}, fault.Unconfigured, "redirected", "API_BASE_URL"},
@@ -128,12 +131,7 @@ func TestRefusedAndUnknownHost(t *testing.T) {
 		"http://" + l.Addr().String() + "/api/v1": "refused",
 		"http://wms.invalid/api/v1":               "dns",
 	} {
-		s, err := New(Config{BaseURL: base, Token: "sesame"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = read(t, s)
-		s.Close()
+		_, err := read(t, newSource(t, Config{BaseURL: base, Token: "sesame"}))
 		if f := faultOf(t, err); f.Kind != fault.Unavailable || f.Code != code || !strings.Contains(f.Hint, "API_BASE_URL") ||
 			!strings.HasPrefix(f.Detail, "GET "+base+"/iam/users/me: ") {
 			t.Errorf("got %+v", f)
