@@ -69,7 +69,7 @@ type TableCount struct {
 	Written   int64  `json:"written"`   // inserted or really changed
 	Unchanged int64  `json:"unchanged"` // were there already, and cost no write
 	Deleted   int64  `json:"deleted"`   // removed by a scope
-	Rejected  int64  `json:"rejected"`  // went to the dead letters
+	Rejected  int64  `json:"rejected"`  // could not be written, or not deleted: went to the dead letters
 }
 
 func (c *TableCount) add(d TableCount) {

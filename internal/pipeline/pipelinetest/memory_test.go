@@ -132,6 +132,9 @@ func (s *memorySink) change(c pipeline.Change, whole bool, count *pipeline.Table
 	for i, row := range rows {
 		rows[i] = s.clean(row)
 		k := key(c.Table, rows[i], fmt.Sprint("row ", i))
+		if defect == "ignores case" {
+			k = strings.ToLower(k)
+		}
 		if _, seen := last[k]; seen && defect == "the first of equal keys wins" {
 			continue
 		}
@@ -146,10 +149,15 @@ func (s *memorySink) change(c pipeline.Change, whole bool, count *pipeline.Table
 		row := rows[last[k]]
 		if reason := s.refuse(c.Table, row); reason != "" {
 			if whole {
-				return &fault.Error{Kind: fault.Invalid, Code: "target_refused_row",
-					Detail: fmt.Sprintf("table %q, row %v: %s", c.Table.Name, row, reason)}
+				return &fault.Error{Kind: fault.Invalid, Detail: fmt.Sprintf("table %q, row %v: %s", c.Table.Name, row, reason)}
 			}
 			count.Rejected++
+			switch defect {
+			case "forgets refused rows":
+				delete(last, k)
+			case "ends at a bad row":
+				return nil
+			}
 			continue
 		}
 		s.upsert(c.Table, table, k, row, count)
@@ -253,9 +261,13 @@ func same(a, b any) bool {
 }
 
 func (s *memorySink) deleteStale(c pipeline.Change, table map[string][]any, keep map[string]int, count *pipeline.TableCount) {
+	parents := c.Scope.Parents
+	if s.store.defect == "looks at few parents" {
+		parents = parents[:min(len(parents), 500)]
+	}
 	for k, row := range table {
 		_, stays := keep[k]
-		listed := slices.ContainsFunc(c.Scope.Parents, func(parent []any) bool {
+		listed := slices.ContainsFunc(parents, func(parent []any) bool {
 			for i, name := range c.Scope.Columns {
 				if row[c.Table.Index(name)] != parent[i] {
 					return false

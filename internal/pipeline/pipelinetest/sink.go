@@ -41,6 +41,7 @@ func TestSink(t *testing.T, target func(t *testing.T) Target) {
 		{"the last of equal keys wins", sinkDuplicates},
 		{"scope deletes", sinkScope},
 		{"scope with several columns", sinkWideScope},
+		{"scope with many parents", sinkManyParents},
 		{"scope keeps a refused row", sinkScopeKeepsRefused},
 		{"children go with their parents", sinkCascade},
 		{"cursor", sinkCursor},

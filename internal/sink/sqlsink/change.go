@@ -2,7 +2,9 @@ package sqlsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"ferryman/internal/pipeline"
 )
@@ -31,33 +33,76 @@ func (sc *scratch) release() {
 	clear(sc.rows[:cap(sc.rows)])
 }
 
-// change writes the rows of one change, then deletes what its scope says.
+// change deletes what its scope says has gone, then writes its rows: what goes may
+// hold what another row needs, such as a place in a unique index. What the target
+// refuses is tried once more when all else is done, backwards, since each may have
+// waited for what comes behind it.
 func (s *Sink) change(ctx context.Context, tx *transaction, p *plan, c *pipeline.Change) error {
+	s.scratch.index(p, c.Rows)
+	gone, err := s.findStale(ctx, tx, p, c.Scope)
+	if err != nil {
+		return err
+	}
+	if err := s.clearLetters(ctx, tx, p, c.Rows, gone); err != nil {
+		return err
+	}
 	var count pipeline.TableCount
-	err := s.upsert(ctx, tx, p, c.Rows, &count, func(row []any, keyed bool, reason error) error {
-		count.Rejected++
-		return s.reject(tx, p, row, keyed, reason)
+	var stuck [][]any
+	count.Deleted, err = s.deleteRows(ctx, tx, p, gone.rows, func(row []any, _ error) error {
+		stuck = append(stuck, row)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if tx.lettered[p.table.Name] {
-		if err := s.clearLetters(ctx, tx, p, c.Rows); err != nil {
+	type refusedRow struct {
+		row    []any
+		reason error
+	}
+	var refused []refusedRow
+	reject := func(row []any, keyed bool, reason error) error {
+		count.Rejected++
+		return s.reject(tx, p, row, keyed, "written to", reason)
+	}
+	err = s.upsert(ctx, tx, p, c.Rows, &count, func(row []any, keyed bool, reason error) error {
+		if _, ours := errors.AsType[*refusal](reason); ours {
+			return reject(row, keyed, reason)
+		}
+		refused = append(refused, refusedRow{slices.Clone(row), reason})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var kept int64
+	for _, row := range slices.Backward(stuck) {
+		n, err := s.deleteRows(ctx, tx, p, [][]any{row}, func(row []any, reason error) error {
+			kept++
+			return s.reject(tx, p, p.spread(row, gone.places), true, "deleted from", reason)
+		})
+		if err != nil {
+			return err
+		}
+		count.Deleted += n
+	}
+	for _, r := range slices.Backward(refused) {
+		if count.Written == 0 && count.Deleted == 0 { // nothing is different now
+			err = reject(r.row, true, r.reason)
+		} else {
+			var written int64
+			written, err = s.land(ctx, tx, p, [][]any{r.row}, reject)
+			count.Written += written
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if c.Scope != nil {
-		if count.Deleted, err = s.deleteStale(ctx, tx, p, c.Scope); err != nil {
-			return err
-		}
-	}
-	count.Unchanged = count.Read - count.Written - count.Rejected
 	total := tx.count(p.table.Name)
 	total.Read += count.Read
 	total.Written += count.Written
-	total.Unchanged += count.Unchanged
+	total.Unchanged += count.Read - count.Written - count.Rejected
 	total.Deleted += count.Deleted
-	total.Rejected += count.Rejected
+	total.Rejected += count.Rejected + kept
 	return nil
 }
 
@@ -65,11 +110,10 @@ func (s *Sink) change(ctx context.Context, tx *transaction, p *plan, c *pipeline
 // have been written; keyed tells whether its key is of use. Its error ends the batch.
 type rejecter func(row []any, keyed bool, reason error) error
 
-// upsert writes rows in chunks; of rows with the same key the last one. It leaves
-// the rows' keys in the scratch.
+// upsert writes rows, whose keys are in the scratch, in chunks; of rows with the
+// same key the last one.
 func (s *Sink) upsert(ctx context.Context, tx *transaction, p *plan, rows [][]any, count *pipeline.TableCount, reject rejecter) error {
 	sc := &s.scratch
-	sc.index(p, rows)
 	sc.values, sc.rows = sc.values[:0], sc.rows[:0]
 	size := 0
 	flush := func() error {
@@ -143,12 +187,19 @@ func (sc *scratch) index(p *plan, rows [][]any) {
 	}
 }
 
+// has tells whether a row's key is among those of the change.
+func (sc *scratch) has(p *plan, values []any) bool {
+	sc.buffer = p.appendKey(sc.buffer[:0], values)
+	_, ok := sc.last[string(sc.buffer)]
+	return ok
+}
+
 // keyValues puts the key's values of a source's row into their places.
 func (p *plan) keyValues(values, row []any) error {
-	if len(row) != p.width {
-		return &refusal{"", fmt.Sprintf("the row has %d values and the table %d columns", len(row), p.width)}
-	}
 	for _, k := range p.key {
+		if k >= len(row) {
+			return p.wrongWidth(row)
+		}
 		v, err := p.columns[k].value(row[k])
 		if err != nil {
 			return err
@@ -158,9 +209,16 @@ func (p *plan) keyValues(values, row []any) error {
 	return nil
 }
 
+func (p *plan) wrongWidth(row []any) error {
+	return &refusal{"", fmt.Sprintf("the row has %d values and the table %d columns", len(row), p.width)}
+}
+
 // encode appends a row's values as they are handed to the database, and returns
 // about how many bytes they take.
 func (p *plan) encode(dst []any, row []any) ([]any, int, error) {
+	if len(row) != p.width {
+		return dst, 0, p.wrongWidth(row)
+	}
 	size := 0
 	for i, v := range row {
 		v, err := p.columns[i].value(v)
@@ -177,44 +235,4 @@ func (p *plan) encode(dst []any, row []any) ([]any, int, error) {
 		return dst, 0, &refusal{"", fmt.Sprintf("the row has %d bytes and the server takes %d at once", size, p.chunk.rowBytes)}
 	}
 	return dst, size, nil
-}
-
-// land writes a chunk. In a careful transaction a chunk with a row that the
-// target refuses is halved until that row stands alone.
-func (s *Sink) land(ctx context.Context, tx *transaction, p *plan, rows [][]any, reject rejecter) (int64, error) {
-	if !tx.careful {
-		return p.upserter.upsert(ctx, tx, rows)
-	}
-	tr := s.dialect.traits()
-	if _, err := tx.ExecContext(ctx, tr.savepoint); err != nil {
-		return 0, err
-	}
-	written, err := p.upserter.upsert(ctx, tx, rows)
-	undo := err != nil
-	if undo {
-		if s.dialect.diagnose(err).class != refused {
-			return 0, err
-		}
-		if _, err := tx.ExecContext(ctx, tr.rollbackTo); err != nil {
-			return 0, err
-		}
-	}
-	if tr.release != "" {
-		if _, err := tx.ExecContext(ctx, tr.release); err != nil {
-			return 0, err
-		}
-	}
-	switch {
-	case !undo:
-		return written, nil
-	case len(rows) == 1:
-		return 0, reject(rows[0], true, err)
-	}
-	half := len(rows) / 2
-	first, err := s.land(ctx, tx, p, rows[:half], reject)
-	if err != nil {
-		return 0, err
-	}
-	second, err := s.land(ctx, tx, p, rows[half:], reject)
-	return first + second, err
 }

@@ -3,6 +3,7 @@ package sqlsink
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
@@ -15,10 +16,14 @@ func checkTables(d dialect, name string, tables []*pipeline.Table) error {
 	}
 	seen := map[string]bool{}
 	for _, t := range tables {
-		if seen[t.Name] {
-			return badTable(t, "is described twice", "give each table a name of its own")
+		name := t.Name
+		if d.traits().foldsTables {
+			name = strings.ToLower(name)
 		}
-		seen[t.Name] = true
+		if seen[name] {
+			return badTable(t, "is described twice as this database sees its name", "give each table a name of its own")
+		}
+		seen[name] = true
 		if err := checkTable(d.traits(), t); err != nil {
 			return err
 		}
@@ -82,11 +87,15 @@ func checkTable(tr traits, t *pipeline.Table) error {
 }
 
 func checkName(tr traits, t *pipeline.Table, name string) error {
+	length, unit := len(name), "bytes"
+	if tr.inCharacters {
+		length, unit = utf8.RuneCountInString(name), "characters"
+	}
 	switch {
 	case name == "":
 		return badTable(t, "has an empty name", "")
-	case len(name) > tr.maxName:
-		return badTable(t, fmt.Sprintf("has the name %q of %d bytes", name, len(name)), fmt.Sprintf("this database takes %d", tr.maxName))
+	case length > tr.maxName:
+		return badTable(t, fmt.Sprintf("has the name %q of %d %s", name, length, unit), fmt.Sprintf("this database takes %d", tr.maxName))
 	case name != clean(name):
 		return badTable(t, fmt.Sprintf("has the name %q with characters that no database takes", name), "")
 	}

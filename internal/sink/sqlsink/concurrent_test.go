@@ -129,13 +129,9 @@ func TestCancelledWhileWaiting(t *testing.T) {
 		release := lock(t, connect(t, url))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		start := time.Now()
 		_, err := s.Write(ctx, one(2))
 		if !errors.Is(err, context.DeadlineExceeded) || fault.KindOf(err) != fault.Timeout {
 			t.Errorf("got %v", err)
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("it took %v to notice", took)
 		}
 		release()
 		landed, err := s.Write(t.Context(), one(2))
@@ -232,18 +228,23 @@ func TestConnectionKilledWithinBatch(t *testing.T) {
 				"postgres": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
 				"mariadb":  "SELECT id FROM information_schema.processlist WHERE db = database() AND info LIKE 'INSERT INTO `t`%'",
 			}[target.name]
-			for killed := false; !killed; {
-				var id string
-				err := killer.QueryRow(waiting).Scan(&id)
-				if errors.Is(err, sql.ErrNoRows) {
-					continue
+			var id string
+			look := time.NewTicker(5 * time.Millisecond)
+			defer look.Stop()
+			limit, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for id == "" {
+				select {
+				case <-limit.Done():
+					t.Fatal("the write never waits for the lock")
+				case <-look.C:
 				}
-				if err != nil {
+				if err := killer.QueryRow(waiting).Scan(&id); err != nil && !errors.Is(err, sql.ErrNoRows) {
 					t.Fatal(err)
 				}
-				if killed = true; target.name == "mariadb" {
-					exec(t, killer, "KILL "+id)
-				}
+			}
+			if target.name == "mariadb" {
+				exec(t, killer, "KILL "+id)
 			}
 			release()
 			if err := <-written; err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,13 +15,16 @@ import (
 
 const (
 	// longestLetter bounds a row kept as JSON, in bytes; one that is longer has its
-	// texts cut to cutText runes.
+	// texts and numbers cut to cutText runes, or fewer.
 	longestLetter = 1 << 20
-	cutText       = 1000
+	// cutText bounds a key and a reason, in runes.
+	cutText = 1000
 )
 
-// DeadLetters describes the table of rows that the target refused: one for each
-// key, the latest. It goes when a row with that key lands.
+// DeadLetters describes the table of rows that the target refused to write or to
+// delete: one for each key, the latest. It goes when a row with that key lands, or
+// when the row has gone with its scope. Rows without a usable key leave one for
+// each reason, the latest, until somebody deletes it. What is too long ends in "…".
 func DeadLetters() *pipeline.Table {
 	return &pipeline.Table{
 		Name: "ferryman_dead_letters",
@@ -44,32 +46,48 @@ type letter struct {
 	id, table, key, row, reason string
 }
 
-// reject puts a row aside, or ends a batch that must be whole.
-func (s *Sink) reject(tx *transaction, p *plan, row []any, keyed bool, err error) error {
+// reject puts a row aside that could not be "written to" or "deleted from" the
+// target, or ends a batch that must be whole.
+func (s *Sink) reject(tx *transaction, p *plan, row []any, keyed bool, doing string, err error) error {
 	key, object := p.rowKey(row), p.rowJSON(row)
 	if tx.whole {
 		return &fault.Error{
 			Kind: fault.Invalid, Code: "target_refused_row", Err: err,
-			Detail: fmt.Sprintf("the row with the key %.100s of table %q cannot be written to %s", key, p.table.Name, s.dialect),
+			Detail: fmt.Sprintf("the row with the key %.100s of table %q cannot be %s %s", key, p.table.Name, doing, s.dialect),
 		}
 	}
+	id := s.letterPrefix(p.table.Name) + digest(key, 16)
 	reason := s.dialect.diagnose(err).reason
 	if reason == "" {
 		reason = err.Error()
 	}
-	identity := key
-	if !keyed {
-		identity = "\x00" + object // such rows have nothing else to tell them apart
+	if doing == "deleted from" {
+		reason = "it has gone at the source and cannot be deleted: " + reason
 	}
-	tx.letters = append(tx.letters, letter{s.letterID(p, identity), p.table.Name, clean(key), object, clean(reason)})
+	if !keyed {
+		id = s.letterPrefix(p.table.Name) + "-" + digest(reason, 16)
+	}
+	key, reason = cut(clean(key), cutText), cut(clean(reason), cutText)
+	tx.letters = append(tx.letters, letter{id, p.table.Name, key, object, reason})
 	return nil
 }
 
-// letterID begins with what all letters of a table have in common.
-func (s *Sink) letterID(p *plan, key string) string {
-	return s.letterPrefix(p.table.Name) + digest(key, 16)
+// cut marks what it cuts to longest runes.
+func cut(text string, longest int) string {
+	if len(text) <= longest || utf8.RuneCountInString(text) <= longest {
+		return text
+	}
+	for i := range text {
+		if longest == 0 {
+			return text[:i] + "…"
+		}
+		longest--
+	}
+	return text
 }
 
+// letterPrefix is what the letters of a table's rows have in common; a hexadecimal
+// digit follows.
 func (s *Sink) letterPrefix(table string) string {
 	return digest(s.pipeline, 8) + digest(table, 8)
 }
@@ -102,20 +120,32 @@ func (p *plan) rowKey(row []any) string {
 	}
 }
 
+// rowJSON is a row for people, in no more bytes than can be written.
 func (p *plan) rowJSON(row []any) string {
+	bound := longestLetter
+	if p.chunk.rowBytes > 0 {
+		bound = min(bound, p.chunk.rowBytes/4)
+	}
 	text := p.object(row, 0)
-	if len(text) > longestLetter {
-		text = p.object(row, cutText)
+	for longest := cutText; len(text) > bound; longest /= 4 {
+		if longest == 0 {
+			return "{}"
+		}
+		text = p.object(row, longest)
 	}
 	return text
 }
 
-// object writes a row as JSON, its texts cut to longest runes if that is not 0.
+// object writes a row as JSON, its texts and numbers cut to longest runes if that
+// is not 0.
 func (p *plan) object(row []any, longest int) string {
 	var b strings.Builder
 	b.WriteByte('{')
 	for i, v := range row {
-		if i > 0 {
+		if v == (unread{}) {
+			continue
+		}
+		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
 		name := fmt.Sprintf("column %d", i+1)
@@ -123,10 +153,15 @@ func (p *plan) object(row []any, longest int) string {
 			name = p.table.Columns[i].Name
 		}
 		if text, ok := v.(string); ok {
-			if _, number := fractionDigits(text); number && i < p.width && p.table.Columns[i].Type == pipeline.Decimal {
-				v = json.Number(text)
-			} else if longest > 0 && utf8.RuneCountInString(text) > longest {
-				v = string([]rune(text)[:longest]) + "…"
+			short := text
+			if longest > 0 {
+				short = cut(text, longest)
+			}
+			v = short
+			if i < p.width && p.table.Columns[i].Type == pipeline.Decimal && short == text {
+				if _, number := parseNumber(text); number {
+					v = json.Number(text)
+				}
 			}
 		}
 		b.WriteString(marshal(name))
@@ -145,57 +180,6 @@ func marshal(v any) string {
 	return string(text)
 }
 
-// findLetters asks which tables have dead letters that a batch may clear.
-func (s *Sink) findLetters(ctx context.Context, tx *transaction, b pipeline.Batch) error {
-	d := s.dialect
-	var tables, probes []string
-	var args []any
-	for _, c := range b.Changes {
-		if c.Table == nil || len(c.Rows) == 0 || slices.Contains(tables, c.Table.Name) {
-			continue
-		}
-		tables = append(tables, c.Table.Name)
-		prefix := s.letterPrefix(c.Table.Name)
-		args = append(args, prefix, prefix+"g") // g follows all hexadecimal digits
-		probes = append(probes, fmt.Sprintf("CASE WHEN EXISTS (SELECT 1 FROM %s WHERE %s >= %s AND %s < %s) THEN 1 ELSE 0 END",
-			d.quote("ferryman_dead_letters"), d.quote("id"), d.placeholder(len(args)-1), d.quote("id"), d.placeholder(len(args))))
-	}
-	if len(tables) == 0 {
-		return nil
-	}
-	found := make([]bool, len(tables))
-	pointers := make([]any, len(tables))
-	for i := range found {
-		pointers[i] = &found[i]
-	}
-	if err := tx.QueryRowContext(ctx, "SELECT "+strings.Join(probes, ", "), args...).Scan(pointers...); err != nil {
-		return s.explain(ctx, "read", "ferryman_dead_letters", err)
-	}
-	tx.lettered = map[string]bool{}
-	for i, table := range tables {
-		tx.lettered[table] = found[i]
-	}
-	return nil
-}
-
-// clearLetters deletes the dead letters of rows whose keys are in the scratch. Those
-// that were refused again get a new one in the end.
-func (s *Sink) clearLetters(ctx context.Context, tx *transaction, p *plan, rows [][]any) error {
-	ids := make([][]any, 0, len(s.scratch.last))
-	for _, i := range s.scratch.last {
-		ids = append(ids, []any{s.letterID(p, p.rowKey(rows[i]))})
-	}
-	letters := s.plans["ferryman_dead_letters"]
-	for group := range groups(ids, 1) {
-		condition, args := among(s.dialect, letters.pick(letters.key), group)
-		query := fmt.Sprintf("DELETE FROM %s WHERE %s", s.dialect.quote("ferryman_dead_letters"), condition)
-		if _, err := tx.exec(ctx, query, args...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // keepLetters writes the letters of this batch.
 func (s *Sink) keepLetters(ctx context.Context, tx *transaction) error {
 	if len(tx.letters) == 0 {
@@ -206,6 +190,7 @@ func (s *Sink) keepLetters(ctx context.Context, tx *transaction) error {
 		rows[i] = []any{l.id, s.pipeline, l.table, l.key, l.row, l.reason, tx.now}
 	}
 	p := s.plans["ferryman_dead_letters"]
+	s.scratch.index(p, rows)
 	var count pipeline.TableCount
 	err := s.upsert(ctx, tx, p, rows, &count, func(_ []any, _ bool, reason error) error {
 		return fmt.Errorf("keep a refused row: %w", reason)

@@ -77,10 +77,9 @@ func TestDeadLetters(t *testing.T) {
 		write(s, nil, [][]any{{int64(1), "x"}})
 		expect()
 
-		// Rows without a key are told apart by what they hold.
+		// Rows without a key leave the last one of each reason.
 		write(s, [][]any{{nil, "a", nil, nil, nil}, {nil, "b", nil, nil, nil}, {nil, "b", nil, nil, nil}, {int64(9)}}, nil)
 		expect(letter{table: "t", key: "9", row: `{"id":9}`, reason: "1 values"},
-			letter{table: "t", key: "NULL", row: `{"id":null,"name":"a","n":null,"at":null,"ok":null}`, reason: `column "id"`},
 			letter{table: "t", key: "NULL", row: `{"id":null,"name":"b","n":null,"at":null,"ok":null}`, reason: `column "id"`})
 	})
 }
@@ -92,6 +91,118 @@ func TestDeadLettersAreBounded(t *testing.T) {
 	if want := `{"id":1,"a":"` + strings.Repeat("ä", cutText) + `…","b":"short"}`; text != want {
 		t.Errorf("kept as %d bytes", len(text))
 	}
+	p.chunk.rowBytes = 4000
+	for _, row := range [][]any{{int64(1), strings.Repeat("ä", 600), "short"}, {strings.Repeat("k", 5000), strings.Repeat("ä", 5000), nil}} {
+		if text = p.rowJSON(row); len(text) > 1000 || len(text) < 100 || !json.Valid([]byte(text)) {
+			t.Errorf("kept as %s", text)
+		}
+	}
+	p.chunk.rowBytes = 40
+	if text = p.rowJSON([]any{int64(1), "text", "text"}); text != "{}" {
+		t.Errorf("kept as %s", text)
+	}
+}
+
+// However a row is too large, it is put aside and the rest lands.
+func TestDeadLettersOfLargeRows(t *testing.T) {
+	tags := &pipeline.Table{Name: "tags", Key: []string{"label"}, Columns: []pipeline.Column{
+		{Name: "label", Type: pipeline.Text}, {Name: "n", Type: pipeline.Decimal}, {Name: "flag", Type: pipeline.Boolean}}}
+	url := targets[2].url(t)
+	s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{tags}})
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	packet := s.dialect.(*mysql).maxPacket
+	rows := [][]any{{strings.Repeat("k", packet+1), nil, nil}, {strings.Repeat("k", packet+2), nil, nil},
+		{"n", strings.Repeat("1", packet+1), nil}, {"type", nil, strings.Repeat("'", packet+1)}, {"good", "1", true}}
+	for range 2 {
+		if got := write(t, s, pipeline.Change{Table: tags, Rows: rows}); got.Rejected != 4 {
+			t.Errorf("landed %+v", got)
+		}
+		letters := readLetters(t, s)
+		if len(letters) != 4 {
+			t.Fatalf("%d letters", len(letters))
+		}
+		for _, l := range letters[:2] {
+			if want := strings.Repeat("k", cutText) + "…"; l.key != want || !strings.Contains(l.row, want) {
+				t.Errorf("key kept as %.20s in %d bytes, row in %d", l.key, len(l.key), len(l.row))
+			}
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, test := range []struct{ text, want string }{{"", ""}, {"äöü", "äöü"}, {"äöüx", "äöü…"}, {"abc", "abc"}, {"abcd", "abc…"}} {
+		if got := cut(test.text, 3); got != test.want {
+			t.Errorf("%q is cut to %q, want %q", test.text, got, test.want)
+		}
+	}
+}
+
+// A letter goes when its row lands later in the same batch, and when the row has
+// gone with its scope; nothing but that takes it away.
+func TestDeadLettersOutliveNoRow(t *testing.T) {
+	tbl := table(pipeline.Column{Name: "g", Type: pipeline.Integer}, pipeline.Column{Name: "v", Type: pipeline.Text, Required: true})
+	at := &pipeline.Table{Name: "dated", Key: []string{"id"}, Columns: []pipeline.Column{{Name: "id", Type: pipeline.Integer},
+		{Name: "day", Type: pipeline.Time}, {Name: "open", Type: pipeline.Boolean}, {Name: "t_id", Type: pipeline.Integer}},
+		References: []pipeline.Reference{{Column: "t_id", Table: "t", Key: "id"}}}
+	row := func(id, g int64, v any) []any { return []any{id, g, v} }
+	eachTarget(t, func(t *testing.T, url string) {
+		s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{tbl, at}})
+		expect := func(want ...string) {
+			t.Helper()
+			var got []string
+			for _, l := range readLetters(t, s) {
+				got = append(got, l.table+" "+l.key)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("letters %q, want %q", got, want)
+			}
+		}
+		write(t, s, pipeline.Change{Table: tbl, Rows: [][]any{row(1, 1, nil)}}, pipeline.Change{Table: tbl, Rows: [][]any{row(1, 1, "lands")}})
+		expect()
+		write(t, s, pipeline.Change{Table: tbl, Rows: [][]any{row(2, 1, nil), row(3, 2, nil)}})
+		expect("t 2", "t 3")
+		write(t, s, pipeline.Change{Table: tbl, Rows: [][]any{row(1, 1, "x"), row(4, 1, nil)}, Scope: within("g", int64(1))})
+		expect("t 3", "t 4")
+		write(t, s, pipeline.Change{Table: tbl, Rows: [][]any{row(5, 2, nil)}}, pipeline.Change{Table: tbl, Scope: within("g", int64(2))})
+		expect("t 4")
+		write(t, s, pipeline.Change{Table: tbl, Scope: within("g", int64(1), int64(2))})
+		expect()
+
+		// One that the database refused, and one that was not even tried.
+		day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		write(t, s, pipeline.Change{Table: at, Rows: [][]any{{int64(1), day, true, int64(99)}, {int64(2), day, true, "text"}}})
+		expect("dated 1", "dated 2")
+		scope := &pipeline.Scope{Columns: []string{"day", "open"}, Parents: [][]any{{day, false}, {day.Add(1), true}}}
+		scope.Parents[1][0] = day.Add(time.Second)
+		write(t, s, pipeline.Change{Table: at, Scope: scope})
+		expect("dated 1", "dated 2")
+		scope.Parents[1][0] = day
+		write(t, s, pipeline.Change{Table: at, Scope: scope})
+		expect()
+	})
+}
+
+// More letters than are known by their ids go all the same.
+func TestDeadLettersWithoutNumber(t *testing.T) {
+	tbl := table(pipeline.Column{Name: "v", Type: pipeline.Text, Required: true})
+	s := openSink(t, targets[0].url(t), Options{Pipeline: "p", Tables: []*pipeline.Table{tbl}})
+	var bad, good [][]any
+	for i := range int64(mostStanding + 5) {
+		bad, good = append(bad, []any{i, nil}), append(good, []any{i, "v"})
+	}
+	count := func(want int) {
+		t.Helper()
+		var n int
+		if err := s.db.QueryRow("SELECT count(*) FROM ferryman_dead_letters").Scan(&n); err != nil || n != want {
+			t.Errorf("%d letters, %v, want %d", n, err, want)
+		}
+	}
+	write(t, s, pipeline.Change{Table: tbl, Rows: bad})
+	count(mostStanding + 5)
+	write(t, s, pipeline.Change{Table: tbl, Rows: good})
+	count(0)
 }
 
 // A row larger than MariaDB takes in one packet does not break the connection.

@@ -3,6 +3,7 @@ package sqlsink
 import (
 	"context"
 	"database/sql"
+	"math"
 	"net/url"
 
 	"ferryman/internal/pipeline"
@@ -52,7 +53,9 @@ type dialect interface {
 type traits struct {
 	timeLayout   string // of a time as a parameter, in UTC
 	maxName      int    // of a table or column, in bytes
+	inCharacters bool   // maxName counts characters instead
 	foldsNames   bool   // column names that differ only in case are one
+	foldsTables  bool   // and so are names of tables
 	begin        string // run first in every transaction; may be ""
 	beginCareful string // run first in a careful one; may be ""
 	savepoint    string
@@ -85,17 +88,25 @@ type querier interface {
 type description struct {
 	columns []existing
 	uniques []unique
+	view    bool // or something else that is no table
 }
+
+// unbounded is the scale of a column that keeps any number of digits.
+const unbounded = math.MaxInt
 
 // existing is a column as the database has it.
 type existing struct {
 	name      string
 	sqlType   string
 	kind      kind
-	inexact   bool // compares text by a collation, not by bytes
-	maxLength int  // characters of text; 0 is unbounded
-	scale     int  // digits after the point, of numbers and seconds; -1 is unbounded
-	mandatory bool // NOT NULL without a default
+	inexact   bool   // compares text by a collation, not by bytes
+	maxLength int    // characters of text; 0 is unbounded
+	maxBytes  int    // bytes of text; 0 is unbounded
+	scale     int    // digits after the point, of numbers and seconds; negative ones end before it
+	flexible  bool   // SQLite: keeps a text that is no number, and numbers as int64 or float64
+	mandatory bool   // NOT NULL without a default
+	referring string // the type of a column that refers to this one; "" leaves the choice
+	reading   string // what is selected in place of the column; "" is the column itself
 }
 
 // unique is an index that ON CONFLICT or its like can rely on.
@@ -113,6 +124,8 @@ const (
 	otherKind kind = iota // written as text, for the database to convert
 	integerKind
 	decimalKind
+	floatKind  // of 32 bits
+	doubleKind // of 64 bits
 	textKind
 	booleanKind
 	timeKind

@@ -64,9 +64,9 @@ func TestDiagnosesOfPostgres(t *testing.T) {
 func TestDiagnosesOfMySQL(t *testing.T) {
 	d := &mysql{user: "u", database: "d"}
 	for number, want := range map[uint16]class{
-		1213: contended, 1205: contended, 1040: busy, 1053: lost, 1927: lost, 1021: full, 1114: full,
-		1048: refused, 1062: refused, 1264: refused, 1265: refused, 1292: refused, 1366: refused, 1406: refused, 1452: refused, 1451: refused, 3819: refused, 4025: refused,
-		1146: mismatched, 1054: mismatched, 1050: exists, 1060: exists, 1044: forbidden, 1142: forbidden, 1290: readOnly, 1045: unauthorized, 1049: databaseMissing,
+		1213: contended, 1205: busy, 1040: busy, 1053: lost, 1927: lost, 1021: full, 1114: full,
+		1048: refused, 1062: refused, 1264: refused, 1265: refused, 1292: refused, 1366: refused, 1406: refused, 1452: refused, 1451: refused, 1267: refused, 1270: refused, 1271: refused, 1118: refused, 1300: refused, 3819: refused, 4025: refused,
+		1146: mismatched, 1054: mismatched, 1059: mismatched, 1071: mismatched, 1103: mismatched, 1117: mismatched, 1166: mismatched, 1709: mismatched, 1050: exists, 1060: exists, 1044: forbidden, 1142: forbidden, 1290: readOnly, 1045: unauthorized, 1049: databaseMissing,
 		1064: unknown,
 	} {
 		if got := d.diagnose(fmt.Errorf("wrapped: %w", &mysqldriver.MySQLError{Number: number})).class; got != want {
@@ -135,10 +135,11 @@ func TestMySQLStatements(t *testing.T) {
 
 func TestTypesOfMySQL(t *testing.T) {
 	for text, want := range map[string]existing{
-		"int(11)": {kind: integerKind, scale: -1}, "int unsigned": {kind: integerKind, scale: -1}, "tinyint(1)": {kind: integerKind, scale: -1},
+		"int(11)": {kind: integerKind, scale: unbounded}, "int unsigned": {kind: integerKind, scale: unbounded}, "tinyint(1)": {kind: integerKind, scale: unbounded},
 		"decimal(65,30)": {kind: decimalKind, scale: 30}, "decimal(10,0) unsigned": {kind: decimalKind}, "datetime": {kind: timeKind},
-		"datetime(6)": {kind: timeKind, scale: 6}, "timestamp(3)": {kind: timeKind, scale: 3}, "varchar(50)": {kind: textKind, maxLength: 50, scale: -1},
-		"longtext": {kind: textKind, scale: -1}, "enum('a','b')": {scale: -1}, "json": {scale: -1}, "double": {scale: -1},
+		"datetime(6)": {kind: timeKind, scale: 6}, "timestamp(3)": {kind: timeKind, scale: 3}, "varchar(50)": {kind: textKind, maxLength: 50, scale: unbounded},
+		"longtext": {kind: textKind, scale: unbounded}, "enum('a','b')": {scale: unbounded}, "json": {scale: unbounded}, "double": {kind: doubleKind, scale: unbounded},
+		"float unsigned": {kind: floatKind, scale: unbounded}, "double(7,2)": {kind: doubleKind, scale: 2}, "bit(1)": {kind: integerKind, scale: unbounded},
 	} {
 		k, length, scale := mysqlKind(text)
 		if k != want.kind || length != want.maxLength || scale != want.scale {
@@ -150,25 +151,46 @@ func TestTypesOfMySQL(t *testing.T) {
 func TestTypesOfPostgres(t *testing.T) {
 	db := connect(t, testdb.Postgres(t))
 	d := &postgres{}
-	exec(t, db, `CREATE DOMAIN short AS varchar(5)`, `CREATE TABLE x (a int4, b numeric, c numeric(10,2), d numeric(10,0), e timestamp, f timestamptz(3), g varchar(50), h char(5),
-		i text, j bool, k uuid, l json, m short NOT NULL, n serial)`)
+	exec(t, db, `CREATE DOMAIN short AS varchar(5)`, `CREATE DOMAIN shorter AS short CHECK (value <> 'x')`,
+		`CREATE TABLE x (a int4, b numeric, c numeric(10,2), d numeric(10,0), e timestamp, f timestamptz(3), g varchar(50), h char(5),
+		i text, j bool, k uuid, l json, m shorter NOT NULL, n serial, p float4, q float8, r name, s text COLLATE "C")`,
+		`CREATE VIEW v AS SELECT a FROM x`)
 	have, err := d.describe(t.Context(), db, "x")
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || have.view {
+		t.Fatalf("%+v, %v", have, err)
 	}
+	const usual = ` COLLATE pg_catalog."default"`
 	want := map[string]existing{
-		"a": {kind: integerKind, scale: -1, sqlType: "integer"}, "b": {kind: decimalKind, scale: -1, sqlType: "numeric"}, "c": {kind: decimalKind, scale: 2, sqlType: "numeric"},
-		"d": {kind: decimalKind, sqlType: "numeric"}, "e": {kind: timeKind, scale: -1, sqlType: "timestamp without time zone"}, "f": {kind: timeKind, scale: 3, sqlType: "timestamp with time zone"},
-		"g": {kind: textKind, maxLength: 50, scale: -1, sqlType: "character varying"}, "h": {kind: textKind, maxLength: 5, scale: -1, sqlType: "bpchar", inexact: true},
-		"i": {kind: textKind, scale: -1, sqlType: "text"}, "j": {kind: booleanKind, scale: -1, sqlType: "boolean"}, "k": {scale: -1, sqlType: "uuid"}, "l": {scale: -1, sqlType: "json"},
-		"m": {kind: textKind, scale: -1, sqlType: "short", mandatory: true}, "n": {kind: integerKind, scale: -1, sqlType: "integer"},
+		"a": {kind: integerKind, scale: unbounded, sqlType: "integer"}, "b": {kind: decimalKind, scale: unbounded, sqlType: "numeric"},
+		"c": {kind: decimalKind, scale: 2, sqlType: "numeric", referring: "numeric(10,2)"}, "d": {kind: decimalKind, sqlType: "numeric", referring: "numeric(10,0)"},
+		"e": {kind: timeKind, scale: unbounded, sqlType: "timestamp without time zone"},
+		"f": {kind: timeKind, scale: 3, sqlType: "timestamp with time zone", referring: "timestamp(3) with time zone"},
+		"g": {kind: textKind, maxLength: 50, scale: unbounded, sqlType: "character varying", referring: "character varying(50)" + usual},
+		"h": {kind: textKind, maxLength: 5, scale: unbounded, sqlType: "bpchar", inexact: true, referring: "character(5)" + usual},
+		"i": {kind: textKind, scale: unbounded, sqlType: "text", referring: "text" + usual}, "j": {kind: booleanKind, scale: unbounded, sqlType: "boolean"},
+		"k": {scale: unbounded, sqlType: "uuid"}, "l": {scale: unbounded, sqlType: "json"},
+		"m": {kind: textKind, maxLength: 5, scale: unbounded, sqlType: "character varying", mandatory: true, referring: "shorter" + usual},
+		"n": {kind: integerKind, scale: unbounded, sqlType: "integer"},
+		"p": {kind: floatKind, scale: unbounded, sqlType: "real"}, "q": {kind: doubleKind, scale: unbounded, sqlType: "double precision"},
+		"r": {kind: textKind, maxBytes: 63, scale: unbounded, sqlType: "name", referring: `name COLLATE pg_catalog."C"`},
+		"s": {kind: textKind, scale: unbounded, sqlType: "text", referring: `text COLLATE pg_catalog."C"`},
 	}
 	for _, got := range have.columns {
 		w := want[got.name]
 		w.name = got.name
+		if w.referring == "" {
+			w.referring = w.sqlType
+		}
 		if got != w {
 			t.Errorf("%+v, want %+v", got, w)
 		}
+	}
+	// Servers know negative scales from version 15 on.
+	if _, _, scale := postgresKind("numeric", "N", (5<<16|-2&0x7ff)+4); scale != -2 {
+		t.Errorf("the scale of numeric(5,-2) is %d", scale)
+	}
+	if have, err := d.describe(t.Context(), db, "v"); err != nil || !have.view {
+		t.Errorf("a view: %+v, %v", have, err)
 	}
 }
 

@@ -308,5 +308,16 @@ func TestTableDroppedMeanwhile(t *testing.T) {
 		if err != nil || landed[0].Written != 1 {
 			t.Errorf("landed %+v, %v", landed, err)
 		}
+		// Without its state, the pipeline begins anew.
+		batch.Next = "place"
+		for range 2 {
+			if _, err := s.Write(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			exec(t, connect(t, url), "DROP TABLE ferryman_state")
+			if c, err := s.Cursor(t.Context()); err != nil || c != "" {
+				t.Errorf("cursor %q, %v", c, err)
+			}
+		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -18,7 +19,8 @@ import (
 
 // mysql is MySQL and MariaDB.
 type mysql struct {
-	brand, user, address, database string
+	user, address, database string
+	mariaDB                 atomic.Bool // for messages: what the URL says, then the server
 
 	// what greet learned; only writes look at it
 	rowAlias  bool   // INSERT … AS new; VALUES() is deprecated where it exists
@@ -44,8 +46,12 @@ func openMySQL(u *url.URL) (dialect, *sql.DB, error) {
 	config.InterpolateParams = true // one round trip a statement instead of three
 	config.MaxAllowedPacket = 0     // what the server says
 	config.Logger = &mysqldriver.NopLogger{}
+	lockSeconds := strconv.Itoa(int(patience.Seconds()))
 	config.Params = map[string]string{
 		"time_zone": "'+00:00'",
+		// How long another's lock is waited for, of rows and of tables.
+		"innodb_lock_wait_timeout": lockSeconds,
+		"lock_wait_timeout":        lockSeconds,
 		// Nothing is cut, rounded to zero or numbered anew without an error.
 		"sql_mode": "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
 	}
@@ -62,11 +68,9 @@ func openMySQL(u *url.URL) (dialect, *sql.DB, error) {
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(4)
 	db.SetConnMaxIdleTime(time.Minute) // below any wait_timeout
-	brand := "MySQL"
-	if u.Scheme == "mariadb" {
-		brand = "MariaDB"
-	}
-	return &mysql{brand: brand, user: config.User, address: config.Addr, database: config.DBName}, db, nil
+	d := &mysql{user: config.User, address: config.Addr, database: config.DBName}
+	d.mariaDB.Store(u.Scheme == "mariadb")
+	return d, db, nil
 }
 
 // mysqlParameters understands useSSL, as Java's driver has it, and tls. Without
@@ -91,7 +95,11 @@ func mysqlParameters(config *mysqldriver.Config, query url.Values) error {
 }
 
 func (d *mysql) String() string {
-	return fmt.Sprintf("%s database %q at %s", d.brand, d.database, d.address)
+	brand := "MySQL"
+	if d.mariaDB.Load() {
+		brand = "MariaDB"
+	}
+	return fmt.Sprintf("%s database %q at %s", brand, d.database, d.address)
 }
 
 func (d *mysql) quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
@@ -110,8 +118,12 @@ func (d *mysql) greet(ctx context.Context, q querier) error {
 			return err
 		}
 	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
 	d.rowAlias, d.collation = mysqlVersion(version)
-	return rows.Err()
+	d.mariaDB.Store(strings.Contains(version, "MariaDB"))
+	return nil
 }
 
 // mysqlVersion tells what a server can do.
@@ -132,8 +144,8 @@ func mysqlVersion(version string) (rowAlias bool, collation string) {
 
 func (d *mysql) traits() traits {
 	return traits{
-		timeLayout:  "2006-01-02 15:04:05.000000",
-		maxName:     64,
+		timeLayout: "2006-01-02 15:04:05.000000",
+		maxName:    64, inCharacters: true,
 		foldsNames:  true,
 		indexesRefs: true,
 		savepoint:   "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO SAVEPOINT ferryman", release: "RELEASE SAVEPOINT ferryman",
@@ -192,12 +204,23 @@ func (d *mysql) describe(ctx context.Context, q querier, table string) (*descrip
 		c.mandatory = null == "NO" && !fallback.Valid && !strings.Contains(strings.ToLower(extra), "auto_increment") &&
 			!strings.Contains(strings.ToUpper(extra), "GENERATED")
 		c.inexact = collation.Valid && !comparesBytes(collation.String)
+		c.referring = c.sqlType
+		if collation.Valid {
+			c.referring += " COLLATE " + collation.String
+		}
+		if strings.HasPrefix(c.sqlType, "bit") {
+			c.reading = d.quote(c.name) + " + 0" // else it comes as bytes
+		}
 		have.columns = append(have.columns, c)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return &have, d.describeIndexes(ctx, q, table, &have)
+	if err := d.describeIndexes(ctx, q, table, &have); err != nil || len(have.uniques) > 0 {
+		return &have, err
+	}
+	have.view, err = found(ctx, q, `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND table_type LIKE '%VIEW'`, table)
+	return &have, err
 }
 
 func comparesBytes(collation string) bool {
@@ -216,17 +239,26 @@ func mysqlKind(sqlType string) (k kind, maxLength, scale int) {
 	}
 	switch name {
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit":
-		return integerKind, 0, -1
+		return integerKind, 0, unbounded
 	case "decimal":
 		return decimalKind, 0, number(second)
+	case "float", "double":
+		k, scale = floatKind, unbounded
+		if name == "double" {
+			k = doubleKind
+		}
+		if second != "" {
+			scale = number(second)
+		}
+		return k, 0, scale
 	case "datetime", "timestamp":
 		return timeKind, 0, number(first)
 	case "char", "varchar":
-		return textKind, number(first), -1
+		return textKind, number(first), unbounded
 	case "tinytext", "text", "mediumtext", "longtext":
-		return textKind, 0, -1
+		return textKind, 0, unbounded
 	}
-	return otherKind, 0, -1
+	return otherKind, 0, unbounded
 }
 
 func (d *mysql) describeIndexes(ctx context.Context, q querier, table string, have *description) error {

@@ -35,6 +35,8 @@ func (d *mysql) diagnose(err error) diagnosis {
 	return diagnosis{}
 }
 
+const tooWide = "there are more columns, or wider ones, than the server has room for in a row: leave some out"
+
 func (d *mysql) diagnoseNumber(e *mysqldriver.MySQLError) diagnosis {
 	switch e.Number {
 	case 1045, 1698, 1251, 1524, 1820, 1862, 3118, 4151:
@@ -47,8 +49,10 @@ func (d *mysql) diagnoseNumber(e *mysqldriver.MySQLError) diagnosis {
 		return diagnosis{class: forbidden}
 	case 1290, 1792, 1836, 3100:
 		return diagnosis{class: readOnly}
-	case 1213, 1205, 1020, 3058:
+	case 1213, 1020, 3058:
 		return diagnosis{class: contended}
+	case 1205:
+		return diagnosis{class: busy, hint: fmt.Sprintf("another transaction kept a lock for more than %s: end it, if it hangs; it is safe to try again", patience)}
 	case 1040, 1203, 1226, 1317, 3024, 1969:
 		return diagnosis{class: busy}
 	case 1021, 1114, 1041, 1038:
@@ -57,11 +61,26 @@ func (d *mysql) diagnoseNumber(e *mysqldriver.MySQLError) diagnosis {
 		return diagnosis{class: lost}
 	case 1050, 1060, 1061:
 		return diagnosis{class: exists}
-	case 1054, 1072, 1146, 1170, 1005, 1215, 3780, 1071, 1364, 1136, 1110, 1442:
+	case 1054, 1072, 1146, 1170, 1215, 3780, 1364, 1136, 1110, 1442:
 		return diagnosis{class: mismatched}
-	case 1048, 1062, 1118, 1153, 1216, 1217, 1264, 1265, 1292, 1300, 1366, 1367, 1406, 1411, 1416, 1441, 1451, 1452, 1557, 1586,
-		1644, 1690, 1761, 3140, 3141, 3819, 4025:
-		return diagnosis{class: refused}
+	case 1071, 1709:
+		return diagnosis{class: mismatched, hint: "its key is too long for an index here: create the table with shorter columns in the key, such as varchar(100)"}
+	case 1059, 1103, 1166:
+		return diagnosis{class: mismatched, hint: "the server takes no such name: choose another for the table or column"}
+	case 1005: // InnoDB says nothing more of why it made no table, but in words
+		if strings.Contains(e.Message, "Too many columns") {
+			return diagnosis{class: mismatched, hint: tooWide}
+		}
+		return diagnosis{class: mismatched}
+	case 1117:
+		return diagnosis{class: mismatched, hint: tooWide}
+	case 1118: // a table, or a row
+		return diagnosis{class: refused, hint: tooWide}
+	case 1300: // a name, or a value
+		return diagnosis{class: refused, hint: "the server takes no such characters"}
+	case 1048, 1062, 1153, 1216, 1217, 1264, 1265, 1267, 1270, 1271, 1292, 1366, 1367, 1406, 1411, 1416, 1441, 1451, 1452, 1557, 1586,
+		1644, 1690, 1761, 3140, 3141, 3819, 3854, 4025:
+		return diagnosis{class: refused} // 1267 and its like are of characters that a column's charset lacks
 	}
 	return diagnosis{}
 }

@@ -69,6 +69,11 @@ func (d *mysql) compile(p *plan) upserter {
 }
 
 func (u *mysqlUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
+	defer func() {
+		clear(u.known)
+		clear(u.fresh)
+		clear(u.there)
+	}()
 	if err := u.split(ctx, tx, rows); err != nil {
 		return 0, err
 	}
@@ -101,7 +106,6 @@ func (u *mysqlUpserter) split(ctx context.Context, tx *transaction, rows [][]any
 	for i, row := range rows {
 		keys[i] = choose(row, p.key)
 	}
-	clear(u.known)
 	keyColumns := p.pick(p.key)
 	var buffer []byte
 	for group := range groups(keys, len(p.key)) {

@@ -20,7 +20,6 @@ type plan struct {
 	// there are further unique indexes.
 	byPrimary    bool
 	otherUniques bool
-	inexactKey   bool
 
 	upserter upserter
 }

@@ -49,7 +49,9 @@ func (d *postgres) diagnoseState(e *pgconn.PgError) diagnosis {
 		return diagnosis{class: readOnly}
 	case "40001", "40P01", "40002":
 		return diagnosis{class: contended}
-	case "55P03", "57014", "53300", "53400":
+	case "55P03":
+		return diagnosis{class: busy, hint: fmt.Sprintf("another transaction kept a lock for more than %s: end it, if it hangs; it is safe to try again", d.lockTimeout)}
+	case "57014", "53300", "53400":
 		return diagnosis{class: busy}
 	case "53100", "53200", "53000":
 		return diagnosis{class: full}
@@ -88,9 +90,8 @@ func (d *postgres) grant(doing, table string) string {
 	case doing == "alter":
 		return fmt.Sprintf("ALTER TABLE %s OWNER TO %s", d.quote(table), user)
 	case table == "":
-		return fmt.Sprintf("GRANT CONNECT, TEMPORARY ON DATABASE %s TO %s", d.quote(d.database), user)
+		return fmt.Sprintf("GRANT CONNECT ON DATABASE %s TO %s", d.quote(d.database), user)
 	default:
-		return fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s; GRANT TEMPORARY ON DATABASE %s TO %s",
-			d.quote(table), user, d.quote(d.database), user)
+		return fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s", d.quote(table), user)
 	}
 }

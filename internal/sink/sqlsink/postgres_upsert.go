@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,7 +57,7 @@ func (d *postgres) compile(p *plan) upserter {
 	for i, c := range fill {
 		types[i] = fmt.Sprintf("c%d %s", i, c.sqlType)
 	}
-	u.createStage = fmt.Sprintf("CREATE TEMPORARY TABLE IF NOT EXISTS ferryman_stage (%s) ON COMMIT DROP", strings.Join(types, ", "))
+	u.createStage = fmt.Sprintf("CREATE TEMPORARY TABLE ferryman_stage (%s) ON COMMIT DROP", strings.Join(types, ", "))
 	u.copyIn = fmt.Sprintf("COPY %s (%s) FROM STDIN", temporary, strings.Join(stage, ", "))
 	u.fromStage = u.insert(target, temporary, 0)
 	return u
@@ -103,12 +104,18 @@ func (u *postgresUpserter) insert(target, source string, n int) string {
 func (u *postgresUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
 	var written int64
 	err := raw(tx.conn, func(conn *pgconn.PgConn) (err error) {
-		if len(rows) < copyFrom {
-			written, err = u.byArrays(ctx, conn, tx, rows)
-		} else {
+		if len(rows) >= copyFrom && !u.dialect.arraysOnly {
 			written, err = u.byCopy(ctx, conn, tx, rows)
+			return err
 		}
-		return err
+		for chunk := range slices.Chunk(rows, copyFrom) {
+			n, err := u.byArrays(ctx, conn, tx, chunk)
+			if err != nil {
+				return err
+			}
+			written += n
+		}
+		return nil
 	})
 	return written, err
 }
@@ -189,6 +196,8 @@ func appendText(dst []byte, v any) []byte {
 
 func (u *postgresUpserter) byCopy(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (int64, error) {
 	if _, err := conn.Exec(ctx, u.createStage).ReadAll(); err != nil {
+		// The right may have been taken away since greet: the next attempt does without.
+		u.dialect.arraysOnly = u.dialect.diagnose(err).class == forbidden
 		return 0, err
 	}
 	if _, err := conn.CopyFrom(ctx, &copyReader{rows: rows}, u.copyIn); err != nil {

@@ -80,7 +80,9 @@ func (s *Sink) selection(have *description, t *pipeline.Table) (string, []pipeli
 	add := func(name string, typ pipeline.Type) {
 		column := "NULL"
 		if e := have.column(name, s.dialect.traits().foldsNames); e != nil {
-			column = s.dialect.quote(e.name)
+			if column = e.reading; column == "" {
+				column = s.dialect.quote(e.name)
+			}
 		}
 		columns, types = append(columns, column), append(types, typ)
 	}
@@ -113,6 +115,16 @@ func (s *Sink) query(ctx context.Context, query string, args []any, types []pipe
 		result = append(result, row)
 	}
 	return result, rows.Err()
+}
+
+// found tells whether a query has a row.
+func found(ctx context.Context, q querier, query string, args ...any) (bool, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	return rows.Next(), rows.Err()
 }
 
 // scanTarget is room for a row of n values of any type.
@@ -183,8 +195,10 @@ func decode(t pipeline.Type, v any) (any, error) {
 
 // integerText is a whole number from a column of decimals.
 func integerText(s string) string {
-	if plain, ok := integral(s); ok {
-		return plain
+	if n, ok := parseNumber(s); ok {
+		if plain, whole := n.integral(); whole {
+			return plain
+		}
 	}
 	return s
 }

@@ -21,35 +21,83 @@ func (s *Sink) ensure(ctx context.Context, conn *sql.Conn, t *pipeline.Table) (*
 		if err != nil {
 			return nil, s.explain(ctx, "read", t.Name, err)
 		}
-		missing := s.missing(have, t)
+		doing := "alter"
+		var missing []string
+		if have != nil {
+			missing = s.missing(have, t)
+		} else {
+			doing = "create"
+			types, err := s.referringTypes(ctx, conn, t)
+			if err != nil {
+				return nil, err
+			}
+			missing = s.create(t, types)
+		}
 		if len(missing) == 0 {
 			return s.newPlan(have, t)
 		}
-		for _, statement := range missing {
-			_, err = conn.ExecContext(ctx, statement)
-			if err != nil {
-				break
-			}
-			s.log.InfoContext(ctx, "target schema changed", "table", t.Name, "statement", statement)
-		}
-		switch class := s.dialect.diagnose(err).class; {
+		err = s.define(ctx, conn, t, missing)
+		switch diagnosis := s.dialect.diagnose(err); {
 		case err == nil && round < rounds:
-		case (class == exists || class == refused || class == contended) && round < rounds:
+		case (diagnosis.class == exists || diagnosis.class == refused || diagnosis.class == contended) && round < rounds:
 		case err == nil:
 			return nil, schemaFault(t, "stays without columns that were added to it", "")
-		case have == nil:
-			return nil, s.explain(ctx, "create", t.Name, err)
+		case diagnosis.class == refused: // no row is to blame
+			return nil, &fault.Error{Kind: fault.Unconfigured, Code: "target_schema", Err: err, Hint: diagnosis.hint,
+				Detail: fmt.Sprintf("cannot %s table %q of %s", doing, t.Name, s.dialect)}
 		default:
-			return nil, s.explain(ctx, "alter", t.Name, err)
+			return nil, s.explain(ctx, doing, t.Name, err)
 		}
 	}
 }
 
-// missing are the statements that bring a table to what is needed.
-func (s *Sink) missing(have *description, t *pipeline.Table) []string {
-	if have == nil {
-		return s.create(t)
+// define runs all statements or, where definitions are part of transactions, none.
+func (s *Sink) define(ctx context.Context, conn *sql.Conn, t *pipeline.Table, statements []string) error {
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
 	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	if begin := s.dialect.traits().begin; begin != "" {
+		if _, err := tx.ExecContext(ctx, begin); err != nil {
+			return err
+		}
+	}
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		s.log.InfoContext(ctx, "target schema changed", "table", t.Name, "statement", statement)
+	}
+	return nil
+}
+
+// referringTypes are the types that columns need to refer to tables that are
+// there already, by the columns' names.
+func (s *Sink) referringTypes(ctx context.Context, conn *sql.Conn, t *pipeline.Table) (map[string]string, error) {
+	types := map[string]string{}
+	for _, r := range t.References {
+		parent, err := s.dialect.describe(ctx, conn, r.Table)
+		if err != nil {
+			return nil, s.explain(ctx, "read", r.Table, err)
+		}
+		if parent == nil {
+			continue
+		}
+		if key := parent.column(r.Key, s.dialect.traits().foldsNames); key != nil && key.referring != "" {
+			types[r.Column] = key.referring
+		}
+	}
+	return types, nil
+}
+
+// missing are the statements that add the columns which a table lacks.
+func (s *Sink) missing(have *description, t *pipeline.Table) []string {
 	d := s.dialect
 	var statements []string
 	add := func(name string, typ pipeline.Type) {
@@ -67,13 +115,17 @@ func (s *Sink) missing(have *description, t *pipeline.Table) []string {
 	return statements
 }
 
-func (s *Sink) create(t *pipeline.Table) []string {
+func (s *Sink) create(t *pipeline.Table, referring map[string]string) []string {
 	d := s.dialect
 	var parts []string
 	for _, c := range t.Columns {
 		isKey := slices.Contains(t.Key, c.Name)
 		refers := slices.ContainsFunc(t.References, func(r pipeline.Reference) bool { return r.Column == c.Name })
-		part := d.quote(c.Name) + " " + d.columnType(c.Type, isKey || refers)
+		columnType := referring[c.Name]
+		if columnType == "" {
+			columnType = d.columnType(c.Type, isKey || refers)
+		}
+		part := d.quote(c.Name) + " " + columnType
 		if c.Required || isKey {
 			part += " NOT NULL"
 		}
@@ -175,7 +227,6 @@ func (s *Sink) chooseKey(p *plan, have *description) error {
 	key := make([]string, len(p.key))
 	for i, c := range p.pick(p.key) {
 		key[i] = c.existing.name
-		p.inexactKey = p.inexactKey || c.inexact
 	}
 	slices.Sort(key)
 	for _, u := range have.uniques {
@@ -192,7 +243,10 @@ func (s *Sink) chooseKey(p *plan, have *description) error {
 		found = true
 		p.byPrimary = p.byPrimary || u.primary
 	}
-	if !found {
+	switch {
+	case !found && have.view:
+		return schemaFault(t, "is a view or the like, which can't be upserted to", "rename it, or let the pipeline write to a table of another name")
+	case !found:
 		return schemaFault(t, fmt.Sprintf("has no unique index on its key (%s)", strings.Join(t.Key, ", ")),
 			fmt.Sprintf("remove rows with the same key, then make one with: CREATE UNIQUE INDEX %s ON %s (%s)",
 				s.dialect.quote(indexName(t.Name, "key", s.dialect.traits().maxName)), s.dialect.quote(t.Name), s.quoteAll(t.Key)))

@@ -10,58 +10,101 @@ import (
 	"ferryman/internal/pipeline"
 )
 
-// deleteStale deletes the rows of a scope's parents whose key is not among those
-// in the scratch. Only keys are read, and compared here: a statement with all the
+// stale are the rows that a scope says have gone.
+type stale struct {
+	places []int   // of the key's columns, then of the scope's
+	rows   [][]any // their values
+	// listed tells whether a row's values belong to one of the scope's parents; nil
+	// without a scope.
+	listed func(values []any) bool
+}
+
+// findStale finds the rows of a scope's parents whose key is not among those in
+// the scratch. Only keys are read, and compared here: a statement with all the
 // keys that stay would have no bound.
-func (s *Sink) deleteStale(ctx context.Context, tx *transaction, p *plan, scope *pipeline.Scope) (int64, error) {
+func (s *Sink) findStale(ctx context.Context, tx *transaction, p *plan, scope *pipeline.Scope) (stale, error) {
+	if scope == nil {
+		return stale{}, nil
+	}
 	parents, places, err := p.parents(scope)
 	if err != nil || len(parents) == 0 {
-		return 0, err
+		return stale{}, err
 	}
-	columns := p.pick(places)
 	// A column's collation may take another parent for this one.
 	exact := make(map[string]bool, len(parents))
 	for _, parent := range parents {
 		exact[string(appendParts(nil, parent))] = true
 	}
+	gone := stale{places: slices.Concat(p.key, places)}
+	gone.listed = func(values []any) bool {
+		buffer := appendParts(s.scratch.buffer[:0], choose(values, places))
+		s.scratch.buffer = buffer
+		return exact[string(buffer)]
+	}
 	d := s.dialect
-	table := d.quote(p.table.Name)
-	keyColumns := p.pick(p.key)
+	columns, keyColumns := p.pick(places), p.pick(p.key)
 	for _, c := range keyColumns {
 		// Such a column may return a key in another spelling than it was given.
 		if c.typ == pipeline.Text && c.kind != textKind {
-			return 0, schemaFault(p.table, fmt.Sprintf("has the key column %q of type %s, where text is needed to tell what has gone", c.name, c.sqlType), "")
+			return stale{}, schemaFault(p.table, fmt.Sprintf("has the key column %q of type %s, where text is needed to tell what has gone", c.name, c.sqlType), "")
 		}
 	}
-	var stale [][]any
+	absent := func([]any, error) error { return nil } // a parent that the column cannot hold has no rows
 	for group := range groups(parents, len(columns)) {
-		condition, args := among(d, columns, group)
-		query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", names(keyColumns), names(columns), table, condition)
-		err := p.scan(ctx, tx, query, args, slices.Concat(p.key, places), func(values []any) {
-			buffer := appendParts(s.scratch.buffer[:0], choose(values, places))
-			if !exact[string(buffer)] {
-				return
+		err := s.halve(ctx, tx, group, func(part [][]any) error {
+			condition, args := among(d, columns, part)
+			query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", names(keyColumns), names(columns), d.quote(p.table.Name), condition)
+			before := len(gone.rows)
+			err := p.scan(ctx, tx, query, args, gone.places, func(values []any) {
+				if gone.listed(values) && !s.scratch.has(p, values) {
+					gone.rows = append(gone.rows, choose(values, gone.places))
+				}
+			})
+			if err != nil {
+				gone.rows = gone.rows[:before]
 			}
-			buffer = p.appendKey(buffer[:0], values)
-			if _, stays := s.scratch.last[string(buffer)]; !stays {
-				stale = append(stale, choose(values, p.key))
-			}
-			s.scratch.buffer = buffer
-		})
+			return err
+		}, absent)
 		if err != nil {
-			return 0, err
+			return stale{}, err
 		}
 	}
+	return gone, nil
+}
+
+// deleteRows deletes rows that begin with the values of their keys.
+func (s *Sink) deleteRows(ctx context.Context, tx *transaction, p *plan, rows [][]any, refuse func(row []any, reason error) error) (int64, error) {
+	d := s.dialect
 	var deleted int64
-	for group := range groups(stale, len(keyColumns)) {
-		condition, args := among(d, keyColumns, group)
-		n, err := tx.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s", table, condition), args...)
+	for group := range groups(rows, len(p.key)) {
+		err := s.halve(ctx, tx, group, func(part [][]any) error {
+			condition, args := among(d, p.pick(p.key), part)
+			n, err := tx.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s", d.quote(p.table.Name), condition), args...)
+			if err == nil {
+				deleted += n
+			}
+			return err
+		}, refuse)
 		if err != nil {
 			return 0, err
 		}
-		deleted += n
 	}
 	return deleted, nil
+}
+
+// unread is a value that was not read from the target.
+type unread struct{}
+
+// spread puts values into their places of a row.
+func (p *plan) spread(values []any, places []int) []any {
+	row := make([]any, p.width)
+	for i := range row {
+		row[i] = unread{}
+	}
+	for i, place := range places {
+		row[place] = values[i]
+	}
+	return row
 }
 
 // choose is the values at the given places.
@@ -84,6 +127,7 @@ func (p *plan) parents(scope *pipeline.Scope) ([][]any, []int, error) {
 	}
 	columns := p.pick(places)
 	parents := make([][]any, 0, len(scope.Parents))
+each:
 	for _, parent := range scope.Parents {
 		if len(parent) != len(columns) || len(columns) == 0 {
 			return nil, nil, badTable(p.table, fmt.Sprintf("has a scope of %d columns with a parent of %d values", len(columns), len(parent)), "")
@@ -93,6 +137,9 @@ func (p *plan) parents(scope *pipeline.Scope) ([][]any, []int, error) {
 			value, err := columns[i].value(v)
 			if err == nil && value == nil {
 				err = columns[i].refuse("is NULL")
+			}
+			if err != nil && fmt.Sprintf("%T", v) == goType(columns[i].typ) {
+				continue each // the column cannot hold it, so it has no rows
 			}
 			if err != nil {
 				return nil, nil, &fault.Error{Kind: fault.Invalid, Code: "target_refused_row", Err: err,
@@ -153,7 +200,8 @@ func groups(tuples [][]any, width int) func(func([][]any) bool) {
 	}
 }
 
-// among is the condition that columns hold one of the tuples, and its arguments.
+// among is the condition that columns hold one of the tuples, which begin with
+// their values, and its arguments.
 func among(d dialect, columns []*column, tuples [][]any) (string, []any) {
 	var b strings.Builder
 	args := make([]any, 0, len(tuples)*len(columns))
@@ -168,8 +216,8 @@ func among(d dialect, columns []*column, tuples [][]any) (string, []any) {
 		case len(columns) > 1 && i > 0:
 			b.WriteString(" OR ")
 		}
-		for j, v := range tuple {
-			args = append(args, v)
+		for j := range columns {
+			args = append(args, tuple[j])
 			if len(columns) > 1 {
 				b.WriteString([...]string{"(", " AND "}[min(j, 1)])
 				b.WriteString(columns[j].quoted)

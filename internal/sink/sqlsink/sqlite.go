@@ -66,8 +66,8 @@ func (d *sqliteDB) traits() traits {
 	return traits{
 		timeLayout: textTime,
 		maxName:    1000,
-		foldsNames: true,
-		savepoint:  "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO ferryman", release: "RELEASE ferryman",
+		foldsNames: true, foldsTables: true,
+		savepoint: "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO ferryman", release: "RELEASE ferryman",
 	}
 }
 
@@ -97,7 +97,7 @@ func (d *sqliteDB) describe(ctx context.Context, q querier, table string) (*desc
 	var have description
 	var primary []string
 	for rows.Next() {
-		c := existing{scale: -1}
+		c := existing{scale: unbounded, flexible: true}
 		var pk int
 		if err := rows.Scan(&c.name, &c.sqlType, &c.mandatory, &pk); err != nil {
 			return nil, err
@@ -114,7 +114,11 @@ func (d *sqliteDB) describe(ctx context.Context, q querier, table string) (*desc
 	if len(primary) > 0 {
 		have.uniques = []unique{{columns: primary, primary: true}}
 	}
-	return &have, d.describeIndexes(ctx, q, table, &have)
+	if err := d.describeIndexes(ctx, q, table, &have); err != nil || len(have.uniques) > 0 {
+		return &have, err
+	}
+	have.view, err = found(ctx, q, `SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ? COLLATE NOCASE`, table)
+	return &have, err
 }
 
 func (d *sqliteDB) describeIndexes(ctx context.Context, q querier, table string, have *description) error {
@@ -164,6 +168,8 @@ func affinity(declared string) kind {
 		return integerKind
 	case declared == "", has("CHAR", "CLOB", "TEXT", "BLOB"):
 		return textKind
+	case has("REAL", "FLOA", "DOUBLE"):
+		return doubleKind
 	default:
 		return decimalKind
 	}
@@ -178,7 +184,7 @@ func (d *sqliteDB) diagnose(err error) diagnosis {
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
 		return diagnosis{class: refused}
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
-		return diagnosis{class: busy}
+		return diagnosis{class: busy, hint: "another program holds the lock of the file; it is safe to try again"}
 	case sqlite3.SQLITE_READONLY:
 		return diagnosis{class: readOnly, hint: fmt.Sprintf("the file or its folder is read-only: give this user write access to %q", filepath.Dir(d.path))}
 	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:

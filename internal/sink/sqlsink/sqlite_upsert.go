@@ -56,6 +56,7 @@ func (u *sqliteUpserter) upsert(ctx context.Context, tx *transaction, rows [][]a
 	// The driver starts a goroutine for each statement that can be cancelled:
 	// looking at the context ourselves is cheaper.
 	background := context.WithoutCancel(ctx)
+	defer clear(u.args)
 	var written int64
 	for i, row := range rows {
 		if i%64 == 0 && ctx.Err() != nil {

@@ -14,9 +14,10 @@
 // SQLite, which keeps decimals as text.
 //
 // Errors are faults with one of these codes: target_url, target_unreachable,
-// target_auth, target_database_missing, target_rights, target_schema, target_busy,
-// target_full, target_refused_row, target_cursor_moved, target_failed. They name
-// the target and the remedy, never the password.
+// target_auth, target_database_missing, target_rights, target_version,
+// target_schema, target_busy, target_full, target_refused_row,
+// target_cursor_moved, target_failed. They name the target and the remedy, never
+// the password.
 package sqlsink
 
 import (
@@ -40,9 +41,8 @@ type Options struct {
 	Now      func() time.Time  // nil is time.Now
 }
 
-// Sink is a pipeline.Sink that writes to a SQL database, and reads it. Cursor,
-// Write and Prepare are for one caller at a time; List and Get may be called at
-// any time.
+// Sink is a pipeline.Sink that writes to a SQL database, and reads it. Cursor and
+// Write are for one caller at a time; List and Get may be called at any time.
 type Sink struct {
 	pipeline string
 	tables   []*pipeline.Table
@@ -53,7 +53,7 @@ type Sink struct {
 	dialect dialect
 	db      *sql.DB
 
-	writing sync.Mutex // held by Prepare, Cursor and Write; guards what follows
+	writing sync.Mutex // held by Cursor and Write; guards what follows
 	plans   map[string]*plan
 	place   place
 	scratch scratch
@@ -102,16 +102,11 @@ func (s *Sink) Close() error {
 	return s.db.Close()
 }
 
-// Prepare connects and makes the tables and columns that are missing. Cursor and
-// Write do so themselves; calling it early reports trouble early.
-func (s *Sink) Prepare(ctx context.Context) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	return s.persist(ctx, s.prepare)
-}
-
-// Cursor is where the last durable batch said to resume; "" before the first.
-// From then on Write fails with fault.Conflict if another writer moves it.
+// Cursor is where the last durable batch said to resume; "" before the first. It
+// makes the tables and columns that are missing, as Write does.
+//
+// From then on Write fails with fault.Conflict if another writer moves the cursor,
+// for a batch that moves it itself: one without Batch.Next is written all the same.
 func (s *Sink) Cursor(ctx context.Context) (pipeline.Cursor, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -129,9 +124,13 @@ func (s *Sink) Cursor(ctx context.Context) (pipeline.Cursor, error) {
 
 // persist runs f on a connection, again where that helps.
 func (s *Sink) persist(ctx context.Context, f func(context.Context, *sql.Conn) error) error {
-	since := time.Now()
+	since, planned := time.Now(), s.plans != nil
 	for attempt := 1; ; attempt++ {
 		err := s.onConn(ctx, f)
+		if planned && s.dialect.diagnose(err).class == mismatched {
+			s.plans, planned = nil, false // the tables are not what they were: look again
+			continue
+		}
 		if err == nil || !s.again(ctx, err, attempt, since) {
 			return s.explain(ctx, "use", "", err)
 		}
@@ -174,7 +173,7 @@ func (s *Sink) prepare(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// plan finds what Prepare made for a table.
+// plan finds what prepare made for a table.
 func (s *Sink) plan(t *pipeline.Table) (*plan, error) {
 	if t == nil {
 		return nil, &fault.Error{Kind: fault.Invalid, Code: "target_schema", Detail: "the batch holds a change without a table"}

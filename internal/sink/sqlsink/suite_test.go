@@ -1,6 +1,7 @@
 package sqlsink
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -66,6 +67,31 @@ func openSink(tb testing.TB, url string, o Options) *Sink {
 		}
 	})
 	return s
+}
+
+// Prepare makes the tables and columns that are missing, as Cursor and Write do.
+func (s *Sink) Prepare(ctx context.Context) error {
+	_, err := s.Cursor(ctx)
+	return err
+}
+
+// write writes changes that must land, and returns the first table's count.
+func write(t *testing.T, s *Sink, changes ...pipeline.Change) pipeline.TableCount {
+	t.Helper()
+	landed, err := s.Write(t.Context(), pipeline.Batch{Changes: changes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return landed[0]
+}
+
+// within is a scope of one column.
+func within(column string, parents ...any) *pipeline.Scope {
+	scope := &pipeline.Scope{Columns: []string{column}}
+	for _, parent := range parents {
+		scope.Parents = append(scope.Parents, []any{parent})
+	}
+	return scope
 }
 
 // allRows reads a table whose key may have several columns.

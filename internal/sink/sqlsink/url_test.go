@@ -30,6 +30,9 @@ func TestOpenRefusesBadURLs(t *testing.T) {
 		{"postgres://u:" + password + "@h:port/d", "can't be parsed"},
 		{"postgres://u:" + password + "@h:99999/d", "can't be used"},
 		{"postgres://u:" + password + "@h/d?sslmode=perhaps", "can't be used"},
+		{"postgres://u:" + password + "@h/d?useSSL=perhaps", "useSSL"},
+		{"postgres://u:" + password + "@h/d?useSSL=true&sslmode=disable", "useSSL"},
+		{"postgres://u:" + password + "@h/d?autoReconnect=true", `"autoReconnect"`},
 		{"postgres://u:" + password + "@h/", "no database"},
 		{"postgres://u:" + password + "@/d", "no host"},
 		{"postgres://:" + password + "@h/d", "no user"},
@@ -57,6 +60,7 @@ func TestOpenRefusesBadURLs(t *testing.T) {
 func TestOpenTakesGoodURLs(t *testing.T) {
 	for _, u := range []string{
 		"postgres://u@h/d", "postgresql://u:p@h:1/d?sslmode=require", "postgres://u:p@[::1]:5432/d",
+		"postgres://u:p@h/d?useSSL=true", "postgres://u:p@h/d?useSSL=false&search_path=x&connect_timeout=3&sslrootcert=system",
 		"mysql://u:p@h/d", "mariadb://u:p@h:1/d?useSSL=false", "mysql://u:p@h/d?tls=skip-verify",
 		"sqlite:///a/b.db", "sqlite:b.db", "sqlite:b%20c.db",
 	} {
@@ -96,6 +100,15 @@ func TestOpenChecksTables(t *testing.T) {
 	}
 	if _, err := Open("postgres://u:p@h/d", Options{}); fault.CodeOf(err) != "target_schema" {
 		t.Errorf("without a name: %v", err)
+	}
+	upper := table(pipeline.Table{Name: "T", Columns: []pipeline.Column{id}, Key: key})
+	long := table(pipeline.Table{Name: strings.Repeat("ä", 64), Columns: []pipeline.Column{id}, Key: key})
+	for u, want := range map[string][2]bool{"postgres://u:p@h/d": {true, false}, "mysql://u:p@h/d": {true, true}, "sqlite:///f": {false, true}} {
+		_, err := Open(u, Options{Pipeline: "p", Tables: []*pipeline.Table{good, upper}})
+		_, longErr := Open(u, Options{Pipeline: "p", Tables: []*pipeline.Table{long}})
+		if (err == nil) != want[0] || (longErr == nil) != want[1] {
+			t.Errorf("%s: %v; %v", u, err, longErr)
+		}
 	}
 	// One name to MySQL and SQLite, two to PostgreSQL.
 	folded := table(pipeline.Table{Name: "t", Columns: []pipeline.Column{id, {Name: "ID", Type: pipeline.Text}}, Key: key})

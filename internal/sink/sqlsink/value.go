@@ -2,7 +2,6 @@ package sqlsink
 
 import (
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -28,8 +27,10 @@ func (r *refusal) Error() string {
 }
 
 // value turns a source's value into what is handed to the database: nil, int64,
-// string or bool. What the column in the database would cut or round without a
-// word is refused here.
+// string or bool. A text that is too long for the column and a number that it
+// would round are refused here, as databases may change them without a word.
+// Times are cut to what the column holds. What types such as dates and intervals
+// make of a text is left to them.
 func (c *column) value(v any) (any, error) {
 	switch x := v.(type) {
 	case nil:
@@ -86,6 +87,13 @@ func (c *column) integer(n int64, boxed any) (any, error) {
 			return nil, c.refuse("%d does not fit the type %s", n, c.sqlType)
 		}
 		return n == 1, nil
+	case decimalKind:
+		if c.scale >= 0 {
+			return boxed, nil
+		}
+		return c.number(strconv.FormatInt(n, 10), boxed)
+	case floatKind, doubleKind:
+		return c.number(strconv.FormatInt(n, 10), boxed)
 	default:
 		return boxed, nil
 	}
@@ -93,7 +101,7 @@ func (c *column) integer(n int64, boxed any) (any, error) {
 
 func (c *column) boolean(b bool, boxed any) any {
 	switch c.kind {
-	case integerKind, decimalKind:
+	case integerKind, decimalKind, floatKind, doubleKind:
 		if b {
 			return int64(1)
 		}
@@ -115,6 +123,15 @@ func (c *column) text(s string, boxed any) (any, error) {
 			return nil, c.refuse("%d characters do not fit the type %s", n, c.sqlType)
 		}
 	}
+	if c.maxBytes > 0 && len(s) > c.maxBytes {
+		return nil, c.refuse("%d bytes do not fit the type %s", len(s), c.sqlType)
+	}
+	switch c.kind {
+	case integerKind, decimalKind, floatKind, doubleKind:
+		if _, ok := parseNumber(s); ok || !c.flexible {
+			return c.number(s, boxed)
+		}
+	}
 	return boxed, nil
 }
 
@@ -123,17 +140,43 @@ func clean(s string) string {
 }
 
 func (c *column) decimal(s string, boxed any) (any, error) {
-	fraction, ok := fractionDigits(s)
-	switch {
-	case !ok:
+	if c.kind != textKind {
+		return c.number(s, boxed)
+	}
+	if _, ok := parseNumber(s); !ok {
 		return nil, c.refuse("%.40q is not a JSON number", s)
-	case c.kind == integerKind:
-		if plain, ok := integral(s); ok {
-			return plain, nil
+	}
+	return c.text(s, boxed)
+}
+
+// number checks that a column holds a number as it is.
+func (c *column) number(s string, boxed any) (any, error) {
+	n, ok := parseNumber(s)
+	if !ok {
+		return nil, c.refuse("%.40q is not a JSON number", s)
+	}
+	fits := true
+	switch c.kind {
+	case integerKind:
+		var plain string
+		if plain, fits = n.integral(); fits {
+			boxed = plain
 		}
+	case decimalKind:
+		fits = -n.exponent <= c.scale
+	case floatKind:
+		fits = n.survives(32) && -n.exponent <= c.scale
+	case doubleKind:
+		fits = n.survives(64) && -n.exponent <= c.scale
+	}
+	if c.flexible && !n.survives(64) && !n.isInt64() {
+		fits = false
+	}
+	switch {
+	case !fits:
 		return nil, c.refuse("%.40s does not fit the type %s without rounding", s, c.sqlType)
-	case c.kind == decimalKind && c.scale >= 0 && fraction > c.scale:
-		return nil, c.refuse("%.40s does not fit the type %s without rounding", s, c.sqlType)
+	case n.digits == "":
+		return "0", nil // databases stumble over its exponent
 	default:
 		return boxed, nil
 	}
@@ -148,81 +191,102 @@ func (c *column) time(t time.Time) (any, error) {
 		return t.Truncate(time.Microsecond).Format(textTime), nil
 	}
 	unit := time.Microsecond
-	for digits := c.scale; digits >= 0 && digits < 6; digits++ {
+	for digits := c.scale; digits < 6; digits++ {
 		unit *= 10
 	}
 	return t.Truncate(unit).Format(c.layout), nil
 }
 
-// fractionDigits counts the digits that a JSON number needs after the point, and
-// tells whether s is a JSON number at all.
-func fractionDigits(s string) (int, bool) {
-	i := 0
-	digits := func() int {
-		from := i
-		for i < len(s) && '0' <= s[i] && s[i] <= '9' {
-			i++
+// number is a decimal number: digits, without zeros at either end, times ten to
+// the power of exponent. Zero has no digits.
+type number struct {
+	negative bool
+	digits   string
+	exponent int
+}
+
+// parseNumber reads a JSON number. One whose exponent is larger than any
+// database takes is none.
+func parseNumber(s string) (n number, ok bool) {
+	rest, negative := strings.CutPrefix(s, "-")
+	mantissa, power := rest, ""
+	if i := strings.IndexAny(rest, "eE"); i >= 0 {
+		mantissa, power = rest[:i], rest[i+1:]
+		if strings.HasPrefix(power, "+") || strings.HasPrefix(power, "-") {
+			if !onlyDigits(power[1:]) {
+				return number{}, false
+			}
+		} else if !onlyDigits(power) {
+			return number{}, false
 		}
-		return i - from
 	}
-	if i < len(s) && s[i] == '-' {
-		i++
+	whole, fraction, point := strings.Cut(mantissa, ".")
+	if !onlyDigits(whole) || len(whole) > 1 && whole[0] == '0' || point && !onlyDigits(fraction) {
+		return number{}, false
 	}
-	leading := i
-	if n := digits(); n == 0 || n > 1 && s[leading] == '0' {
-		return 0, false
+	fraction = strings.TrimRight(fraction, "0")
+	digits := whole + fraction
+	significant := strings.TrimRight(digits, "0")
+	n = number{negative: negative, digits: strings.TrimLeft(significant, "0"), exponent: len(digits) - len(significant) - len(fraction)}
+	if n.digits == "" {
+		return number{}, true
 	}
-	var fraction int
-	if i < len(s) && s[i] == '.' {
-		i++
-		from := i
-		if digits() == 0 {
-			return 0, false
-		}
-		fraction = len(strings.TrimRight(s[from:i], "0"))
-		if fraction == 0 {
-			// Zeros before the point may make up for a negative exponent.
-			fraction = -trailingZeros(s[leading : from-1])
-		}
-	} else {
-		fraction = -trailingZeros(s[leading:i])
-	}
-	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
-		i++
-		from := i
-		if i < len(s) && (s[i] == '+' || s[i] == '-') {
-			i++
-		}
-		if digits() == 0 {
-			return 0, false
-		}
-		exponent, err := strconv.ParseInt(s[from:i], 10, 32)
+	if power != "" {
+		exponent, err := strconv.ParseInt(power, 10, 32)
 		if err != nil {
-			return 0, false // too large for any database
+			return number{}, false
 		}
-		fraction -= int(exponent)
+		n.exponent += int(exponent)
 	}
-	return max(fraction, 0), i == len(s)
+	return n, true
 }
 
-func trailingZeros(digits string) int {
-	return len(digits) - len(strings.TrimRight(digits, "0"))
-}
-
-// integral writes a JSON number without point and exponent, if that loses nothing.
-func integral(s string) (string, bool) {
-	if !strings.ContainsAny(s, ".eE") {
-		return s, true
-	}
-	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		// More digits than any integer column has; computing them would take long.
-		if exponent, err := strconv.Atoi(s[i+1:]); err != nil || exponent > 1000 || exponent < -1000 {
-			return "", false
+func onlyDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
 		}
 	}
-	r, ok := new(big.Rat).SetString(s)
-	if !ok || !r.IsInt() {
+	return s != ""
+}
+
+// integral is the number without point and exponent, if it is whole and not
+// longer than any type of integers or decimals needs.
+func (n number) integral() (string, bool) {
+	const longest = 1000
+	switch {
+	case n.digits == "":
+		return "0", true
+	case n.exponent < 0 || n.exponent > longest || len(n.digits)+n.exponent > longest:
 		return "", false
 	}
-	return r.Num().String(), true
+	plain := n.digits + strings.Repeat("0", n.exponent)
+	if n.negative {
+		plain = "-" + plain
+	}
+	return plain, true
+}
+
+func (n number) isInt64() bool {
+	plain, ok := n.integral()
+	if ok {
+		_, err := strconv.ParseInt(plain, 10, 64)
+		ok = err == nil
+	}
+	return ok
+}
+
+// survives tells whether a floating-point number of so many bits is read back as
+// the same number.
+func (n number) survives(bits int) bool {
+	const longest = 20 // a shortest form has at most 17
+	if len(n.digits) > longest {
+		return false
+	}
+	f, err := strconv.ParseFloat(n.digits+"e"+strconv.Itoa(n.exponent), bits)
+	if err != nil {
+		return n.digits == ""
+	}
+	back, _ := parseNumber(strconv.FormatFloat(f, 'e', -1, bits))
+	return back.digits == n.digits && back.exponent == n.exponent
 }

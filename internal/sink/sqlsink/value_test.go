@@ -3,6 +3,7 @@ package sqlsink
 import (
 	"encoding/json"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,46 +12,60 @@ import (
 	"ferryman/internal/pipeline"
 )
 
-func TestFractionDigits(t *testing.T) {
-	for text, want := range map[string]int{
-		"0": 0, "-0": 0, "12": 0, "1.5": 1, "1.50": 1, "1.00": 0, "-0.001": 3, "1e2": 0, "1.25e1": 1, "1.25E+2": 0, "1e-3": 3,
-		"100e-2": 0, "120e-2": 1, "1.0e-2": 2, "0.0": 0, "100.0e-3": 1,
-		"": -1, "-": -1, "01": -1, "1.": -1, ".5": -1, "1e": -1, "1e+": -1, "+1": -1, " 1": -1, "1 ": -1, "NaN": -1, "Infinity": -1, "0x1": -1, "1_0": -1,
-		"1e99999999999": -1,
+func TestParseNumber(t *testing.T) {
+	for text, want := range map[string]number{
+		"0": {}, "-0": {}, "0.0": {}, "0e999999999999": {}, "-0.00E-7": {},
+		"12": {digits: "12"}, "-1200": {true, "12", 2}, "1.5": {false, "15", -1}, "1.50": {false, "15", -1}, "1.00": {digits: "1"},
+		"-0.001": {true, "1", -3}, "1e2": {false, "1", 2}, "1.25E+2": {false, "125", 0}, "120e-2": {false, "12", -1}, "100.0e-3": {false, "1", -1},
+		"1.0e-2": {false, "1", -2}, "10.01": {false, "1001", -2},
 	} {
-		got, ok := fractionDigits(text)
-		if ok != (want >= 0) || ok && got != want {
-			t.Errorf("%q: %d, %v, want %d", text, got, ok, want)
+		if got, ok := parseNumber(text); !ok || got != want {
+			t.Errorf("%q: %+v, %v, want %+v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "-", "01", "1.", ".5", "1e", "1e+", "+1", " 1", "1 ", "NaN", "Infinity", "0x1", "1_0", "1e99999999999",
+		"1e1.5", "1e+-5", "1.2.3", "--1", "0e", "1e5 "} {
+		if got, ok := parseNumber(text); ok {
+			t.Errorf("%q passes for %+v", text, got)
 		}
 	}
 }
 
 func FuzzDecimal(f *testing.F) {
-	for _, seed := range []string{"0", "-1.50", "2E5", "1e-3", "01", "1.", "100e-2", "1e400"} {
+	for _, seed := range []string{"0", "-1.50", "2E5", "1e-3", "01", "1.", "100e-2", "1e400", "0e99", "1e+", "0.1", "16777217"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		digits, ok := fractionDigits(s)
-		var parsed json.Number
-		isNumber := json.Unmarshal([]byte(s), &parsed) == nil && s == strings.TrimSpace(s) && s != "null" && !strings.HasPrefix(s, `"`)
-		if ok && !isNumber {
-			t.Fatalf("%q passes for a number", s)
+		n, ok := parseNumber(s)
+		isNumber := json.Valid([]byte(s)) && s != "" && strings.Trim(s, "-0123456789.eE+") == ""
+		if ok && !isNumber || isNumber && !ok && len(s) < 9 {
+			t.Fatalf("%q passes for a number: %v", s, ok)
 		}
-		if isNumber && !ok && len(s) < 9 {
-			t.Fatalf("%q does not pass for a number", s)
-		}
-		if !ok || digits > 1000 || strings.ContainsAny(s, "eE") && len(s) > 9 {
+		if !ok || strings.ContainsAny(s, "eE") && (n.exponent > 2000 || n.exponent < -2000) || len(s) > 2000 {
 			return
 		}
-		plain, whole := integral(s)
-		if whole != (digits == 0) && !strings.ContainsAny(s, "eE") {
-			t.Fatalf("%q: %d digits, yet integral is %v", s, digits, whole)
+		want, _ := new(big.Rat).SetString(s)
+		if want == nil {
+			return // an exponent of zero's that big.Rat does not take
 		}
-		if whole {
-			a, _ := new(big.Rat).SetString(s)
-			b, good := new(big.Rat).SetString(plain)
-			if !good || a.Cmp(b) != 0 || strings.ContainsAny(plain, ".eE") {
-				t.Fatalf("%q became %q", s, plain)
+		sign := ""
+		if n.negative {
+			sign = "-"
+		}
+		if got, _ := new(big.Rat).SetString(sign + "0" + n.digits + "e" + strconv.Itoa(n.exponent)); got == nil || got.Cmp(want) != 0 {
+			t.Fatalf("%q became %+v", s, n)
+		}
+		plain, whole := n.integral()
+		if whole != (want.IsInt() && len(want.Num().Text(10)) <= 1000+len(sign)) {
+			t.Fatalf("%q: integral is %v", s, whole)
+		}
+		if whole && plain != want.Num().String() {
+			t.Fatalf("%q became %q", s, plain)
+		}
+		if n.survives(64) {
+			back, err := strconv.ParseFloat(s, 64)
+			if got, good := new(big.Rat).SetString(strconv.FormatFloat(back, 'g', -1, 64)); err != nil || !good || got.Cmp(want) != 0 {
+				t.Fatalf("%q does not survive: %v", s, back)
 			}
 		}
 	})
@@ -102,11 +117,45 @@ func TestValues(t *testing.T) {
 		{pipeline.Boolean, existing{kind: integerKind}, true, int64(1)},
 		{pipeline.Boolean, existing{kind: decimalKind}, false, int64(0)},
 		{pipeline.Boolean, existing{kind: textKind}, false, "false"},
-		{pipeline.Decimal, existing{kind: decimalKind, scale: -1}, "1.50", "1.50"},
+		{pipeline.Decimal, existing{kind: decimalKind, scale: unbounded}, "1.50", "1.50"},
 		{pipeline.Decimal, existing{kind: decimalKind, scale: 1}, "1.50", "1.50"},
 		{pipeline.Decimal, existing{kind: decimalKind, scale: 0}, "1.50", nil},
 		{pipeline.Decimal, existing{kind: integerKind}, "150e-1", "15"},
 		{pipeline.Decimal, existing{kind: integerKind}, "1e400", "1" + strings.Repeat("0", 400)},
+		{pipeline.Decimal, existing{kind: integerKind}, "-0.0", "0"},
+		{pipeline.Decimal, existing{kind: integerKind}, "1" + strings.Repeat("0", 1000), nil},
+		{pipeline.Decimal, existing{kind: integerKind}, strings.Repeat("1", 4_000_000) + ".0", nil},
+		{pipeline.Decimal, existing{kind: decimalKind}, "0e999999999999", "0"},
+		{pipeline.Decimal, existing{kind: decimalKind, scale: -2}, "12300", "12300"},
+		{pipeline.Decimal, existing{kind: decimalKind, scale: -2}, "12345", nil},
+		{pipeline.Integer, existing{kind: decimalKind, scale: -2}, int64(12300), int64(12300)},
+		{pipeline.Integer, existing{kind: decimalKind, scale: -2}, int64(12345), nil},
+		{pipeline.Decimal, existing{kind: floatKind, scale: unbounded}, "0.1", "0.1"},
+		{pipeline.Decimal, existing{kind: floatKind, scale: unbounded}, "12345678.123456789", nil},
+		{pipeline.Decimal, existing{kind: floatKind, scale: 2}, "0.123", nil},
+		{pipeline.Decimal, existing{kind: doubleKind, scale: unbounded}, "0.30000000000000004", "0.30000000000000004"},
+		{pipeline.Decimal, existing{kind: doubleKind, scale: unbounded}, "0.123456789012345678", nil},
+		{pipeline.Decimal, existing{kind: doubleKind, scale: unbounded}, "1e400", nil},
+		{pipeline.Decimal, existing{kind: doubleKind, scale: unbounded}, "1e-400", nil},
+		{pipeline.Decimal, existing{kind: doubleKind, scale: unbounded}, strings.Repeat("9", 1_000_000), nil},
+		{pipeline.Integer, existing{kind: doubleKind, scale: unbounded}, int64(1 << 53), int64(1 << 53)},
+		{pipeline.Integer, existing{kind: doubleKind, scale: unbounded}, int64(1<<53 + 1), nil},
+		{pipeline.Boolean, existing{kind: doubleKind}, true, int64(1)},
+		{pipeline.Decimal, existing{kind: textKind, maxLength: 3}, "1.50", nil},
+		{pipeline.Text, existing{kind: integerKind}, "12.7", nil},
+		{pipeline.Text, existing{kind: integerKind}, "12", "12"},
+		{pipeline.Text, existing{kind: integerKind}, "5x", nil},
+		{pipeline.Text, existing{kind: decimalKind}, "12.7", nil},
+		{pipeline.Text, existing{kind: decimalKind}, " +12.7", nil},
+		{pipeline.Text, existing{kind: decimalKind, scale: 1}, "12.7", "12.7"},
+		{pipeline.Text, existing{kind: integerKind, flexible: true}, "5x", "5x"},
+		{pipeline.Text, existing{kind: integerKind, flexible: true}, "12.7", nil},
+		{pipeline.Decimal, existing{kind: integerKind, flexible: true}, "9223372036854775807", "9223372036854775807"},
+		{pipeline.Decimal, existing{kind: integerKind, flexible: true}, "9223372036854775809", nil},
+		{pipeline.Decimal, existing{kind: decimalKind, flexible: true, scale: unbounded}, "0.1", "0.1"},
+		{pipeline.Decimal, existing{kind: decimalKind, flexible: true, scale: unbounded}, "12345678901234567890.5", nil},
+		{pipeline.Text, existing{kind: textKind, maxBytes: 3}, "äx", "äx"},
+		{pipeline.Text, existing{kind: textKind, maxBytes: 3}, "äxx", nil},
 		{pipeline.Decimal, existing{kind: integerKind}, "1e2000000000", nil},
 		{pipeline.Decimal, existing{kind: integerKind}, "1.5", nil},
 		{pipeline.Decimal, existing{kind: textKind}, "1.50", "1.50"},
@@ -114,11 +163,11 @@ func TestValues(t *testing.T) {
 		{pipeline.Text, existing{kind: textKind, maxLength: 3}, "äöü", "äöü"},
 		{pipeline.Text, existing{kind: textKind, maxLength: 3}, "äöüx", nil},
 		{pipeline.Text, existing{kind: textKind}, []byte("x"), nil},
-		{pipeline.Time, existing{kind: timeKind, scale: -1}, at, "2026-01-02 02:04:05.678999"},
+		{pipeline.Time, existing{kind: timeKind, scale: unbounded}, at, "2026-01-02 02:04:05.678999"},
 		{pipeline.Time, existing{kind: timeKind, scale: 6}, at, "2026-01-02 02:04:05.678999"},
 		{pipeline.Time, existing{kind: timeKind, scale: 3}, at, "2026-01-02 02:04:05.678000"},
 		{pipeline.Time, existing{kind: timeKind, scale: 0}, at, "2026-01-02 02:04:05.000000"},
-		{pipeline.Time, existing{kind: textKind, scale: -1}, at, "2026-01-02T02:04:05.678999Z"},
+		{pipeline.Time, existing{kind: textKind, scale: unbounded}, at, "2026-01-02T02:04:05.678999Z"},
 		{pipeline.Time, existing{kind: timeKind}, time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), nil},
 	} {
 		c := column{existing: test.have, typ: test.typ, layout: layout}

@@ -18,7 +18,7 @@ import (
 //
 // A batch that lost against other transactions is tried again a few times. Then,
 // and for whatever else may pass, the fault is temporary. A target whose cursor
-// another writer has moved is a fault.Conflict.
+// another writer has moved is a fault.Conflict if b moves the cursor, too.
 func (s *Sink) Write(ctx context.Context, b pipeline.Batch) (pipeline.Landed, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -49,14 +49,14 @@ type transaction struct {
 	conn *sql.Conn // the connection that Tx is on
 	now  time.Time // one clock for the whole batch
 
-	// careful has each chunk guarded by a savepoint, so that a row that the
-	// target refuses can be found. It is off until a row was refused.
+	// careful has each statement on rows guarded by a savepoint, so that a row that
+	// the target refuses can be found. It is off until a row was refused.
 	careful bool
 	whole   bool
 
 	landed   pipeline.Landed
-	letters  []letter        // of this batch
-	lettered map[string]bool // tables with dead letters of earlier batches
+	letters  []letter            // of this batch
+	standing map[string]standing // dead letters of earlier batches, by table
 	prepared map[string]*sql.Stmt
 }
 
