@@ -153,10 +153,12 @@ func TestKilledAtAnyInstant(t *testing.T) {
 				t.Errorf("links at the end: %q", got)
 			}
 			book := store(t, state)
+			var runs []run // at an instant at which none is under way
 			testwait.Until(t, "the ledger is closed", func() bool {
-				return count(book.ledger(t), func(r run) bool { return r.status == "running" }) == 0
+				runs = book.ledger(t)
+				return count(runs, func(r run) bool { return r.status == "running" }) == 0
 			})
-			for _, r := range book.ledger(t) {
+			for _, r := range runs {
 				if r.status != "success" && r.reason != "interrupted" {
 					t.Errorf("untrue: %+v", r)
 				}
