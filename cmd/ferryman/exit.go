@@ -51,10 +51,7 @@ func finish(w io.Writer, err error, interrupted os.Signal) int {
 	case err == nil:
 		return exitOK
 	case interrupted != nil && (fault.KindOf(err) == fault.Canceled || errors.As(err, &exit)):
-		if s, ok := interrupted.(syscall.Signal); ok {
-			return 128 + int(s)
-		}
-		return exitFailed
+		return exitSignal(interrupted)
 	case errors.As(err, &exit):
 		return int(exit)
 	case errors.As(err, &usage):
@@ -64,6 +61,14 @@ func finish(w io.Writer, err error, interrupted os.Signal) int {
 	fmt.Fprintf(w, "ferryman: %s\n", strings.TrimSpace(err.Error()))
 	if fault.KindOf(err) == fault.Unconfigured {
 		return exitUsage
+	}
+	return exitFailed
+}
+
+// exitSignal is the code for a command that a signal cut off.
+func exitSignal(s os.Signal) int {
+	if s, ok := s.(syscall.Signal); ok {
+		return 128 + int(s)
 	}
 	return exitFailed
 }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Stamped by the build.
@@ -31,31 +33,45 @@ func run(args []string) int {
 	return finish(root.ErrOrStderr(), err, interrupted())
 }
 
-// withSignals gives a context that ends at the first SIGINT or SIGTERM; a second
-// one ends the process at once. interrupted tells which came, nil if none did.
+// settle is how long further signals count as the first one repeated: timeout(1)
+// and others send it to the process and again to its group.
+const settle = time.Second
+
+// withSignals gives a context that ends at the first SIGINT or SIGTERM; another
+// one, later than settle, ends the process at once. interrupted tells which came,
+// nil if none did.
 func withSignals(parent context.Context) (ctx context.Context, interrupted func() os.Signal, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	came := make(chan os.Signal, 1)
+	var first atomic.Pointer[os.Signal]
+	done := make(chan struct{})
 	go func() {
-		select {
-		case s := <-signals:
-			came <- s
-			signal.Stop(signals) // the default action from here on
-			cancel()
-		case <-ctx.Done():
+		var came time.Time
+		for {
+			select {
+			case s := <-signals:
+				switch {
+				case first.CompareAndSwap(nil, &s):
+					came = time.Now()
+					cancel()
+				case time.Since(came) > settle:
+					os.Exit(exitSignal(s))
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
-	return ctx, func() os.Signal {
-			select {
-			case s := <-came:
-				return s
-			default:
-				return nil
-			}
-		}, func() {
-			signal.Stop(signals)
-			cancel()
+	interrupted = func() os.Signal {
+		if s := first.Load(); s != nil {
+			return *s
 		}
+		return nil
+	}
+	return ctx, interrupted, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
 }

@@ -29,6 +29,7 @@ tells what is in force and where it comes from.
   ferryman config show                # what is set, and where`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // finish reports them
+		Version:       version,
 		Args:          noArgs,
 		RunE:          help,
 	}
@@ -90,9 +91,21 @@ func load(cmd *cobra.Command, in config.Input, least slog.Level) (config.Config,
 }
 
 func newLogger(w io.Writer, c config.Log) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: c.Level}
+	opts := &slog.HandlerOptions{Level: c.Level, ReplaceAttr: logged}
 	if c.JSON {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// logged gives times in UTC, like everything else that Ferryman tells, and
+// durations with their unit.
+func logged(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindTime:
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	case slog.KindDuration:
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

@@ -20,7 +20,7 @@ type sandboxFlags struct {
 
 func (f *sandboxFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.on, "sandbox", false, "sync from a simulated WMS API, with a store and a target of their own")
-	fs.StringVar(&f.listen, "sandbox-listen", "127.0.0.1:8081", "loopback address of the simulated API")
+	fs.StringVar(&f.listen, "sandbox-listen", "127.0.0.1:8081", "loopback address of the simulated API; unless given, another free port will do")
 	fs.StringArrayVar(&f.faults, "sandbox-fault", nil, `make the simulated API fail, such as "status=500,path=/iam/users/me,times=3" (may be repeated)`)
 }
 
@@ -40,7 +40,7 @@ func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
 	if err != nil {
 		return err
 	}
-	sandbox, err := app.StartSandbox(cmd.Context(), f.listen, f.faults)
+	sandbox, err := app.StartSandbox(cmd.Context(), f.listen, !cmd.Flags().Changed("sandbox-listen"), f.faults)
 	if err != nil {
 		return err
 	}

@@ -17,13 +17,15 @@ func newServe() *cobra.Command {
 		Use: "serve", Short: "Run the server: scheduled syncs and the HTTP API",
 		Long: `Run the server. It syncs on an interval and on demand, and answers HTTP until it is
 stopped: on SIGINT or SIGTERM it lets work in hand finish, or hands it to the next
-start or another node, within FERRYMAN_STOP_GRACE_SECONDS.
+start or another node, within FERRYMAN_STOP_GRACE_SECONDS. A second signal, more
+than a second later, ends it at once.
 
 On loopback the API is open. On any other address the server refuses to start
 unless --insecure-open is given.
 
 With --sandbox it needs nothing else: it starts a simulator of the WMS API, and
-keeps its state and its target in a folder of their own. Whatever API_TOKEN,
+keeps its state and its target in the folder "sandbox" of the state directory, unless
+--store or --warehouse-database name others. Whatever API_TOKEN,
 API_USER, API_PASSWORD, API_BASE_URL, FERRYMAN_STORE_URL and WAREHOUSE_DATABASE_URL
 say, the sandbox leaves the real upstream, store and target alone.`,
 		Example: `  ferryman serve --sandbox
@@ -59,6 +61,12 @@ func serve(cmd *cobra.Command, o app.Options, sandboxURL string) error {
 	}
 	return s.Run(cmd.Context(), func() {
 		o.Log.Info("serving", "url", s.URL(), "version", version, "store", o.Config.Store.URL.String())
+		if o.Config.Server.InsecureOpen {
+			o.Log.Warn("open to everybody who reaches this address", "listen", o.Config.Server.Listen)
+		}
+		if o.Config.Log.JSON {
+			return // for programs
+		}
 		welcome(cmd.OutOrStdout(), s.URL(), o.Config, sandboxURL)
 	})
 }

@@ -40,7 +40,7 @@ for its turn. It stands in the ledger like any other.
 			p := newProgress(cmd.ErrOrStderr())
 			run, err := app.SyncWarehouses(cmd.Context(), app.Options{Config: c, Version: version, Log: log}, app.Progress{
 				Waiting: func() { p.say("waiting for another run to end") },
-				Landed:  func(r pipeline.Report) { p.say(fmt.Sprintf("%d rows landed", r.Total().Read)) },
+				Landed:  func(r pipeline.Report) { p.show(fmt.Sprintf("%d rows landed", r.Total().Read)) },
 			})
 			p.done()
 			if err != nil {
@@ -111,13 +111,18 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
+// say tells what a person waits for; show only how it goes on.
 func (p *progress) say(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.text = text
+	p.show(text)
 	if !p.terminal {
 		fmt.Fprintln(p.w, text)
 	}
+}
+
+func (p *progress) show(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text = text
 }
 
 func (p *progress) draw() {

@@ -20,8 +20,9 @@ type Sandbox struct {
 }
 
 // StartSandbox serves the simulated WMS API on a loopback address, with faults
-// such as "status=500,path=/iam/users/me,times=3".
-func StartSandbox(ctx context.Context, address string, faults []string) (*Sandbox, error) {
+// such as "status=500,path=/iam/users/me,times=3". With orAny it takes any free
+// port if that of the address is used.
+func StartSandbox(ctx context.Context, address string, orAny bool, faults []string) (*Sandbox, error) {
 	var options wms.Options
 	for _, text := range faults {
 		f, err := wms.ParseFault(text)
@@ -40,6 +41,9 @@ func StartSandbox(ctx context.Context, address string, faults []string) (*Sandbo
 	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", address)
+	if err != nil && orAny {
+		listener, err = lc.Listen(ctx, "tcp", net.JoinHostPort(tcp.IP.String(), "0"))
+	}
 	if err != nil {
 		return nil, sandboxFault("--sandbox-listen", fmt.Errorf("%w; name another address", err))
 	}

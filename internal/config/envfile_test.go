@@ -108,7 +108,7 @@ func TestWarnings(t *testing.T) {
 		{"no expansion", nil, "FERRYMAN_STATE_DIR='/x/${HOME}'\nX=${HOME}", "", ""},
 		{"user alone", []string{"API_USER=ann"}, "", "API_USER", "has no effect without API_PASSWORD"},
 		{"password alone", []string{"API_PASSWORD=hunter2"}, "", "API_PASSWORD", "has no effect without API_USER"},
-		{"user beside a token", []string{"API_USER=ann", "API_TOKEN=hunter2"}, "", "", ""},
+		{"user beside a token", []string{"API_USER=ann", "API_TOKEN=hunter2"}, "", "API_TOKEN", "wins over API_USER"},
 		{"same file", []string{"WAREHOUSE_DATABASE_URL=sqlite:///x.db", "FERRYMAN_STORE_URL=sqlite:/x.db"}, "", "WAREHOUSE_DATABASE_URL", "same SQLite file"},
 		{"same server", []string{"WAREHOUSE_DATABASE_URL=postgres://h/d", "FERRYMAN_STORE_URL=postgres://h/d"}, "", "", ""},
 		{"unencrypted", []string{"API_BASE_URL=http://wms.example"}, "", "API_BASE_URL", "unencrypted"},

@@ -93,6 +93,9 @@ func (l *loader) warnDoubtful() {
 		}
 		l.warn(set, "has no effect without %s", missing)
 	}
+	if !w.Token.Empty() && (w.User != "" || !w.Password.Empty()) {
+		l.warn("API_TOKEN", "is set, and wins over API_USER and API_PASSWORD")
+	}
 	if file := w.Database.File(); file != "" && file == l.config.Store.URL.File() {
 		l.warn("WAREHOUSE_DATABASE_URL", "names the same SQLite file as FERRYMAN_STORE_URL; they would wait for each other, so give each its own")
 	}

@@ -51,6 +51,7 @@ type DB struct {
 	read    *sql.DB       // SQLite: query-only connections; PostgreSQL: the pool
 	pool    *pgxpool.Pool // PostgreSQL only
 	served  atomic.Pointer[flock.Flock]
+	trouble atomic.Pointer[error]
 	clock   func() time.Time
 	shared  sharedClock // PostgreSQL only
 	log     *slog.Logger
@@ -121,9 +122,26 @@ func (d *DB) Writer() *sql.DB { return d.write }
 // Pool is the PostgreSQL pool; nil on SQLite.
 func (d *DB) Pool() *pgxpool.Pool { return d.pool }
 
-// Ping checks that the store answers.
+// Ping checks that the store answers, and that the last transaction did not fail
+// for a reason of the store's own, such as a full disk.
 func (d *DB) Ping(ctx context.Context) error {
-	return d.classify(d.read.PingContext(ctx))
+	if err := d.classify(d.read.PingContext(ctx)); err != nil {
+		return err
+	}
+	if trouble := d.trouble.Load(); trouble != nil {
+		return *trouble
+	}
+	return nil
+}
+
+// remember keeps the trouble of the last transaction for Ping.
+func (d *DB) remember(err error) {
+	switch {
+	case err == nil:
+		d.trouble.Store(nil)
+	case strings.HasPrefix(fault.CodeOf(err), "store_"):
+		d.trouble.Store(&err)
+	}
 }
 
 // Query reads outside a transaction.

@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -271,4 +272,33 @@ func TestTxIsCalledOffAtAnyInstant(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestAFullDiskIsToldUntilThereIsRoom(t *testing.T) {
+	d := dbtest.Open(t, "sqlite://"+filepath.Join(t.TempDir(), "store.db"), db.Options{})
+	ctx := t.Context()
+	limit := func(pages int) {
+		t.Helper()
+		if _, err := d.Writer().ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func() error {
+		return d.Tx(ctx, func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO crons (slug, name, kind, created_at, updated_at) VALUES ($1, $2, 'sync', 0, 0)",
+				fmt.Sprint(tx.Now().UnixNano()), strings.Repeat("x", 1<<20))
+			return err
+		})
+	}
+	limit(1) // not a page more than there are
+	if err := write(); fault.CodeOf(err) != "store_full" || !strings.Contains(err.Error(), "store.db") {
+		t.Errorf("write: %v", err)
+	}
+	if err := d.Ping(ctx); fault.CodeOf(err) != "store_full" {
+		t.Errorf("ping: %v", err)
+	}
+	limit(1 << 20)
+	if err := errors.Join(write(), d.Ping(ctx)); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
 }

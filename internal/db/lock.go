@@ -2,13 +2,10 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/gofrs/flock"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"ferryman/internal/fault"
 )
@@ -68,20 +65,4 @@ func (d *DB) migrationLock(ctx context.Context) (release func(), err error) {
 		return nil, fmt.Errorf("wait for another migration: %w", d.classify(err))
 	}
 	return release, nil
-}
-
-func sqliteCode(err error) (int, bool) {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return e.Code() & 0xff, true
-	}
-	return 0, false
-}
-
-func transientSQLite(code int) bool {
-	switch code {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
-		return true
-	default:
-		return false
-	}
 }

@@ -74,7 +74,7 @@ func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) er
 	}
 	for _, part := range parts {
 		if err := part(ctx, d); err != nil {
-			return applied, fmt.Errorf("migrate: %w", err)
+			return applied, fmt.Errorf("migrate: %w", d.classify(err))
 		}
 	}
 	return applied, nil

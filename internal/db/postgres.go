@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -61,7 +60,7 @@ func (d *DB) unreachable(rawURL string, err error) error {
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		f.Err = oneLineError{err} // pgx names host, user and database, never the password
+		f.Err = fault.OneLine(err) // pgx names host, user and database, never the password
 		return f
 	}
 	f.Err = errors.New(pg.Message)
@@ -98,21 +97,12 @@ func (d *DB) classify(err error) error {
 		}
 		return err
 	}
-	if code, ok := sqliteCode(err); ok && transientSQLite(code) {
-		return unavailable(err)
-	}
-	return err
+	return d.classifySQLite(err)
 }
 
 // unavailable keeps the driver's words, which name host and user, for the log.
 func unavailable(err error) error {
 	return &fault.Error{
-		Kind: fault.Unavailable, Code: "store_unavailable", Detail: "the store does not answer", Err: oneLineError{err},
+		Kind: fault.Unavailable, Code: "store_unavailable", Detail: "the store does not answer", Err: fault.OneLine(err),
 	}
 }
-
-// oneLineError is an error whose text is one line: the driver's run over several.
-type oneLineError struct{ err error }
-
-func (e oneLineError) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
-func (e oneLineError) Unwrap() error { return e.err }

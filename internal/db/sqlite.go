@@ -3,13 +3,15 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // also the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"ferryman/internal/fault"
 )
@@ -105,4 +107,29 @@ func cannotOpen(path string, err error) error {
 		Detail: fmt.Sprintf("cannot open the store %s", path), Err: err,
 		Hint: "check that the folder can be written by this user, or name another file with --store or FERRYMAN_STORE_URL",
 	}
+}
+
+// classifySQLite tells a full disk and other trouble with the file from a
+// moment's lock. The path is for the log and the command line: the cause.
+func (d *DB) classifySQLite(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	f := &fault.Error{Kind: fault.Unavailable, Code: "store_unavailable", Err: fmt.Errorf("%s: %w", d.path, err)}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		f.Detail = "the store is locked by another process"
+	case sqlite3.SQLITE_FULL:
+		f.Code, f.Detail, f.Hint = "store_full", "the disk that holds the store is full", "free some space"
+	case sqlite3.SQLITE_IOERR:
+		f.Code, f.Detail, f.Hint = "store_io", "the store's file cannot be read or written", "check the disk that holds it, and its limits"
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		f.Code, f.Detail, f.Hint = "store_readonly", "the store's file or folder cannot be written", "give this user the right to write it"
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		f.Kind, f.Code, f.Detail, f.Hint = fault.Unconfigured, "store_corrupt", "the store's file is no SQLite database, or a damaged one", "name another file, or restore a backup"
+	default:
+		return err
+	}
+	return f
 }

@@ -35,6 +35,7 @@ func (d *DB) Tx(ctx context.Context, fn func(tx *Tx) error) error {
 		run = d.postgresTx
 	}
 	err := run(ctx, fn)
+	d.remember(err)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}

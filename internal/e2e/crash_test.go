@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -207,6 +208,27 @@ func TestStopLetsARunFinish(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if runs := store(t, state).ledger(t); len(runs) != 1 || runs[0].status != "success" {
+		t.Errorf("%+v", runs)
+	}
+}
+
+// timeout(1) and service managers may send a signal twice.
+func TestASignalThatComesTwiceIsOne(t *testing.T) {
+	t.Parallel()
+	u, d, state := newUpstream(t), sqliteDatabase(t), t.TempDir()
+	u.hold(t, me)
+	n := serve(t, state, append(u.env(), manual, "FERRYMAN_STOP_GRACE_SECONDS=2", "WAREHOUSE_DATABASE_URL="+d.url))
+	u.awaitHeld(t, me)
+	for range 3 {
+		if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-n.done
+	if code := n.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if runs := store(t, state).ledger(t); len(runs) != 1 || runs[0].reason != "handed_back" {
 		t.Errorf("%+v", runs)
 	}
 }

@@ -8,6 +8,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -126,3 +127,12 @@ func HintOf(err error) string {
 
 // Temporary tells whether err may go away by itself. Unknown errors may.
 func Temporary(err error) bool { return temporary(KindOf(err)) }
+
+// OneLine is err with its text on one line: drivers' run over several. What it
+// wraps stays as it is.
+func OneLine(err error) error { return oneLineError{err} }
+
+type oneLineError struct{ err error }
+
+func (e oneLineError) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
+func (e oneLineError) Unwrap() error { return e.err }

@@ -71,6 +71,7 @@ type indexRun struct {
 	Trigger  string
 	Read     int64
 	Written  int64
+	Deleted  int64
 	Rejected int64
 	Reason   string
 	Detail   string
@@ -88,7 +89,7 @@ func (s *Server) index(r *http.Request) (reply, error) {
 		total := run.Report.Total()
 		shown = append(shown, indexRun{
 			OK: run.OK(), Started: run.StartedAt, Took: run.EndedAt.Sub(run.StartedAt).Round(time.Millisecond), Trigger: run.Trigger,
-			Read: total.Read, Written: total.Written, Rejected: total.Rejected, Reason: run.Reason, Detail: run.Detail,
+			Read: total.Read, Written: total.Written, Deleted: total.Deleted, Rejected: total.Rejected, Reason: run.Reason, Detail: run.Detail,
 		})
 	}
 	return s.pages.render("index.html", struct {

@@ -26,7 +26,7 @@ func TestFirstPage(t *testing.T) {
 		not  []string
 	}{
 		"none": {nil, []string{"None yet", "/api/syncall", "1.2.3"}, []string{"<table"}},
-		"one":  {[]syncs.Run{good}, []string{"● ok", "2020-08-16 10:25:57", "1.235s", `<td class="n">6</td>`, "2 rows were rejected"}, []string{"✕", "None yet"}},
+		"one":  {[]syncs.Run{good}, []string{"● ok", "2020-08-16", "10:25:57", "1.235s", `<td class="n">6</td>`, "2 rows were rejected"}, []string{"✕", "None yet"}},
 		"many": {[]syncs.Run{good, good, bad}, []string{"✕ timeout", "&lt;script&gt;"}, []string{"<script"}},
 	} {
 		t.Run(name, func(t *testing.T) {

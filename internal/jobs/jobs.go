@@ -90,7 +90,7 @@ func New(d *db.DB, opts Options) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	e.log = slog.New(newSparing(e.log.Handler(), slog.LevelDebug))
+	e.log = slog.New(newSparing(e.log.Handler(), slog.LevelDebug, false))
 	if e.grace == 0 {
 		e.grace = 8 * time.Second
 	}

@@ -16,8 +16,9 @@ const sayAgain = 10 * time.Second
 // a while.
 type sparing struct {
 	slog.Handler
-	least slog.Level
-	said  *said
+	least     slog.Level
+	byMessage bool // records with one message are equal, whatever else they tell
+	said      *said
 }
 
 type said struct {
@@ -25,8 +26,8 @@ type said struct {
 	when map[string]time.Time
 }
 
-func newSparing(h slog.Handler, least slog.Level) slog.Handler {
-	return sparing{h, least, &said{when: map[string]time.Time{}}}
+func newSparing(h slog.Handler, least slog.Level, byMessage bool) slog.Handler {
+	return sparing{h, least, byMessage, &said{when: map[string]time.Time{}}}
 }
 
 func (h sparing) Enabled(ctx context.Context, l slog.Level) bool {
@@ -34,28 +35,30 @@ func (h sparing) Enabled(ctx context.Context, l slog.Level) bool {
 }
 
 func (h sparing) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return sparing{h.Handler.WithAttrs(attrs), h.least, h.said}
+	return sparing{h.Handler.WithAttrs(attrs), h.least, h.byMessage, h.said}
 }
 
 func (h sparing) WithGroup(name string) slog.Handler {
-	return sparing{h.Handler.WithGroup(name), h.least, h.said}
+	return sparing{h.Handler.WithGroup(name), h.least, h.byMessage, h.said}
 }
 
 // Handle implements slog.Handler.
 func (h sparing) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn && !h.said.isNew(r) {
+	if r.Level >= slog.LevelWarn && !h.said.isNew(r, h.byMessage) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
-func (s *said) isNew(r slog.Record) bool {
+func (s *said) isNew(r slog.Record, byMessage bool) bool {
 	var key strings.Builder
 	key.WriteString(r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		key.WriteString(" " + a.String())
-		return true
-	})
+	if !byMessage {
+		r.Attrs(func(a slog.Attr) bool {
+			key.WriteString(" " + a.String())
+			return true
+		})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if last, ok := s.when[key.String()]; ok && r.Time.Sub(last) < sayAgain {

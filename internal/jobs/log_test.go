@@ -12,7 +12,7 @@ import (
 func TestTheSameTroubleIsSaidNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		log := slog.New(newSparing(slog.NewTextHandler(&out, nil), slog.LevelInfo)).With("node", "n1")
+		log := slog.New(newSparing(slog.NewTextHandler(&out, nil), slog.LevelInfo, false)).With("node", "n1")
 		for range 30 {
 			log.Warn("store is down", "err", "refused")
 			log.Info("alive")

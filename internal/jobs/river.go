@@ -93,7 +93,7 @@ func (never) Next(t time.Time) time.Time { return t.AddDate(100, 0, 0) }
 
 // riverLogger passes on what an operator may have to act on.
 func (e *Engine) riverLogger() *slog.Logger {
-	return slog.New(newSparing(e.log.Handler(), slog.LevelWarn))
+	return slog.New(newSparing(e.log.Handler(), slog.LevelWarn, true))
 }
 
 type worker[A Args] struct {

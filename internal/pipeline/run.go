@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"slices"
 )
 
@@ -58,7 +57,7 @@ func (r Report) clone() Report {
 func Run(ctx context.Context, src Source, sink Sink, observe func(Report)) (Report, error) {
 	from, err := sink.Cursor(ctx)
 	if err != nil {
-		return Report{}, fmt.Errorf("read cursor: %w", err)
+		return Report{}, err
 	}
 	report := Report{From: from, To: from}
 	for batch, err := range src.Read(ctx, from) {

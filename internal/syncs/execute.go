@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -157,7 +158,11 @@ func (s *Syncer) report(ctx context.Context, id int64, err error) {
 	case e.Status == ledger.Cancelled:
 		log.Info("sync stopped", "reason", e.Reason, "detail", e.Detail)
 	case err != nil:
-		log.Error("sync failed", "reason", e.Reason, "err", err)
+		level := slog.LevelError
+		if s.set.engine == nil {
+			level = slog.LevelInfo // whoever ran it here is told
+		}
+		log.Log(ctx, level, "sync failed", "reason", e.Reason, "err", err)
 	default:
 		log.Info("sync done", "read", e.Counts.Read, "written", e.Counts.Written, "deleted", e.Counts.Deleted, "rejected", e.Counts.Rejected)
 	}

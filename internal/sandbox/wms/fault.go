@@ -156,10 +156,27 @@ func (f Fault) check() error {
 }
 
 func checkPath(path string) error {
-	if path != "" && path[0] != '/' {
-		return fmt.Errorf("path %q does not begin with a slash; it is meant below the base, such as /auth", path)
+	if path == "" || slices.ContainsFunc(patterns(), func(p string) bool { return matches(p, path) }) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("path %q is none of the API's, which are %s", path, strings.Join(patterns(), ", "))
+}
+
+// patterns are the paths of the simulated calls, below the base.
+func patterns() []string { return []string{authPattern, mePattern, warehousesPattern} }
+
+// matches tells whether path is a pattern itself, or a path that it stands for.
+func matches(pattern, path string) bool {
+	if path == pattern {
+		return true
+	}
+	before, after, wild := strings.Cut(pattern, "{id}")
+	middle, ok := strings.CutPrefix(path, before)
+	if !wild || !ok {
+		return false
+	}
+	id, ok := strings.CutSuffix(middle, after)
+	return ok && id != "" && !strings.Contains(id, "/")
 }
 
 // MarshalJSON writes the delay as a duration, such as "1.5s".

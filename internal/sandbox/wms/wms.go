@@ -120,11 +120,17 @@ type reply struct {
 	body   any
 }
 
+const (
+	authPattern       = "/auth"
+	mePattern         = "/iam/users/me"
+	warehousesPattern = "/iam/users/{id}/warehouses"
+)
+
 func (s *Server) routes() []route {
 	return []route{
-		{"POST", "/auth", s.auth},
-		{"GET", "/iam/users/me", s.bearer(s.me)},
-		{"GET", "/iam/users/{id}/warehouses", s.bearer(s.userWarehouses)},
+		{"POST", authPattern, s.auth},
+		{"GET", mePattern, s.bearer(s.me)},
+		{"GET", warehousesPattern, s.bearer(s.userWarehouses)},
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Sink) explain(ctx context.Context, doing, table string, err error) erro
 	}
 	d := s.dialect.diagnose(err)
 	m := meanings[d.class]
-	f := &fault.Error{Kind: m.kind, Code: m.code, Hint: m.hint, Err: err,
+	f := &fault.Error{Kind: m.kind, Code: m.code, Hint: m.hint, Err: fault.OneLine(err),
 		Detail: fmt.Sprintf("cannot %s %s", doing, object)}
 	if d.class == forbidden {
 		f.Hint = "give the right with: " + s.dialect.grant(doing, table)

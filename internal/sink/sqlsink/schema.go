@@ -72,7 +72,7 @@ func (s *Sink) define(ctx context.Context, conn *sql.Conn, t *pipeline.Table, st
 		return err
 	}
 	for _, statement := range statements {
-		s.log.InfoContext(ctx, "target schema changed", "table", t.Name, "statement", statement)
+		s.log.DebugContext(ctx, "target schema changed", "table", t.Name, "statement", statement)
 	}
 	return nil
 }
