@@ -64,30 +64,46 @@ func (e *Engine) storeSchedules(ctx context.Context) error {
 	return nil
 }
 
-// runScheduler fires what is due until ctx ends. It looks at the rows at least
-// once a second, because another node may have changed them.
+const (
+	// lookEvery is how often a schedule's row is looked at that is not due:
+	// another node may have changed it, or somebody the clock.
+	lookEvery = 5 * time.Second
+	// tryEvery is how soon a schedule is tried again that could not be advanced.
+	tryEvery = time.Second
+)
+
+// runScheduler fires what is due until ctx ends.
 func (e *Engine) runScheduler(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	look := make([]time.Time, len(e.schedules)) // when to look at each, by the monotonic clock
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		wait := time.Second
-		for _, s := range e.schedules {
-			next, err := e.advance(ctx, s)
-			if err != nil {
-				if ctx.Err() == nil {
-					e.log.Error("advance schedule", "schedule", s.Name, "err", err)
-				}
-				continue
+		wait := lookEvery
+		for i, s := range e.schedules {
+			if time.Until(look[i]) <= 0 {
+				look[i] = time.Now().Add(e.tend(ctx, s))
 			}
-			wait = min(wait, max(next.Sub(e.db.Now()), time.Millisecond))
+			wait = min(wait, max(time.Until(look[i]), time.Millisecond))
 		}
 		timer.Reset(wait)
 	}
+}
+
+// tend fires s if it is due and tells how long it need not be looked at.
+func (e *Engine) tend(ctx context.Context, s Schedule) time.Duration {
+	next, err := e.advance(ctx, s)
+	if err != nil {
+		if ctx.Err() == nil {
+			e.log.Error("advance schedule", "schedule", s.Name, "err", err)
+		}
+		return tryEvery
+	}
+	return min(next.Sub(e.db.Now()), lookEvery)
 }
 
 // advance fires s if it is due and gives its next tick. Moving the row and
