@@ -165,6 +165,20 @@ type Rows struct {
 // Err is the error that ended the rows, if one did.
 func (r *Rows) Err() error { return r.db.classify(r.Rows.Err()) }
 
+// Collect reads rows to their end and closes them.
+func Collect[T any](rows *Rows, scan func(*Rows) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
 // Row is the answer of a query for one row.
 type Row struct {
 	row *sql.Row

@@ -81,14 +81,8 @@ func (e *Engine) runningHere(ctx context.Context) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return db.Collect(rows, func(r *db.Rows) (id int64, err error) {
+		err = r.Scan(&id)
+		return id, err
+	})
 }

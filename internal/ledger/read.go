@@ -64,17 +64,12 @@ func (l *Ledger) Recent(ctx context.Context, cronID int64, n int) ([]Execution, 
 	if err != nil {
 		return nil, fmt.Errorf("recent executions: %w", err)
 	}
-	defer rows.Close()
-	var all []Execution
-	for rows.Next() {
-		e, err := scanExecution(rows)
-		if err != nil {
-			return nil, fmt.Errorf("recent executions: %w", err)
-		}
-		all = append(all, e)
+	all, err := db.Collect(rows, func(r *db.Rows) (Execution, error) { return scanExecution(r) })
+	if err != nil {
+		return nil, fmt.Errorf("recent executions: %w", err)
 	}
 	slices.Reverse(all)
-	return all, rows.Err()
+	return all, nil
 }
 
 // Messages gives up to limit messages of an execution that follow the one with
@@ -85,18 +80,17 @@ func (l *Ledger) Messages(ctx context.Context, execution, after int64, limit int
 	if err != nil {
 		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
 	}
-	defer rows.Close()
-	var all []Message
-	for rows.Next() {
+	all, err := db.Collect(rows, func(r *db.Rows) (Message, error) {
 		var m Message
 		var at db.Time
-		if err := rows.Scan(&m.ID, &m.Type, &m.Text, &at); err != nil {
-			return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
-		}
+		err := r.Scan(&m.ID, &m.Type, &m.Text, &at)
 		m.At = at.Time
-		all = append(all, m)
+		return m, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
 	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // clean makes text fit for both databases: PostgreSQL refuses NUL and broken

@@ -170,14 +170,8 @@ func endExpired(ctx context.Context, tx *db.Tx, cronID int64) ([]expired, error)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var all []expired
-	for rows.Next() {
-		var e expired
-		if err := rows.Scan(&e.id, &e.detail); err != nil {
-			return nil, err
-		}
-		all = append(all, e)
-	}
-	return all, rows.Err()
+	return db.Collect(rows, func(r *db.Rows) (e expired, err error) {
+		err = r.Scan(&e.id, &e.detail)
+		return e, err
+	})
 }

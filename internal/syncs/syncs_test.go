@@ -81,6 +81,15 @@ func newNode(t *testing.T, d *db.DB, name string, g *gate, maxRuntime time.Durat
 	return n
 }
 
+// started gives a node at work, and the gate of its source.
+func started(t *testing.T, d *db.DB) (*gate, *node) {
+	t.Helper()
+	g := newGate()
+	n := newNode(t, d, "n1", g, time.Minute)
+	n.start(t)
+	return g, n
+}
+
 func (n *node) start(t *testing.T) {
 	t.Helper()
 	if err := n.engine.Start(t.Context()); err != nil {
@@ -127,9 +136,7 @@ func (n *node) call(t *testing.T) <-chan called {
 
 func TestScheduledAndCalledRunsAreInTheLedger(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
-		g := newGate()
-		n := newNode(t, d, "n1", g, time.Minute)
-		n.start(t)
+		g, n := started(t, d)
 		g.pass(t, nil) // a new schedule fires at once
 		scheduled := testwait.Receive(t, n.ended)
 		if !scheduled.OK() || scheduled.Trigger != "schedule" || scheduled.Report.Count("things").Read != 2 {
@@ -161,9 +168,7 @@ func TestScheduledAndCalledRunsAreInTheLedger(t *testing.T) {
 
 func TestRunsDoNotOverlapAndCastsCollapse(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
-		g := newGate()
-		n := newNode(t, d, "n1", g, time.Minute)
-		n.start(t)
+		g, n := started(t, d)
 		testwait.Receive(t, g.reads) // the first tick's run is under way
 		for range 5 {
 			if err := n.Cast(t.Context()); err != nil {
@@ -270,9 +275,7 @@ func TestStopHandsBackToAnotherAttempt(t *testing.T) {
 // A source may fail with an error that looks like a cancellation.
 func TestACancelledCallWithinTheSourceIsAFailure(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
-		g := newGate()
-		n := newNode(t, d, "n1", g, time.Minute)
-		n.start(t)
+		g, n := started(t, d)
 		g.pass(t, nil)
 		testwait.Receive(t, n.ended)
 		ch := n.call(t)
@@ -298,9 +301,7 @@ func TestARunThatTakesTooLongTimesOut(t *testing.T) {
 
 func TestALostLeaseEndsTheRun(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
-		g := newGate()
-		n := newNode(t, d, "n1", g, time.Minute)
-		n.start(t)
+		g, n := started(t, d)
 		testwait.Receive(t, g.reads)
 		// Another hand ends the execution, as a takeover would.
 		err := d.Tx(t.Context(), func(tx *db.Tx) error {
@@ -385,9 +386,7 @@ func TestAPanicFailsTheRunAndNothingElse(t *testing.T) {
 
 func TestAWaiterLearnsThatTheCronWasSwitchedOff(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
-		g := newGate()
-		n := newNode(t, d, "n1", g, time.Minute)
-		n.start(t)
+		g, n := started(t, d)
 		testwait.Receive(t, g.reads)
 		waiting := n.call(t) // behind the first run
 		if err := n.ledger.SetActive(t.Context(), "things", false); err != nil {
@@ -402,9 +401,7 @@ func TestAWaiterLearnsThatTheCronWasSwitchedOff(t *testing.T) {
 
 func TestACallerWhoLeavesAtOnceHasAsked(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
-		g := newGate()
-		n := newNode(t, d, "n1", g, time.Minute)
-		n.start(t)
+		g, n := started(t, d)
 		g.pass(t, nil)
 		testwait.Receive(t, n.ended)
 		gone, leave := context.WithCancel(t.Context())
