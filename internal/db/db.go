@@ -50,10 +50,13 @@ type DB struct {
 	write   *sql.DB       // SQLite: one connection; PostgreSQL: the pool
 	read    *sql.DB       // SQLite: query-only connections; PostgreSQL: the pool
 	pool    *pgxpool.Pool // PostgreSQL only
+	writes  *prepared     // SQLite only
+	reads   *prepared     // SQLite only
 	served  atomic.Pointer[flock.Flock]
 	trouble atomic.Pointer[error]
 	clock   func() time.Time
 	shared  sharedClock // PostgreSQL only
+	group   group
 	log     *slog.Logger
 }
 
@@ -62,7 +65,7 @@ type DB struct {
 // missing SQLite file is created, together with its folder. Errors never hold
 // the password.
 func Open(ctx context.Context, rawURL string, opts Options) (*DB, error) {
-	d := &DB{clock: opts.Clock, log: opts.Logger}
+	d := &DB{clock: opts.Clock, log: opts.Logger, group: group{lanes: 1}}
 	if d.clock == nil {
 		d.clock = time.Now
 		d.shared.on = true
@@ -99,7 +102,7 @@ func (d *DB) Close() error {
 		d.pool.Close()
 		return err
 	}
-	return errors.Join(d.read.Close(), d.write.Close())
+	return errors.Join(d.reads.close(), d.writes.close(), d.read.Close(), d.write.Close())
 }
 
 // Dialect tells which database it is.
@@ -146,6 +149,10 @@ func (d *DB) remember(err error) {
 
 // Query reads outside a transaction.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	if s := d.preparedRead(ctx, query); s != nil {
+		rows, err := s.QueryContext(ctx, args...) //nolint:rowserrcheck // the caller asks Rows.Err
+		return &Rows{rows, d}, d.classify(err)
+	}
 	rows, err := d.read.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller asks Rows.Err
 	return &Rows{rows, d}, d.classify(err)
 }
@@ -153,7 +160,21 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error
 // QueryRow reads one row outside a transaction. Scan gives sql.ErrNoRows if
 // there is none.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Row {
+	if s := d.preparedRead(ctx, query); s != nil {
+		return Row{s.QueryRowContext(ctx, args...), d}
+	}
 	return Row{d.read.QueryRowContext(ctx, query, args...), d}
+}
+
+func (d *DB) preparedRead(ctx context.Context, query string) *sql.Stmt {
+	if d.reads == nil {
+		return nil
+	}
+	s := d.reads.get(query)
+	if s == nil {
+		d.reads.catchUp(ctx)
+	}
+	return s
 }
 
 // Rows are the answer of a query. Close them.

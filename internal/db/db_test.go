@@ -74,7 +74,7 @@ func TestTxIsAllOrNothing(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		ctx := t.Context()
 		insert := func(tx *db.Tx) error {
-			_, err := tx.Exec(ctx, "INSERT INTO crons (slug, name, kind, created_at, updated_at) VALUES ('a', 'A', 'sync', $1, $1)", db.Time{Time: tx.Now()})
+			_, err := tx.Exec(ctx, "INSERT INTO crons (application_id, slug, name, kind, created_at, updated_at) VALUES (1, 'a', 'A', 'sync', $1, $1)", db.Time{Time: tx.Now()})
 			return err
 		}
 		count := func() (n int) {
@@ -152,7 +152,7 @@ func TestSQLiteIsDurableAndServedOnce(t *testing.T) {
 			}
 		}
 	}
-	if err := d.QueryRow(t.Context(), "INSERT INTO crons (slug, name, kind, created_at, updated_at) VALUES ('a','a','sync',0,0) RETURNING id").Scan(new(int)); err == nil {
+	if err := d.QueryRow(t.Context(), "INSERT INTO crons (application_id, slug, name, kind, created_at, updated_at) VALUES (1, 'a','a','sync',0,0) RETURNING id").Scan(new(int)); err == nil {
 		t.Error("a reader could write")
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || info.Mode().Perm() != 0o700 {
@@ -285,7 +285,7 @@ func TestAFullDiskIsToldUntilThereIsRoom(t *testing.T) {
 	}
 	write := func() error {
 		return d.Tx(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(ctx, "INSERT INTO crons (slug, name, kind, created_at, updated_at) VALUES ($1, $2, 'sync', 0, 0)",
+			_, err := tx.Exec(ctx, "INSERT INTO crons (application_id, slug, name, kind, created_at, updated_at) VALUES (1, $1, $2, 'sync', 0, 0)",
 				fmt.Sprint(tx.Now().UnixNano()), strings.Repeat("x", 1<<20))
 			return err
 		})

@@ -16,6 +16,7 @@ import (
 
 func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	d.dialect = Postgres
+	d.group.lanes = groupLanesPostgres
 	cfg, err := pgxpool.ParseConfig(rawURL)
 	if err != nil {
 		// The parser's own message quotes the URL.

@@ -51,6 +51,7 @@ func (d *DB) openSQLite(ctx context.Context, rawURL, synchronous string) error {
 	}
 	d.read.SetMaxOpenConns(sqliteReaders)
 	d.read.SetMaxIdleConns(sqliteReaders)
+	d.writes, d.reads = newPrepared(d.write), newPrepared(d.read)
 	// The writer goes first: it creates the file.
 	for _, pool := range []*sql.DB{d.write, d.read} {
 		if err := pool.PingContext(ctx); err != nil {

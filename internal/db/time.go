@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"time"
@@ -29,6 +30,18 @@ func (t *Time) Scan(src any) error {
 		return fmt.Errorf("scan time: column holds %T, not microseconds", src)
 	}
 	return nil
+}
+
+// ScanTime is a sql.Scanner that reads a Time into t.
+func ScanTime(t *time.Time) sql.Scanner { return timeScanner{t} }
+
+type timeScanner struct{ t *time.Time }
+
+func (s timeScanner) Scan(src any) error {
+	var t Time
+	err := t.Scan(src)
+	*s.t = t.Time
+	return err
 }
 
 // Duration is a time.Duration in a BIGINT column of microseconds; zero is NULL.

@@ -48,13 +48,42 @@ func (d *DB) sqliteTx(ctx context.Context, fn func(tx *Tx) error) error {
 		return fmt.Errorf("begin: %w", d.classify(err))
 	}
 	defer t.Rollback()
-	if err := fn(&Tx{db: d, now: d.Now(), q: t, sqlTx: t}); err != nil {
+	if err := fn(&Tx{db: d, now: d.Now(), q: preparedTx{t, d.writes}, sqlTx: t}); err != nil {
 		return err
 	}
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", d.classify(err))
 	}
+	d.writes.catchUp(ctx)
 	return nil
+}
+
+// preparedTx runs statements of a SQLite transaction as compiled ones where they
+// are.
+type preparedTx struct {
+	tx         *sql.Tx
+	statements *prepared
+}
+
+func (p preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if s := p.statements.get(query); s != nil {
+		return p.tx.StmtContext(ctx, s).ExecContext(ctx, args...)
+	}
+	return p.tx.ExecContext(ctx, query, args...)
+}
+
+func (p preparedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := p.statements.get(query); s != nil {
+		return p.tx.StmtContext(ctx, s).QueryContext(ctx, args...)
+	}
+	return p.tx.QueryContext(ctx, query, args...)
+}
+
+func (p preparedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := p.statements.get(query); s != nil {
+		return p.tx.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+	}
+	return p.tx.QueryRowContext(ctx, query, args...)
 }
 
 // postgresTx begins the transaction on the driver's own connection, so that the
@@ -112,6 +141,15 @@ func (t *Tx) SQL() *sql.Tx { return t.sqlTx }
 
 // PGX is the transaction for the job engine on PostgreSQL; nil on SQLite.
 func (t *Tx) PGX() pgx.Tx { return t.pgxTx }
+
+// ForUpdate ends a SELECT of rows that the transaction is going to change: on
+// PostgreSQL it locks them. SQLite has one writer anyway.
+func (t *Tx) ForUpdate() string {
+	if t.db.dialect == Postgres {
+		return " FOR UPDATE"
+	}
+	return ""
+}
 
 // Exec runs a statement and gives the number of rows that it changed.
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {

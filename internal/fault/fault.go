@@ -30,6 +30,7 @@ const (
 	Unavailable              // unreachable, or in trouble of its own
 	Unconfigured             // a setting is missing or wrong
 	Canceled                 // the caller, or a shutdown, called it off
+	Unprocessable            // well-formed input whose values are wrong; Error.Fields names them
 )
 
 var kindNames = [...]string{
@@ -37,6 +38,7 @@ var kindNames = [...]string{
 	Conflict: "conflict", Unauthorized: "unauthorized", Forbidden: "forbidden", TooLarge: "too_large",
 	RateLimited: "rate_limited", Timeout: "timeout", Unavailable: "unavailable",
 	Unconfigured: "not_configured", Canceled: "canceled",
+	Unprocessable: "unprocessable",
 }
 
 // String is the kind's name in snake case, the code of an error without one of its own.
@@ -55,7 +57,15 @@ type Error struct {
 	Detail     string        // what happened, in lower case, without a full stop
 	Hint       string        // what to do about it; may be empty
 	RetryAfter time.Duration // what the other side asked for; 0 when it did not
+	Fields     []Field       // the values that are wrong, all of them; for Unprocessable
 	Err        error         // the cause; may be nil
+}
+
+// Field is one value of an input that is wrong.
+type Field struct {
+	Pointer string `json:"pointer"` // where it stands, as RFC 6901 has it, such as /type
+	Code    string `json:"code"`    // such as required, type, enum, range or format
+	Detail  string `json:"detail"`  // what it must be
 }
 
 // Error joins the detail, the cause and the hint.

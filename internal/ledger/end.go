@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"ferryman/internal/db"
 )
 
-// Outcome is how an execution ended.
+// Outcome is how an execution of Ferryman's own ended.
 type Outcome struct {
 	Status   Status // any but Running
 	Reason   string
@@ -20,21 +21,28 @@ type Outcome struct {
 	Messages []Message       // said at the end; At zero means now
 }
 
-// End ends a running execution in tx and frees its slot. It gives ErrEnded if it
+// End ends a running execution in tx and frees its place. It gives ErrEnded if it
 // has ended already: the first end stands.
 func (l *Ledger) End(ctx context.Context, tx *db.Tx, id int64, o Outcome) error {
-	n, err := tx.Exec(ctx, `
+	e, err := scanExecution(tx.QueryRow(ctx, `
 		UPDATE executions SET status = $1, ended_at = $2, reason = $3, detail = $4,
 			rows_read = $5, rows_written = $6, rows_deleted = $7, rows_rejected = $8, result = $9
-		WHERE id = $10 AND ended_at IS NULL`,
+		WHERE id = $10 AND ended_at IS NULL
+		RETURNING `+returned(),
 		string(o.Status), db.Time{Time: tx.Now()}, o.Reason, clean(o.Detail),
 		o.Counts.Read, o.Counts.Written, o.Counts.Deleted, o.Counts.Rejected,
-		sql.NullString{String: string(o.Result), Valid: o.Result != nil}, id)
-	if err == nil && n == 0 {
+		sql.NullString{String: string(o.Result), Valid: o.Result != nil}, id))
+	if errors.Is(err, ErrNoExecution) {
 		err = ErrEnded
 	}
+	for i := range o.Messages {
+		o.Messages[i].Ending = true
+	}
 	if err == nil {
-		err = insertMessages(ctx, tx, id, o.Messages...)
+		_, err = l.say(ctx, tx, &e, o.Messages)
+	}
+	if err == nil {
+		err = l.endedOf(ctx, tx, e)
 	}
 	if err != nil {
 		return fmt.Errorf("end execution %d: %w", id, err)
@@ -42,27 +50,100 @@ func (l *Ledger) End(ctx context.Context, tx *db.Tx, id int64, o Outcome) error 
 	return nil
 }
 
-// Say adds messages to an execution.
-func (l *Ledger) Say(ctx context.Context, id int64, messages ...Message) error {
-	err := l.db.Tx(ctx, func(tx *db.Tx) error { return insertMessages(ctx, tx, id, messages...) })
+// Report is what an application says of the end of an execution.
+type Report struct {
+	Success  bool
+	Type     MessageType
+	Message  string // "" for none
+	ExitCode *int64 // nil if it does not say
+	Took     time.Duration
+}
+
+// Reported is an execution whose end was reported.
+type Reported struct {
+	Execution
+	MessageID int64 // of the report's message; 0 without one
+	Replayed  bool  // the same end had been reported before
+}
+
+// Report ends an execution of app as its application says. It takes the end of
+// one that was ended by the ledger meanwhile: overdue, interrupted, superseded or
+// released. The first report stands: it gives ErrEnded for another outcome, and
+// for the same one what was said the first time. It gives ErrNoExecution.
+func (l *Ledger) Report(ctx context.Context, app, id int64, r Report) (out Reported, err error) {
+	var cron int64
+	err = l.db.QueryRow(ctx, `SELECT e.cron_id FROM executions e JOIN crons c ON c.id = e.cron_id
+		WHERE e.id = $1 AND (e.application_id = $2 OR $2 = 0) AND e.status NOT IN ('missed', 'skipped') AND c.kind <> 'sync'`, id, app).Scan(&cron)
 	if err != nil {
-		return fmt.Errorf("message of execution %d: %w", id, err)
+		return Reported{}, fmt.Errorf("end execution %d: %w", id, noExecution(err))
 	}
-	return nil
+	var refused error
+	err = l.db.Group(ctx, cron, func(ctx context.Context, tx *db.Tx) (err error) {
+		out, refused, err = l.report(ctx, tx, id, r)
+		return err
+	})
+	if err = firstOf(err, refused); err != nil {
+		return Reported{}, fmt.Errorf("end execution %d: %w", id, err)
+	}
+	return out, nil
 }
 
-func insertMessages(ctx context.Context, tx *db.Tx, id int64, messages ...Message) error {
-	for _, m := range messages {
-		if m.At.IsZero() {
-			m.At = tx.Now()
-		}
-		_, err := tx.Exec(ctx, "INSERT INTO messages (execution_id, type, message, at) VALUES ($1, $2, $3, $4)",
-			id, string(m.Type), clean(m.Text), db.Time{Time: m.At})
+func (l *Ledger) report(ctx context.Context, tx *db.Tx, id int64, r Report) (out Reported, refused, err error) {
+	status := Failed
+	if r.Success {
+		status = Success
+	}
+	out.Execution, err = scanExecution(tx.QueryRow(ctx, `
+		UPDATE executions SET
+			status = CASE WHEN status = 'superseded' THEN status ELSE $1 END,
+			reason = CASE WHEN status = 'superseded' OR $2 THEN '' ELSE 'reported' END,
+			ended_at = $3, reported_at = $3, reported_success = $2, end_type = $4, exit_code = $5, reported_took = $6
+		WHERE id = $7 AND reported_at IS NULL
+		RETURNING `+returned(),
+		string(status), r.Success, db.Time{Time: tx.Now()}, string(r.Type), r.ExitCode, db.Duration(r.Took), id))
+	switch {
+	case errors.Is(err, ErrNoExecution):
+		return l.reportedBefore(ctx, tx, id, r)
+	case err != nil:
+		return Reported{}, nil, err
+	}
+	if r.Message != "" {
+		said, err := l.say(ctx, tx, &out.Execution, []Message{{Type: r.Type, Text: r.Message, Ending: true}})
 		if err != nil {
-			return err
+			return Reported{}, nil, err
 		}
+		out.MessageID = said[0].ID
 	}
-	return nil
+	return out, nil, l.endedOf(ctx, tx, out.Execution)
 }
 
-func timeDuration(d db.Duration) time.Duration { return time.Duration(d) }
+func (l *Ledger) reportedBefore(ctx context.Context, tx *db.Tx, id int64, r Report) (out Reported, refused, err error) {
+	e, err := scanExecution(tx.QueryRow(ctx, "SELECT "+executionColumns+" FROM executions e WHERE e.id = $1", id))
+	switch {
+	case errors.Is(err, ErrNoExecution):
+		return Reported{}, ErrNoExecution, nil
+	case err != nil:
+		return Reported{}, nil, err
+	case e.ReportedSuccess != r.Success:
+		return Reported{}, ErrEnded, nil
+	}
+	out = Reported{Execution: e, Replayed: true}
+	err = tx.QueryRow(ctx, "SELECT coalesce(max(id), 0) FROM messages WHERE execution_id = $1 AND ending", id).Scan(&out.MessageID)
+	return out, nil, err
+}
+
+// Release frees the place of a running execution of app by hand. Its application
+// may still report its end. It gives ErrNoExecution, or ErrEnded.
+func (l *Ledger) Release(ctx context.Context, app, id int64, why string) (Execution, error) {
+	e, err := l.Execution(ctx, app, id)
+	if err != nil {
+		return Execution{}, err
+	}
+	err = l.db.Tx(ctx, func(tx *db.Tx) error {
+		return l.End(ctx, tx, id, Outcome{Status: Cancelled, Reason: ReasonReleased, Detail: why})
+	})
+	if err != nil {
+		return Execution{}, err
+	}
+	return l.Execution(ctx, app, e.ID)
+}

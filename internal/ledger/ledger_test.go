@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,14 +29,25 @@ func (c *clock) add(d time.Duration)       { c.micros.Add(d.Microseconds()) }
 func (c *clock) options() db.Options       { return db.Options{Clock: c.now} }
 func micros(d time.Duration) time.Duration { return d.Truncate(time.Microsecond) }
 
-func register(t *testing.T, l *ledger.Ledger, c ledger.Cron) ledger.Cron {
+func register(t *testing.T, l *ledger.Ledger, slug string, s ledger.Settings) ledger.Cron {
 	t.Helper()
-	c.Name, c.Kind = "Nightly", ledger.Sync
-	got, err := l.Register(t.Context(), c)
+	s.Name = "Nightly"
+	got, err := l.Register(t.Context(), slug, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
+}
+
+func switchOff(t *testing.T, d *db.DB, id int64) {
+	t.Helper()
+	err := d.Tx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE crons SET active = FALSE WHERE id = $1", id)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func end(t *testing.T, d *db.DB, l *ledger.Ledger, id int64, o ledger.Outcome) error {
@@ -49,9 +59,9 @@ func TestExecutionFromStartToEnd(t *testing.T) {
 	c := newClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()
-		cron := register(t, l, ledger.Cron{Slug: "nightly", MaxRunning: 1, MaxRuntime: time.Hour})
+		cron := register(t, l, "nightly", ledger.Settings{MaxRunning: 1, MaxRuntime: time.Hour})
 		started := c.now()
-		e, replayed, err := l.Start(ctx, ledger.Start{Cron: "nightly", Trigger: ledger.Schedule, Holder: "n1", Lease: time.Minute})
+		e, replayed, err := l.StartOwn(ctx, cron.ID, ledger.Start{Trigger: ledger.Schedule, Holder: "n1", Lease: time.Minute})
 		if err != nil || replayed {
 			t.Fatal(err, replayed)
 		}
@@ -59,7 +69,7 @@ func TestExecutionFromStartToEnd(t *testing.T) {
 			!e.EndedAt.IsZero() || !e.LeaseUntil.Equal(started.Add(time.Minute)) || !e.DeadlineAt.Equal(started.Add(time.Hour)) {
 			t.Fatalf("started as %+v", e)
 		}
-		if err := l.Say(ctx, e.ID, ledger.Message{Type: ledger.Info, Text: "half\x00way \xff"}); err != nil {
+		if _, err := l.Say(ctx, 0, e.ID, []ledger.Message{{Type: ledger.Info, Text: "half\x00way \xff"}}); err != nil {
 			t.Fatal(err)
 		}
 		c.add(61 * time.Second)
@@ -94,19 +104,17 @@ func TestExecutionFromStartToEnd(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()
-		register(t, l, ledger.Cron{Slug: "off", MaxRunning: 1})
-		if err := l.SetActive(ctx, "off", false); err != nil {
-			t.Fatal(err)
-		}
-		for slug, want := range map[string]error{"unknown": ledger.ErrNoCron, "off": ledger.ErrInactive} {
-			if _, _, err := l.Start(ctx, ledger.Start{Cron: slug, Trigger: ledger.CLI}); !errors.Is(err, want) {
-				t.Errorf("%s: %v, want %v", slug, err, want)
+		off := register(t, l, "off", ledger.Settings{MaxRunning: 1})
+		switchOff(t, d, off.ID)
+		for id, want := range map[int64]error{9000: ledger.ErrNoCron, off.ID: ledger.ErrInactive} {
+			if _, _, err := l.StartOwn(ctx, id, ledger.Start{Trigger: ledger.CLI}); !errors.Is(err, want) {
+				t.Errorf("%d: %v, want %v", id, err, want)
 			}
 		}
-		if err := l.SetActive(ctx, "unknown", true); !errors.Is(err, ledger.ErrNoCron) {
-			t.Error(err)
+		if _, _, err := l.Start(ctx, ledger.Start{Cron: ledger.Ref{ID: off.ID}}); !errors.Is(err, ledger.ErrOwn) {
+			t.Errorf("an application's start of a sync: %v", err)
 		}
-		if _, err := l.Execution(ctx, 77); !errors.Is(err, ledger.ErrNoExecution) {
+		if _, err := l.Execution(ctx, 0, 77); !errors.Is(err, ledger.ErrNoExecution) {
 			t.Error(err)
 		}
 	})
@@ -118,9 +126,9 @@ func TestAdmissionUnderConcurrency(t *testing.T) {
 		l := ledger.New(d)
 		for _, limit := range []int64{1, 3, 0} {
 			slug := fmt.Sprintf("limit-%d", limit)
-			register(t, l, ledger.Cron{Slug: slug, MaxRunning: limit})
+			cron := register(t, l, slug, ledger.Settings{MaxRunning: limit})
 			for round := range 5 {
-				admitted := startMany(t, l, slug, 32)
+				admitted := startMany(t, l, cron.ID, 32)
 				want := int(limit)
 				if limit == 0 {
 					want = 32
@@ -138,13 +146,13 @@ func TestAdmissionUnderConcurrency(t *testing.T) {
 	})
 }
 
-func startMany(t *testing.T, l *ledger.Ledger, slug string, n int) (admitted []int64) {
+func startMany(t *testing.T, l *ledger.Ledger, cron int64, n int) (admitted []int64) {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			e, _, err := l.Start(t.Context(), ledger.Start{Cron: slug, Trigger: ledger.HTTP, Holder: "n"})
+			e, _, err := l.StartOwn(t.Context(), cron, ledger.Start{Trigger: ledger.HTTP, Holder: "n"})
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -162,9 +170,9 @@ func TestLeaseRunsOut(t *testing.T) {
 	c := newClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()
-		register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
+		cron := register(t, l, "s", ledger.Settings{MaxRunning: 1})
 		start := func(request string) (ledger.Execution, bool, error) {
-			return l.Start(ctx, ledger.Start{Cron: "s", Trigger: ledger.HTTP, Holder: "n1", Request: request, Lease: 3 * time.Second})
+			return l.StartOwn(ctx, cron.ID, ledger.Start{Resume: true, Trigger: ledger.HTTP, Holder: "n1", Request: request, Lease: 3 * time.Second})
 		}
 		first, _, err := start("r")
 		if err != nil {
@@ -189,7 +197,7 @@ func TestLeaseRunsOut(t *testing.T) {
 		if err := l.Renew(ctx, first.ID, time.Second); !errors.Is(err, ledger.ErrEnded) {
 			t.Fatalf("renewed after it was taken over: %v", err)
 		}
-		dead, err := l.Execution(ctx, first.ID)
+		dead, err := l.Execution(ctx, 0, first.ID)
 		if err != nil || dead.Status != ledger.Failed || !dead.CutOff() || dead.Detail != "its holder n1 stopped answering" {
 			t.Errorf("dead execution: %+v, %v", dead, err)
 		}
@@ -206,36 +214,10 @@ func TestLeaseRunsOut(t *testing.T) {
 	})
 }
 
-func TestExpireLeasesSparesTheLivingAndTheUnleased(t *testing.T) {
-	c := newClock()
-	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
-		l, ctx := ledger.New(d), t.Context()
-		ids := map[string]int64{}
-		for slug, lease := range map[string]time.Duration{"short": time.Second, "long": time.Hour, "none": 0} {
-			register(t, l, ledger.Cron{Slug: slug})
-			e, _, err := l.Start(ctx, ledger.Start{Cron: slug, Trigger: ledger.CLI, Holder: "n", Lease: lease})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ids[slug] = e.ID
-		}
-		c.add(time.Minute)
-		if err := d.Tx(ctx, func(tx *db.Tx) error { return l.ExpireLeases(ctx, tx) }); err != nil {
-			t.Fatal(err)
-		}
-		for slug, id := range ids {
-			e, err := l.Execution(ctx, id)
-			if err != nil || (e.Status != ledger.Running) != (slug == "short") {
-				t.Errorf("%s: %s, %v", slug, e.Status, err)
-			}
-		}
-	})
-}
-
 func TestLastAdmittedHoldsAdmissionBack(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()
-		cron := register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
+		cron := register(t, l, "s", ledger.Settings{MaxRunning: 1})
 		admitted := make(chan ledger.Execution, 1)
 		err := d.Tx(ctx, func(tx *db.Tx) error {
 			last, err := l.LastAdmitted(ctx, tx, cron.ID)
@@ -243,7 +225,7 @@ func TestLastAdmittedHoldsAdmissionBack(t *testing.T) {
 				return fmt.Errorf("last admitted %d, %w", last, err)
 			}
 			go func() {
-				e, _, err := l.Start(context.WithoutCancel(ctx), ledger.Start{Cron: "s", Trigger: ledger.HTTP, Holder: "n"})
+				e, _, err := l.StartOwn(context.WithoutCancel(ctx), cron.ID, ledger.Start{Trigger: ledger.HTTP, Holder: "n"})
 				if err != nil {
 					t.Error(err)
 				}
@@ -260,71 +242,8 @@ func TestLastAdmittedHoldsAdmissionBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := <-admitted
-		if got, err := l.Cron(ctx, "s"); err != nil || got.LastExecution != e.ID {
+		if got, err := l.Cron(ctx, 0, ledger.Ref{ID: cron.ID}); err != nil || got.LastExecution != e.ID {
 			t.Errorf("last admitted %d, want %d, %v", got.LastExecution, e.ID, err)
-		}
-	})
-}
-
-func TestRegisterKeepsWhatOthersDecided(t *testing.T) {
-	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
-		l := ledger.New(d)
-		first := register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
-		if err := l.SetActive(t.Context(), "s", false); err != nil {
-			t.Fatal(err)
-		}
-		second := register(t, l, ledger.Cron{Slug: "s", MaxRunning: 2, MaxRuntime: time.Minute})
-		if second.ID != first.ID || second.Active || second.MaxRunning != 2 || second.MaxRuntime != time.Minute {
-			t.Errorf("registered again as %+v", second)
-		}
-	})
-}
-
-func TestPruneKeepsTheNewestAndTheRunning(t *testing.T) {
-	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
-		l, ctx := ledger.New(d), t.Context()
-		var crons []ledger.Cron
-		for _, slug := range []string{"a", "b"} {
-			crons = append(crons, register(t, l, ledger.Cron{Slug: slug}))
-		}
-		running, _, err := l.Start(ctx, ledger.Start{Cron: "a", Trigger: ledger.CLI, Holder: "n"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range 10 {
-			e, _, err := l.Start(ctx, ledger.Start{Cron: []string{"a", "b"}[i/7], Trigger: ledger.CLI, Holder: "n"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := end(t, d, l, e.ID, ledger.Outcome{Status: ledger.Success, Messages: []ledger.Message{{Type: ledger.Info, Text: "x"}}}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var pruned []int64
-		for range 3 {
-			err := d.Tx(ctx, func(tx *db.Tx) error {
-				n, err := l.Prune(ctx, tx, 4, 2)
-				pruned = append(pruned, n)
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !slices.Equal(pruned, []int64{2, 1, 0}) {
-			t.Errorf("pruned %v", pruned)
-		}
-		for i, want := range []int{4, 3} {
-			if got, err := l.Recent(ctx, crons[i].ID, 100); err != nil || len(got) != want {
-				t.Errorf("cron %s keeps %d, %v", crons[i].Slug, len(got), err)
-			}
-		}
-		if e, err := l.Execution(ctx, running.ID); err != nil || e.Status != ledger.Running {
-			t.Errorf("the running one: %+v, %v", e, err)
-		}
-		var messages int
-		if err := d.QueryRow(ctx, "SELECT count(*) FROM messages").Scan(&messages); err != nil || messages != 7 {
-			t.Errorf("%d messages, %v", messages, err)
 		}
 	})
 }
@@ -333,10 +252,10 @@ func TestWorkThatKillsItsHoldersIsGivenUp(t *testing.T) {
 	c := newClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		l := ledger.New(d)
-		register(t, l, ledger.Cron{Slug: "s", MaxRunning: 1})
+		cron := register(t, l, "s", ledger.Settings{MaxRunning: 1})
 		begun := 0
 		for range 20 {
-			_, replayed, err := l.Start(t.Context(), ledger.Start{Cron: "s", Trigger: ledger.Schedule, Holder: "n", Request: "r", Lease: time.Second})
+			_, replayed, err := l.StartOwn(t.Context(), cron.ID, ledger.Start{Resume: true, Trigger: ledger.Schedule, Holder: "n", Request: "r", Lease: time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,170 +8,256 @@ import (
 	"time"
 
 	"ferryman/internal/db"
+	"ferryman/internal/fault"
 )
 
 // Start is what is known when an execution asks to begin.
 type Start struct {
-	Cron    string // slug
+	App     int64 // the cron's application; 0: any, with the cron's id
+	Cron    Ref
 	Trigger Trigger
 	Holder  string
-	// Request makes starting safe to repeat: while an execution of the same
-	// request runs, or once one has ended in any way but by being cut off, no
-	// other is begun. "" always begins a new one.
+	// Request makes starting safe to repeat: the same request of a cron is begun
+	// once, "" always anew.
 	Request string
-	// Lease is how long the holder may stay silent; 0 means for ever.
+	// Resume lets a request be begun again that was cut off, up to ten times.
+	Resume bool
+	// Lease is how long the holder may stay silent; 0 is the cron's heartbeat.
 	Lease time.Duration
+	// ScheduledFor is the expected start that this one stands for; zero if nobody
+	// knows.
+	ScheduledFor time.Time
+	own          bool // by Ferryman itself
 }
 
 // Start admits an execution and gives it. If the request has had its execution
 // already, it gives that one with replayed set and begins nothing. It gives
-// ErrNoCron, ErrInactive, or ErrRunning when all slots are taken.
+// ErrNoCron, ErrInactive, ErrPaused, ErrOwn for a sync of Ferryman's own, or
+// ErrRunning when all places are taken. The last is recorded as skipped.
 //
-// Executions of the cron whose lease has run out are ended first.
+// When all places are taken, executions that are overdue or whose lease has run
+// out are ended first.
 func (l *Ledger) Start(ctx context.Context, s Start) (e Execution, replayed bool, err error) {
-	err = l.db.Tx(ctx, func(tx *db.Tx) error {
-		e, replayed, err = l.start(ctx, tx, s)
-		return err
-	})
+	id, err := l.resolve(ctx, s.App, s.Cron)
+	if err == nil {
+		e, replayed, err = l.admit(ctx, id, s)
+	}
 	if err != nil {
-		return Execution{}, false, fmt.Errorf("start %s: %w", s.Cron, err)
+		return Execution{}, false, fmt.Errorf("start: %w", err)
 	}
 	return e, replayed, nil
 }
 
-func (l *Ledger) start(ctx context.Context, tx *db.Tx, s Start) (Execution, bool, error) {
-	cron, err := scanCron(tx.QueryRow(ctx, "SELECT "+cronColumns+" FROM crons WHERE slug = $1", s.Cron))
-	if err != nil {
-		return Execution{}, false, err
+// StartOwn does so for a sync of Ferryman's own, and records nothing of a refusal.
+func (l *Ledger) StartOwn(ctx context.Context, cronID int64, s Start) (e Execution, replayed bool, err error) {
+	s.own = true
+	if e, replayed, err = l.admit(ctx, cronID, s); err != nil {
+		return Execution{}, false, fmt.Errorf("start: %w", err)
 	}
-	if err := expire(ctx, tx, cron.ID); err != nil {
-		return Execution{}, false, err
+	return e, replayed, nil
+}
+
+func (l *Ledger) admit(ctx context.Context, id int64, s Start) (e Execution, replayed bool, err error) {
+	var refused error
+	err = l.db.Group(ctx, id, func(ctx context.Context, tx *db.Tx) (err error) {
+		e, replayed, refused, err = l.start(ctx, tx, id, s)
+		return err
+	})
+	return e, replayed, firstOf(err, refused)
+}
+
+// start gives refused, rather than an error, for what is no trouble of the
+// store's: what it has written until then stands.
+func (l *Ledger) start(ctx context.Context, tx *db.Tx, id int64, s Start) (e Execution, replayed bool, refused, err error) {
+	cron, err := l.lockCron(ctx, tx, id)
+	switch {
+	case errors.Is(err, ErrNoCron), err == nil && !cron.DeletedAt.IsZero():
+		return Execution{}, false, ErrNoCron, nil
+	case err != nil:
+		return Execution{}, false, nil, err
+	case (cron.Kind == Sync) != s.own:
+		return Execution{}, false, ErrOwn, nil
 	}
 	attempt := int64(1)
 	if s.Request != "" {
-		last, err := scanExecution(tx.QueryRow(ctx, "SELECT "+executionColumns+` FROM executions
-			WHERE cron_id = $1 AND request = $2 ORDER BY attempt DESC LIMIT 1`, cron.ID, s.Request))
+		last, err := scanExecution(tx.QueryRow(ctx, "SELECT "+executionColumns+` FROM executions e
+			WHERE e.cron_id = $1 AND e.request = $2 ORDER BY e.attempt DESC LIMIT 1`, cron.ID, s.Request))
 		switch {
 		case errors.Is(err, ErrNoExecution):
 		case err != nil:
-			return Execution{}, false, err
-		case !last.CutOff():
-			return last, true, nil
+			return Execution{}, false, nil, err
+		case s.Resume && lapsed(&cron, last, tx.Now()):
+			if err := l.lapse(ctx, tx, &cron, &last); err != nil {
+				return Execution{}, false, nil, err
+			}
+			if !last.CutOff() {
+				return last, true, nil, nil
+			}
+			attempt = last.Attempt + 1
+		case !s.Resume || !last.CutOff():
+			return last, true, nil, nil
 		default:
 			attempt = last.Attempt + 1
 		}
 	}
-	if !cron.Active {
-		return Execution{}, false, ErrInactive
+	if err := cron.Startable(tx.Now()); err != nil {
+		return Execution{}, false, err, nil
 	}
-	id, err := admit(ctx, tx, cron, s, attempt)
+	e = s.execution(cron, attempt, tx.Now())
+	if e.ScheduledFor.IsZero() {
+		e.ScheduledFor = l.standsFor(&cron, tx.Now())
+	}
+	admitted, err := l.place(ctx, tx, &cron, &e)
 	if err != nil {
-		return Execution{}, false, err
+		return Execution{}, false, nil, err
 	}
-	if _, err := tx.Exec(ctx, "UPDATE crons SET last_execution_id = $1 WHERE id = $2", id, cron.ID); err != nil {
-		return Execution{}, false, err
+	if !admitted && s.own {
+		return Execution{}, false, ErrRunning, nil // it asks again until its turn comes
 	}
-	e, err := scanExecution(tx.QueryRow(ctx, "SELECT "+executionColumns+" FROM executions WHERE id = $1", id))
-	return e, false, err
+	if !admitted {
+		refused, err = l.skip(ctx, tx, &cron, e)
+		return Execution{}, false, refused, err
+	}
+	return e, false, nil, l.arrived(ctx, tx, &cron, e)
 }
 
-// admit inserts the execution into the lowest free slot, in one statement. Of
-// several that pick the same slot at the same time the index lets one in; the
-// others look again, and each look finds a slot taken that seemed free, so there
-// are at most as many looks as slots.
-func admit(ctx context.Context, tx *db.Tx, cron Cron, s Start, attempt int64) (int64, error) {
-	for range max(cron.MaxRunning, 1) + 1 {
-		var id int64
-		err := tx.QueryRow(ctx, `
-			INSERT INTO executions (cron_id, slot, status, "trigger", request, attempt, holder, started_at, lease_until, deadline_at)
-			SELECT $1, free.slot, 'running', $2, $3, $4, $5, $6, $7, $8
+func (s Start) execution(cron Cron, attempt int64, now time.Time) Execution {
+	e := Execution{
+		CronID: cron.ID, AppID: cron.AppID, Status: Running, Trigger: s.Trigger, Request: s.Request, Attempt: attempt,
+		Holder: clean(s.Holder), ScheduledFor: s.ScheduledFor, StartedAt: now, Repeats: 1,
+	}
+	lease := s.Lease
+	if lease == 0 {
+		lease = cron.Heartbeat
+	}
+	if lease > 0 {
+		e.LeaseUntil = now.Add(lease)
+	}
+	if cron.MaxRuntime > 0 {
+		e.DeadlineAt = now.Add(cron.MaxRuntime)
+	}
+	return e
+}
+
+// place inserts e as running if there is a place for it, having made one if the
+// cron's policy or a dead holder allows.
+func (l *Ledger) place(ctx context.Context, tx *db.Tx, cron *Cron, e *Execution) (bool, error) {
+	for _, makeRoom := range []func() (bool, error){
+		func() (bool, error) { return true, nil },
+		func() (bool, error) { return l.endLapsed(ctx, tx, cron) },
+		func() (bool, error) { return l.supersede(ctx, tx, cron) },
+	} {
+		room, err := makeRoom()
+		if err != nil {
+			return false, err
+		}
+		if !room {
+			continue
+		}
+		admitted, err := insertRunning(ctx, tx, *cron, e)
+		if admitted || err != nil {
+			return admitted, err
+		}
+	}
+	return false, nil
+}
+
+// insertRunning inserts the execution into the lowest free slot, in one
+// statement. Of several that pick the same slot at the same time the index lets
+// one in; the others look again, and each look finds a slot taken that seemed
+// free, so there are at most as many looks as slots.
+func insertRunning(ctx context.Context, tx *db.Tx, cron Cron, e *Execution) (bool, error) {
+	const columns = `INSERT INTO executions (cron_id, application_id, slot, status, "trigger", request, attempt, holder,
+			scheduled_for, started_at, lease_until, deadline_at)`
+	limit := cron.Limit()
+	args := []any{
+		cron.ID, cron.AppID, string(e.Trigger), sql.NullString{String: e.Request, Valid: e.Request != ""}, e.Attempt, e.Holder,
+		db.Time{Time: e.ScheduledFor}, db.Time{Time: e.StartedAt}, db.Time{Time: e.LeaseUntil}, db.Time{Time: e.DeadlineAt},
+	}
+	if limit == 0 {
+		err := tx.QueryRow(ctx, columns+` VALUES ($1, $2, NULL, 'running', $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`, args...).Scan(&e.ID)
+		return err == nil, err
+	}
+	args = append(args, limit)
+	for range limit + 1 {
+		err := tx.QueryRow(ctx, columns+`
+			SELECT $1, $2, free.slot, 'running', $3, $4, $5, $6, $7, $8, $9, $10
 			FROM (
-				SELECT CASE WHEN CAST($9 AS BIGINT) IS NULL THEN NULL ELSE min(candidate.slot) END AS slot, count(*) AS n
+				SELECT min(candidate.slot) AS slot, count(*) AS n
 				FROM (
 					SELECT CAST(0 AS BIGINT) AS slot
 					UNION ALL
 					SELECT slot + 1 FROM executions
-					WHERE cron_id = $1 AND ended_at IS NULL AND slot IS NOT NULL AND slot + 1 < $9
+					WHERE cron_id = $1 AND ended_at IS NULL AND slot IS NOT NULL AND slot + 1 < $11
 				) AS candidate
-				WHERE $9 IS NULL OR NOT EXISTS (
+				WHERE NOT EXISTS (
 					SELECT 1 FROM executions held
 					WHERE held.cron_id = $1 AND held.ended_at IS NULL AND held.slot = candidate.slot)
 			) AS free
 			WHERE free.n > 0
 			ON CONFLICT DO NOTHING
-			RETURNING id`,
-			cron.ID, string(s.Trigger), sql.NullString{String: s.Request, Valid: s.Request != ""}, attempt, s.Holder,
-			db.Time{Time: tx.Now()}, leaseUntil(tx, s.Lease), deadline(tx, cron),
-			sql.NullInt64{Int64: cron.MaxRunning, Valid: cron.MaxRunning > 0}).Scan(&id)
+			RETURNING id`, args...).Scan(&e.ID)
 		if !errors.Is(err, sql.ErrNoRows) {
-			return id, err
+			return err == nil, err
 		}
 	}
-	return 0, ErrRunning
+	return false, nil
 }
 
-func leaseUntil(tx *db.Tx, lease time.Duration) db.Time {
-	if lease == 0 {
-		return db.Time{}
+// supersede ends the oldest running execution of a cron whose starts replace.
+func (l *Ledger) supersede(ctx context.Context, tx *db.Tx, cron *Cron) (bool, error) {
+	if cron.Overlap != Replace {
+		return false, nil
 	}
-	return db.Time{Time: tx.Now().Add(lease)}
+	n, err := tx.Exec(ctx, `UPDATE executions SET status = 'superseded', ended_at = $1, detail = 'another start took its place'
+		WHERE id = (SELECT id FROM executions WHERE cron_id = $2 AND ended_at IS NULL AND slot IS NOT NULL ORDER BY id LIMIT 1)`,
+		db.Time{Time: tx.Now()}, cron.ID)
+	return n > 0, err
 }
 
-func deadline(tx *db.Tx, c Cron) db.Time {
-	if c.MaxRuntime == 0 {
-		return db.Time{}
+// skip records a start that found no place, and says who holds it.
+func (l *Ledger) skip(ctx context.Context, tx *db.Tx, cron *Cron, e Execution) (refused, err error) {
+	holder, err := scanExecution(tx.QueryRow(ctx, "SELECT "+executionColumns+` FROM executions e
+		WHERE e.cron_id = $1 AND e.ended_at IS NULL ORDER BY e.id LIMIT 1`, cron.ID))
+	if err != nil && !errors.Is(err, ErrNoExecution) {
+		return nil, err
 	}
-	return db.Time{Time: tx.Now().Add(c.MaxRuntime)}
-}
-
-// Renew extends a running execution's lease from now. It gives ErrEnded once the
-// execution has ended, by whatever hand: the caller no longer holds it and must
-// stop.
-func (l *Ledger) Renew(ctx context.Context, id int64, lease time.Duration) error {
-	return l.db.Tx(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(ctx, "UPDATE executions SET lease_until = $1 WHERE id = $2 AND ended_at IS NULL", leaseUntil(tx, lease), id)
-		if err == nil && n == 0 {
-			err = ErrEnded
-		}
-		return err
-	})
-}
-
-// ExpireLeases ends every execution whose lease has run out.
-func (l *Ledger) ExpireLeases(ctx context.Context, tx *db.Tx) error {
-	return expire(ctx, tx, 0)
-}
-
-// expire does so for one cron, or for all when cronID is 0.
-func expire(ctx context.Context, tx *db.Tx, cronID int64) error {
-	ended, err := endExpired(ctx, tx, cronID)
+	detail := "as many executions as the cron may have are running"
+	if err == nil {
+		detail = fmt.Sprintf("execution %d%s has been running since %s", holder.ID, on(holder.Holder), holder.StartedAt.Format(time.RFC3339))
+	}
+	e.Status = Skipped
+	err = tx.QueryRow(ctx, `
+		INSERT INTO executions (cron_id, application_id, status, "trigger", holder, scheduled_for, started_at, ended_at, reason, detail)
+		VALUES ($1, $2, 'skipped', $3, $4, $5, $6, $6, $7, $8) RETURNING id`,
+		cron.ID, cron.AppID, string(e.Trigger), e.Holder, db.Time{Time: e.ScheduledFor}, db.Time{Time: e.StartedAt}, ErrRunning.Code, detail).Scan(&e.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, e := range ended {
-		if err := insertMessages(ctx, tx, e.id, Message{Type: Error, Text: e.detail}); err != nil {
+	return &fault.Error{Kind: fault.Conflict, Code: ErrRunning.Code, Detail: detail, Err: ErrRunning}, l.arrived(ctx, tx, cron, e)
+}
+
+func on(holder string) string {
+	if holder == "" {
+		return ""
+	}
+	return " on " + holder
+}
+
+// firstOf gives the first error that is one.
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-type expired struct {
-	id     int64
-	detail string
-}
-
-func endExpired(ctx context.Context, tx *db.Tx, cronID int64) ([]expired, error) {
-	rows, err := tx.Query(ctx, `
-		UPDATE executions SET status = 'failed', ended_at = $1, reason = $2,
-			detail = 'its holder ' || holder || ' stopped answering'
-		WHERE ended_at IS NULL AND lease_until < $1 AND (cron_id = $3 OR $3 = 0)
-		RETURNING id, detail`, db.Time{Time: tx.Now()}, ReasonInterrupted, cronID)
-	if err != nil {
-		return nil, err
+// noExecution turns a missing row into ErrNoExecution.
+func noExecution(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNoExecution
 	}
-	return db.Collect(rows, func(r *db.Rows) (e expired, err error) {
-		err = r.Scan(&e.id, &e.detail)
-		return e, err
-	})
+	return err
 }

@@ -148,7 +148,7 @@ func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id i
 
 // report tells the log and whoever else wants to know of a run's end.
 func (s *Syncer) report(ctx context.Context, id int64, err error) {
-	e, readErr := s.set.ledger.Execution(ctx, id)
+	e, readErr := s.set.ledger.Execution(ctx, 0, id)
 	if readErr != nil {
 		s.set.log.Warn("read back execution", "execution", id, "err", readErr)
 		return

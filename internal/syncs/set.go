@@ -31,9 +31,6 @@ const (
 	keepRuns   = 10_000
 	pruneLimit = 1_000
 	pruneEvery = 10 * time.Minute
-	// sweepEvery is how often executions of dead holders are ended that nobody
-	// asks for again.
-	sweepEvery = 5 * time.Second
 )
 
 // Sync is a pipeline with a name and a rhythm.
@@ -77,10 +74,6 @@ func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set 
 	if engine != nil {
 		jobs.Handle(engine, s.work)
 		engine.Every(jobs.Schedule{
-			Name: "ledger-leases", Every: sweepEvery, CatchUp: jobs.Once,
-			Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error { return l.ExpireLeases(ctx, tx) },
-		})
-		engine.Every(jobs.Schedule{
 			Name: "ledger-prune", Every: pruneEvery, CatchUp: jobs.Once,
 			Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
 				_, err := l.Prune(ctx, tx, keepRuns, pruneLimit)
@@ -94,8 +87,8 @@ func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set 
 // Add registers a sync: its cron in the ledger, and its queue and schedule with
 // the engine.
 func (s *Set) Add(ctx context.Context, sync Sync) (*Syncer, error) {
-	cron, err := s.ledger.Register(ctx, ledger.Cron{
-		Slug: sync.Slug, Name: sync.Name, Kind: ledger.Sync, MaxRunning: 1, MaxRuntime: sync.MaxRuntime,
+	cron, err := s.ledger.Register(ctx, sync.Slug, ledger.Settings{
+		Name: sync.Name, Schedule: "every " + sync.Every.String(), MaxRunning: 1, MaxRuntime: sync.MaxRuntime,
 	})
 	if err != nil {
 		return nil, err
@@ -132,13 +125,13 @@ func (s *Set) work(ctx context.Context, j jobs.Job[job]) error {
 	if answered, err := sr.answered(ctx, j.Args.Request); err != nil || answered {
 		return err
 	}
-	e, replayed, err := s.ledger.Start(ctx, ledger.Start{
-		Cron: j.Args.Sync, Trigger: j.Args.Trigger, Holder: s.engine.Node(), Request: j.Args.Request, Lease: lease,
+	e, replayed, err := s.ledger.StartOwn(ctx, sr.cron, ledger.Start{
+		Trigger: j.Args.Trigger, Holder: s.engine.Node(), Request: j.Args.Request, Resume: true, Lease: lease,
 	})
 	switch {
 	case errors.Is(err, ledger.ErrRunning):
 		return jobs.Later(turn)
-	case errors.Is(err, ledger.ErrInactive):
+	case fault.KindOf(err) == fault.Inactive:
 		return nil
 	case err != nil:
 		return err

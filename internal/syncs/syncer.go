@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ferryman/internal/db"
+	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
 )
@@ -109,17 +110,13 @@ func (s *Syncer) answered(ctx context.Context, request string) (bool, error) {
 }
 
 func (s *Syncer) enqueue(ctx context.Context, tx *db.Tx, request string, trigger ledger.Trigger) error {
-	active, err := s.set.ledger.Active(ctx, tx, s.cron)
-	if err != nil {
-		return err
-	}
-	if !active {
-		if trigger == ledger.Schedule {
+	if err := s.set.ledger.Startable(ctx, tx, s.cron); err != nil {
+		if trigger == ledger.Schedule && fault.KindOf(err) == fault.Inactive {
 			return nil
 		}
-		return ledger.ErrInactive
+		return err
 	}
-	_, err = s.set.engine.Enqueue(ctx, tx, s.sync.Slug, job{Sync: s.sync.Slug, Request: request, Trigger: trigger})
+	_, err := s.set.engine.Enqueue(ctx, tx, s.sync.Slug, job{Sync: s.sync.Slug, Request: request, Trigger: trigger})
 	return err
 }
 
@@ -151,14 +148,14 @@ func (s *Syncer) wait(ctx context.Context, request string) (Run, error) {
 	}
 }
 
-// stillActive gives ledger.ErrInactive once the cron is switched off: then the
-// run that somebody waits for does not come.
+// stillActive gives an error once the cron is switched off: then the run that
+// somebody waits for does not come.
 func (s *Syncer) stillActive(ctx context.Context) error {
-	cron, err := s.set.ledger.Cron(ctx, s.sync.Slug)
-	if err == nil && !cron.Active {
-		return ledger.ErrInactive
+	cron, err := s.set.ledger.Cron(ctx, 0, ledger.Ref{ID: s.cron})
+	if err != nil {
+		return err
 	}
-	return err
+	return cron.Startable(s.set.db.Now())
 }
 
 // RunNow runs the sync in this process, without the engine, when its turn comes.
@@ -169,14 +166,14 @@ func (s *Syncer) RunNow(ctx context.Context, holder string, waiting func(), obse
 	retry := time.NewTicker(turn)
 	defer retry.Stop()
 	for {
-		e, _, err := s.set.ledger.Start(ctx, ledger.Start{
-			Cron: s.sync.Slug, Trigger: ledger.CLI, Holder: holder, Request: request, Lease: lease,
+		e, _, err := s.set.ledger.StartOwn(ctx, s.cron, ledger.Start{
+			Trigger: ledger.CLI, Holder: holder, Request: request, Resume: true, Lease: lease,
 		})
 		if err == nil {
 			if err := s.execute(ctx, e, observe, nil); err != nil {
 				return Run{}, err
 			}
-			if e, err = s.set.ledger.Execution(context.WithoutCancel(ctx), e.ID); err != nil {
+			if e, err = s.set.ledger.Execution(context.WithoutCancel(ctx), 0, e.ID); err != nil {
 				return Run{}, err
 			}
 			return s.run(e)

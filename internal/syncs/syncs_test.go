@@ -155,7 +155,7 @@ func TestScheduledAndCalledRunsAreInTheLedger(t *testing.T) {
 		if last, err = n.Last(t.Context(), 1); err != nil || len(last) != 1 || last[0].Reason != "no_entry" {
 			t.Errorf("last run %+v, %v", last, err)
 		}
-		e, err := n.ledger.Execution(t.Context(), scheduled.Execution)
+		e, err := n.ledger.Execution(t.Context(), 0, scheduled.Execution)
 		if err != nil || e.Status != ledger.Success || e.Counts != (ledger.Counts{Read: 2, Written: 1}) {
 			t.Errorf("ledger has %+v, %v", e, err)
 		}
@@ -265,7 +265,7 @@ func TestStopHandsBackToAnotherAttempt(t *testing.T) {
 		second.start(t)
 		g.pass(t, nil)
 		r := testwait.Receive(t, second.ended)
-		e, err := second.ledger.Execution(t.Context(), r.Execution)
+		e, err := second.ledger.Execution(t.Context(), 0, r.Execution)
 		if err != nil || e.Attempt != 2 || e.Holder != "n2" || e.Status != ledger.Success {
 			t.Errorf("taken up as %+v, %v", e, err)
 		}
@@ -292,7 +292,7 @@ func TestARunThatTakesTooLongTimesOut(t *testing.T) {
 		n := newNode(t, d, "n1", g, 100*time.Millisecond)
 		n.start(t)
 		r := testwait.Receive(t, n.ended)
-		e, err := n.ledger.Execution(t.Context(), r.Execution)
+		e, err := n.ledger.Execution(t.Context(), 0, r.Execution)
 		if err != nil || e.Status != ledger.TimedOut || e.Reason != "timeout" || e.Detail != "the sync took longer than it may" {
 			t.Errorf("%+v, %v", e, err)
 		}
@@ -319,13 +319,22 @@ func TestALostLeaseEndsTheRun(t *testing.T) {
 	})
 }
 
+func switchOff(t *testing.T, d *db.DB) {
+	t.Helper()
+	err := d.Tx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE crons SET active = FALSE WHERE slug = 'things'")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAnInactiveCronDoesNotRun(t *testing.T) {
 	run(t, func(t *testing.T, d *db.DB) {
 		g := newGate()
 		n := newNode(t, d, "n1", g, time.Minute)
-		if err := n.ledger.SetActive(t.Context(), "things", false); err != nil {
-			t.Fatal(err)
-		}
+		switchOff(t, d)
 		n.start(t)
 		if _, err := n.Call(t.Context()); !errors.Is(err, ledger.ErrInactive) {
 			t.Errorf("call: %v", err)
@@ -389,9 +398,7 @@ func TestAWaiterLearnsThatTheCronWasSwitchedOff(t *testing.T) {
 		g, n := started(t, d)
 		testwait.Receive(t, g.reads)
 		waiting := n.call(t) // behind the first run
-		if err := n.ledger.SetActive(t.Context(), "things", false); err != nil {
-			t.Fatal(err)
-		}
+		switchOff(t, d)
 		if c := testwait.Receive(t, waiting); !errors.Is(c.err, ledger.ErrInactive) {
 			t.Errorf("%+v, %v", c.run, c.err)
 		}

@@ -1,0 +1,42 @@
+package db
+
+import (
+	"context"
+	"testing"
+
+	"ferryman/internal/testwait"
+)
+
+// AwaitLine waits until n calls of Group wait for their turn.
+func (d *DB) AwaitLine(t *testing.T, n int) {
+	t.Helper()
+	testwait.Until(t, "calls stand in line", func() bool {
+		d.group.mu.Lock()
+		defer d.group.mu.Unlock()
+		return len(d.group.line) == n
+	})
+}
+
+// MigrateTo applies the first migrations only, as an older binary had them.
+func (d *DB) MigrateTo(ctx context.Context, version int) error {
+	all, err := steps(migrations, d.dialect)
+	if err != nil {
+		return err
+	}
+	return d.Tx(ctx, func(tx *Tx) error {
+		const table = "CREATE TABLE ferryman_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)"
+		if _, err := tx.Exec(ctx, table); err != nil {
+			return err
+		}
+		for _, m := range all[:version] {
+			if _, err := tx.Exec(ctx, m.sql); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "INSERT INTO ferryman_migrations (version, name, applied_at) VALUES ($1, $2, 0)", m.Version, m.Name)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,242 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ferryman/internal/db"
+)
+
+// MessageType is the level of a message.
+type MessageType string
+
+// The message types.
+const (
+	Info      MessageType = "info"
+	Succeeded MessageType = "success"
+	Warning   MessageType = "warning"
+	Error     MessageType = "error"
+)
+
+// Valid tells whether t is one of the four.
+func (t MessageType) Valid() bool {
+	return t == Info || t == Succeeded || t == Warning || t == Error
+}
+
+// Bounds of messages. What is over them is cut or dropped, and counted.
+const (
+	MaxMessage  = 64 << 10 // bytes of one; the end of a longer one is kept
+	MaxMessages = 1000     // in one call
+
+	keptEach  = 2500        // messages that are kept from the beginning, and as many from the end
+	keptBytes = 5 << 20 / 2 // bytes likewise
+
+	lateMessages = 24 * time.Hour // after the end
+)
+
+// Message is a line that an execution has to say. Times are UTC.
+type Message struct {
+	ID         int64
+	Type       MessageType
+	Text       string
+	At         time.Time // when it was said; when it was received if nobody told
+	ReceivedAt time.Time
+	Truncated  bool // only its end was kept
+	Late       bool // it came after the execution's end
+	Ending     bool // it came with the end
+	Dropped    bool // it was counted and not kept
+}
+
+// kept is which messages of an execution are kept: the first ones, and the last.
+type kept struct {
+	head, headBytes int64
+	tail            int64 // the first that is kept after the head; 0: all
+	tailBytes       int64
+}
+
+// count gives how many of the received are kept.
+func (k kept) count(received int64) int64 { return received - max(k.tail-1-k.head, 0) }
+
+// Say adds messages of a running execution of app, or of one that ended less
+// than a day ago, and gives them as they were kept, in order. They extend the
+// lease of an execution whose cron has a heartbeat. It gives ErrNoExecution or
+// ErrTooLate.
+func (l *Ledger) Say(ctx context.Context, app, id int64, messages []Message) (said []Message, err error) {
+	var cron int64
+	err = l.db.QueryRow(ctx, "SELECT cron_id FROM executions WHERE id = $1 AND (application_id = $2 OR $2 = 0) AND status NOT IN ('missed', 'skipped')", id, app).Scan(&cron)
+	if err != nil {
+		return nil, noExecution(err)
+	}
+	var refused error
+	err = l.db.Group(ctx, cron, func(ctx context.Context, tx *db.Tx) error {
+		refused = nil
+		e, err := l.lockExecution(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if !e.EndedAt.IsZero() && tx.Now().Sub(e.EndedAt) > lateMessages {
+			refused = ErrTooLate
+			return nil
+		}
+		if said, err = l.say(ctx, tx, &e, messages); err != nil {
+			return err
+		}
+		if e.LeaseUntil.IsZero() || !e.EndedAt.IsZero() {
+			return nil
+		}
+		_, err = tx.Exec(ctx, `UPDATE executions SET lease_until = $1 + (SELECT heartbeat FROM crons WHERE id = cron_id)
+			WHERE id = $2 AND (SELECT heartbeat FROM crons WHERE id = cron_id) IS NOT NULL`, db.Time{Time: tx.Now()}, id)
+		return err
+	})
+	if err = firstOf(err, refused); err != nil {
+		return nil, fmt.Errorf("message of execution %d: %w", id, err)
+	}
+	return said, nil
+}
+
+// say adds messages to an execution that tx has locked, and drops from the
+// middle what is over the bounds.
+func (l *Ledger) say(ctx context.Context, tx *db.Tx, e *Execution, messages []Message) ([]Message, error) {
+	if len(messages) == 0 {
+		return nil, nil
+	}
+	said := make([]Message, len(messages))
+	for i, m := range messages {
+		if m.At.IsZero() {
+			m.At = tx.Now()
+		}
+		m.Text = clean(m.Text)
+		if len(m.Text) > MaxMessage {
+			m.Text, m.Truncated = tailOf(m.Text, MaxMessage), true
+		}
+		m.ReceivedAt, m.Late = tx.Now(), !e.EndedAt.IsZero() && !m.Ending
+		said[i] = m
+	}
+	k, first := e.kept, e.Messages+1
+	for i, m := range said {
+		size := int64(len(m.Text))
+		if k.head == e.Messages+int64(i) && k.head < keptEach && k.headBytes+size <= keptBytes {
+			k.head++
+			k.headBytes += size
+		} else {
+			k.tailBytes += size
+		}
+	}
+	if err := insertMessages(ctx, tx, e.ID, first, said); err != nil {
+		return nil, err
+	}
+	e.Messages += int64(len(said))
+	if err := evict(ctx, tx, e.ID, e.Messages, &k); err != nil {
+		return nil, err
+	}
+	e.kept = k
+	_, err := tx.Exec(ctx, `UPDATE executions SET message_count = $1, head_count = $2, head_bytes = $3, tail_seq = $4, tail_bytes = $5 WHERE id = $6`,
+		e.Messages, k.head, k.headBytes, k.tail, k.tailBytes, e.ID)
+	for i := range said {
+		seq := first + int64(i)
+		said[i].Dropped = seq > k.head && seq < k.tail
+	}
+	return said, err
+}
+
+// insertMessages writes messages and sets their ids. Many go in one statement,
+// but not so many that binding them costs more than it saves.
+func insertMessages(ctx context.Context, tx *db.Tx, id, first int64, messages []Message) error {
+	const columns = 10
+	for chunk := range slices.Chunk(messages, 40) {
+		var values strings.Builder
+		args := make([]any, 0, len(chunk)*columns)
+		for i, m := range chunk {
+			if i > 0 {
+				values.WriteString(", ")
+			}
+			values.WriteByte('(')
+			for j := range columns {
+				if j > 0 {
+					values.WriteByte(',')
+				}
+				fmt.Fprintf(&values, "$%d", i*columns+j+1)
+			}
+			values.WriteByte(')')
+			args = append(args, id, first+int64(i), string(m.Type), m.Text, db.Time{Time: m.At}, db.Time{Time: m.ReceivedAt},
+				len(m.Text), m.Truncated, m.Late, m.Ending)
+		}
+		rows, err := tx.Query(ctx, "INSERT INTO messages (execution_id, seq, type, message, at, received_at, size, truncated, late, ending) VALUES "+
+			values.String()+" RETURNING id, seq", args...)
+		if err != nil {
+			return err
+		}
+		_, err = db.Collect(rows, func(r *db.Rows) (struct{}, error) {
+			var messageID, seq int64
+			err := r.Scan(&messageID, &seq)
+			if err == nil {
+				chunk[seq-first].ID = messageID
+			}
+			return struct{}{}, err
+		})
+		if err != nil {
+			return err
+		}
+		first += int64(len(chunk))
+	}
+	return nil
+}
+
+// evict deletes the oldest messages after the head until the rest is within the
+// bounds.
+func evict(ctx context.Context, tx *db.Tx, id, last int64, k *kept) error {
+	from := max(k.tail, k.head+1)
+	over := last - from + 1 - keptEach
+	if over <= 0 && k.tailBytes <= keptBytes {
+		return nil
+	}
+	rows, err := tx.Query(ctx, "SELECT seq, size FROM messages WHERE execution_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3", id, from, max(over, 0)+MaxMessages)
+	if err != nil {
+		return err
+	}
+	_, err = db.Collect(rows, func(r *db.Rows) (struct{}, error) {
+		var seq, size int64
+		err := r.Scan(&seq, &size)
+		if over > 0 || k.tailBytes > keptBytes {
+			over--
+			k.tail, k.tailBytes = seq+1, k.tailBytes-size
+		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "DELETE FROM messages WHERE execution_id = $1 AND seq >= $2 AND seq < $3", id, from, k.tail)
+	return err
+}
+
+// tailOf gives the last n bytes of s, or less so as not to split a rune.
+func tailOf(s string, n int) string {
+	s = s[len(s)-n:]
+	for len(s) > 0 && !utf8.RuneStart(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+// Messages gives up to limit messages of an execution that are kept and follow
+// the one with id after, in the order in which they came.
+func (l *Ledger) Messages(ctx context.Context, execution, after int64, limit int) ([]Message, error) {
+	rows, err := l.db.Query(ctx, `SELECT id, type, message, at, received_at, truncated, late, ending FROM messages
+		WHERE execution_id = $1 AND id > $2 ORDER BY seq LIMIT $3`, execution, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
+	}
+	all, err := db.Collect(rows, func(r *db.Rows) (m Message, err error) {
+		err = r.Scan(&m.ID, &m.Type, &m.Text, instant(&m.At), instant(&m.ReceivedAt), &m.Truncated, &m.Late, &m.Ending)
+		return m, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
+	}
+	return all, nil
+}

@@ -1,0 +1,144 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ferryman/internal/db"
+)
+
+// standsFor is the expected start that a start at now stands for: the next one,
+// if it is due or nearly so. A job may be early by a tenth of the time between
+// two starts and by no more than the grace: its machine's clock is another.
+func (l *Ledger) standsFor(cron *Cron, now time.Time) time.Time {
+	if cron.ExpectedAt.IsZero() {
+		return time.Time{}
+	}
+	early := min(cron.Grace, l.plans.get(cron).Next(cron.ExpectedAt).Sub(cron.ExpectedAt)/10)
+	if now.Before(cron.ExpectedAt.Add(-early)) {
+		return time.Time{}
+	}
+	return cron.ExpectedAt
+}
+
+// expect gives the next expected start of a cron after one that stood for tick at
+// now, and when it is missed; zero times without a schedule.
+func (l *Ledger) expect(cron *Cron, tick, now time.Time) (expected, late time.Time) {
+	plan := l.plans.get(cron)
+	if plan.IsZero() {
+		return time.Time{}, time.Time{}
+	}
+	after := now
+	if _, interval := plan.Interval(); !interval && tick.After(now) {
+		after = tick
+	}
+	expected = plan.Next(after)
+	return expected, expected.Add(cron.Grace)
+}
+
+// arrived notes that a start came, whether it was admitted or not.
+func (l *Ledger) arrived(ctx context.Context, tx *db.Tx, cron *Cron, e Execution) error {
+	runs, records, newest := int64(1), int64(0), e.ID
+	if e.Status != Running {
+		runs, records, newest = 0, 1, cron.LastExecution
+	}
+	expected, late := l.expect(cron, e.ScheduledFor, tx.Now())
+	_, err := tx.Exec(ctx, `UPDATE crons SET runs = runs + $1, records = records + $2, last_execution_id = $3,
+			expected_at = $4, late_at = $5, missed_since = NULL WHERE id = $6`,
+		runs, records, newest, db.Time{Time: expected}, db.Time{Time: late}, cron.ID)
+	if err != nil || cron.MissedSince.IsZero() {
+		return err
+	}
+	return l.record(ctx, tx, cron, Event{
+		Kind: EventRecovered, Subject: EventMissed, Execution: e.ID, Since: cron.MissedSince, Detail: "it started again",
+	})
+}
+
+// endedOf notes the end of an execution, with a look at its cron if that is
+// worth one: most ends are successes of crons that are well.
+func (l *Ledger) endedOf(ctx context.Context, tx *db.Tx, e Execution) error {
+	cron, err := scanCron(tx.QueryRow(ctx, "SELECT "+cronColumns+` FROM crons c WHERE c.id = $1
+		AND ($2 OR c.failures > 0 OR c.failing_since IS NOT NULL OR c.overdue_since IS NOT NULL OR c.each_success)`+tx.ForUpdate(),
+		e.CronID, e.Status != Success))
+	if errors.Is(err, ErrNoCron) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return l.ended(ctx, tx, &cron, e)
+}
+
+// ended notes the end of an execution of a cron that tx has locked.
+func (l *Ledger) ended(ctx context.Context, tx *db.Tx, cron *Cron, e Execution) error {
+	events := cron.settle(e, tx.Now())
+	_, err := tx.Exec(ctx, "UPDATE crons SET failures = $1, successes = $2, overdue_since = $3, failing_since = $4 WHERE id = $5",
+		cron.Failures, cron.Successes, db.Time{Time: cron.OverdueSince}, db.Time{Time: cron.FailingSince}, cron.ID)
+	if err != nil {
+		return err
+	}
+	return l.record(ctx, tx, cron, events...)
+}
+
+// settle changes how a cron stands by an execution that ended at now, and gives
+// what is to be told of it. An end that is neither success nor failure, such as
+// one by hand, changes nothing.
+func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
+	tell := func(kind, subject EventKind, since time.Time, detail string) {
+		events = append(events, Event{Kind: kind, Subject: subject, Execution: e.ID, Since: since, Detail: detail})
+	}
+	switch e.Status {
+	case Success:
+		c.Failures = 0
+		if !c.OverdueSince.IsZero() {
+			tell(EventRecovered, EventOverdue, c.OverdueSince, "an execution ended well")
+			c.OverdueSince = time.Time{}
+		}
+		if !c.FailingSince.IsZero() {
+			if c.Successes++; c.Successes >= c.RecoverAfter {
+				tell(EventRecovered, EventFailing, c.FailingSince, "an execution ended well")
+				c.FailingSince, c.Successes = time.Time{}, 0
+			}
+		}
+		if c.EachSuccess {
+			tell(EventSucceeded, "", time.Time{}, "")
+		}
+	case Failed, TimedOut:
+		c.Failures++
+		c.Successes = 0
+		overdue := e.Status == TimedOut
+		switch {
+		case overdue:
+			if c.OverdueSince.IsZero() {
+				c.OverdueSince = now
+			}
+			tell(EventOverdue, "", e.DeadlineAt, e.Detail)
+		case !c.OverdueSince.IsZero() && e.Overdue: // heard of after all
+			tell(EventRecovered, EventOverdue, c.OverdueSince, "it ended after all, as failed")
+			c.OverdueSince = time.Time{}
+			c.Failures-- // it was counted when it went past its deadline
+		}
+		if c.FailingSince.IsZero() && c.Failures >= c.FailAfter {
+			c.FailingSince = now
+			if !overdue || c.FailAfter > 1 { // being overdue says as much as a first failure
+				tell(EventFailing, "", now, failing(c.Failures, e.Detail))
+			}
+		} else if c.EachFailure && !overdue {
+			tell(EventFailed, "", now, e.Detail)
+		}
+	}
+	return events
+}
+
+func failing(failures int64, detail string) string {
+	s := "the last execution failed"
+	if failures > 1 {
+		s = fmt.Sprintf("the last %d executions failed", failures)
+	}
+	if detail != "" {
+		s += ": " + detail
+	}
+	return s
+}
