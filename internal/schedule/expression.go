@@ -12,16 +12,16 @@ import (
 type field struct {
 	name  string
 	place cron.ParseOption
-	names string // that may stand for numbers
+	names []string // that may stand for numbers
 	hint  string
 }
 
 var fields = []field{
-	{"minute", cron.Minute, "", `write minutes from 0 to 59, such as "0", "*/5" or "0,30"`},
-	{"hour", cron.Hour, "", `write hours from 0 to 23, such as "*", "3", "8-18" or "*/2"`},
-	{"day of the month", cron.Dom, "", `write days from 1 to 31, such as "*", "1" or "1,15"`},
-	{"month", cron.Month, "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", `write months from 1 to 12, such as "*", "1-6" or "JAN,JUL"`},
-	{"day of the week", cron.Dow, "SUN MON TUE WED THU FRI SAT", `write days from 0, Sunday, to 6 or their names, such as "*", "MON-FRI" or "SAT,SUN"`},
+	{"minute", cron.Minute, nil, `write minutes from 0 to 59, such as "0", "*/5" or "0,30"`},
+	{"hour", cron.Hour, nil, `write hours from 0 to 23, such as "*", "3", "8-18" or "*/2"`},
+	{"day of the month", cron.Dom, nil, `write days from 1 to 31, such as "*", "1" or "1,15"`},
+	{"month", cron.Month, []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}, `write months from 1 to 12, such as "*", "1-6" or "JAN,JUL"`},
+	{"day of the week", cron.Dow, []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}, `write days from 0, Sunday, to 6 or their names, such as "*", "MON-FRI" or "SAT,SUN"`},
 }
 
 // shorthands are expressions with a name.
@@ -122,7 +122,7 @@ func (f field) wellFormed(item string) bool {
 }
 
 func (f field) value(s string) bool {
-	return number(s) || slices.Contains(strings.Fields(f.names), s)
+	return number(s) || slices.Contains(f.names, s)
 }
 
 func number(s string) bool {

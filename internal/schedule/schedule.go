@@ -118,11 +118,11 @@ func (s Schedule) Next(after time.Time) time.Time {
 // of the pattern, whether or not it has shown it before.
 func (s Schedule) nextElapsed(now int64) int64 {
 	p := periodAt(s.zone, now)
-	for from := now; ; from = p.start - 1 {
-		wall, _ := s.pattern.next(from + p.offset)
+	for {
+		wall, _ := s.pattern.next(now + p.offset)
 		if t := wall - p.offset; t < p.end {
 			return t
 		}
-		p = periodAt(s.zone, p.end)
+		now, p = p.end-1, periodAt(s.zone, p.end) // with the new offset the end itself may match
 	}
 }

@@ -91,6 +91,7 @@ func TestNext(t *testing.T) {
 		{"leap day on the clock of the zone", "0 0 29 2 *", "America/New_York", "2026-03-01 00:00", []string{"2028-02-29 05:00"}},
 		{"last day of a leap year", "0 12 * * *", "Europe/Berlin", "2040-12-30 12:00", []string{"2040-12-31 11:00", "2041-01-01 11:00"}},
 		{"last day of a leap year, by the hour", "0 * 1 1 *", "Europe/Berlin", "2040-12-31 12:00", []string{"2040-12-31 23:00", "2041-01-01 00:00"}},
+		{"into the last day of a leap year, by the hour", "0 * * * *", "Europe/Berlin", "2040-12-30 23:00", []string{"2040-12-31 00:00", "2040-12-31 01:00"}},
 		{"far ahead", "30 2 * 3 SUN", "Europe/Berlin", "2099-03-28 12:00", []string{"2099-03-29 01:00"}},
 
 		// Half an hour: on 4 October 2026 at 15:30 UTC, 02:00 to 02:30; back at 15:00 UTC on 4 April 2027.
