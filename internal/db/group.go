@@ -16,7 +16,7 @@ const (
 	groupLine = 10_000           // functions that wait for one
 	groupTime = 10 * time.Second // that a shared transaction may take
 	// PostgreSQL takes several commits at a time; they share its flush.
-	groupLanesPostgres = 3
+	groupLanesPostgres = 6
 )
 
 // group makes functions that arrive together share a transaction, and so the

@@ -71,18 +71,14 @@ type Reported struct {
 // released. The first report stands: it gives ErrEnded for another outcome, and
 // for the same one what was said the first time. It gives ErrNoExecution.
 func (l *Ledger) Report(ctx context.Context, app, id int64, r Report) (out Reported, err error) {
-	var cron int64
-	err = l.db.QueryRow(ctx, `SELECT e.cron_id FROM executions e JOIN crons c ON c.id = e.cron_id
-		WHERE e.id = $1 AND (e.application_id = $2 OR $2 = 0) AND e.status NOT IN ('missed', 'skipped') AND c.kind <> 'sync'`, id, app).Scan(&cron)
+	cron, err := l.cronOf(ctx, app, id)
 	if err != nil {
-		return Reported{}, fmt.Errorf("end execution %d: %w", id, noExecution(err))
+		return Reported{}, fmt.Errorf("end execution %d: %w", id, err)
 	}
-	var refused error
-	err = l.db.Group(ctx, cron, func(ctx context.Context, tx *db.Tx) (err error) {
-		out, refused, err = l.report(ctx, tx, id, r)
-		return err
+	out, err = grouped(ctx, l.db, cron, func(ctx context.Context, tx *db.Tx) (Reported, error, error) {
+		return l.report(ctx, tx, id, r)
 	})
-	if err = firstOf(err, refused); err != nil {
+	if err != nil {
 		return Reported{}, fmt.Errorf("end execution %d: %w", id, err)
 	}
 	return out, nil
@@ -93,14 +89,15 @@ func (l *Ledger) report(ctx context.Context, tx *db.Tx, id int64, r Report) (out
 	if r.Success {
 		status = Success
 	}
+	var look bool
 	out.Execution, err = scanExecution(tx.QueryRow(ctx, `
 		UPDATE executions SET
 			status = CASE WHEN status = 'superseded' THEN status ELSE $1 END,
 			reason = CASE WHEN status = 'superseded' OR $2 THEN '' ELSE 'reported' END,
 			ended_at = $3, reported_at = $3, reported_success = $2, end_type = $4, exit_code = $5, reported_took = $6
 		WHERE id = $7 AND reported_at IS NULL
-		RETURNING `+returned(),
-		string(status), r.Success, db.Time{Time: tx.Now()}, string(r.Type), r.ExitCode, db.Duration(r.Took), id))
+		RETURNING `+returned()+", "+worthALook,
+		string(status), r.Success, db.Time{Time: tx.Now()}, string(r.Type), r.ExitCode, db.Duration(r.Took), id), &look)
 	switch {
 	case errors.Is(err, ErrNoExecution):
 		return l.reportedBefore(ctx, tx, id, r)
@@ -113,6 +110,9 @@ func (l *Ledger) report(ctx context.Context, tx *db.Tx, id int64, r Report) (out
 			return Reported{}, nil, err
 		}
 		out.MessageID = said[0].ID
+	}
+	if !look {
+		return out, nil, nil
 	}
 	return out, nil, l.endedOf(ctx, tx, out.Execution)
 }

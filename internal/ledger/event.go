@@ -47,48 +47,76 @@ type Event struct {
 	Suppressed Suppression
 }
 
+// cronEvent is an event with the cron that it is about, which the transaction has
+// locked.
+type cronEvent struct {
+	cron *Cron
+	Event
+}
+
 // record stores events of a cron, and whether they are told. A recovery is told
 // exactly if its trouble was.
 func (l *Ledger) record(ctx context.Context, tx *db.Tx, cron *Cron, events ...Event) error {
-	for _, e := range events {
-		why, until, err := l.suppression(ctx, tx, cron, e)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `INSERT INTO events (cron_id, application_id, execution_id, kind, subject, since, detail, at, suppressed, suppressed_until)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			cron.ID, cron.AppID, sql.NullInt64{Int64: e.Execution, Valid: e.Execution != 0}, string(e.Kind), string(e.Subject),
-			db.Time{Time: e.Since}, clean(e.Detail), db.Time{Time: tx.Now()}, string(why), db.Time{Time: until})
-		if err != nil {
-			return err
-		}
+	all := make([]cronEvent, len(events))
+	for i, e := range events {
+		all[i] = cronEvent{cron, e}
 	}
-	return nil
+	return l.recordAll(ctx, tx, all)
 }
 
-// suppression tells whether an event is kept from being told, and until when.
-func (l *Ledger) suppression(ctx context.Context, tx *db.Tx, cron *Cron, e Event) (why Suppression, until time.Time, err error) {
-	if e.Kind == EventRecovered {
-		err := tx.QueryRow(ctx, "SELECT suppressed FROM events WHERE cron_id = $1 AND kind = $2 ORDER BY id DESC LIMIT 1",
-			cron.ID, string(e.Subject)).Scan(&why)
-		if errors.Is(err, sql.ErrNoRows) {
-			err = nil
+// recordAll does so for several crons.
+func (l *Ledger) recordAll(ctx context.Context, tx *db.Tx, events []cronEvent) error {
+	if len(events) == 0 {
+		return nil
+	}
+	open, err := openWindows(ctx, tx, events)
+	if err != nil {
+		return err
+	}
+	rows := make([][]any, len(events))
+	for i, e := range events {
+		why, until := e.cron.suppression(open.until(e.cron), tx.Now())
+		if e.Kind == EventRecovered {
+			until = time.Time{}
+			if why, err = lastSuppression(ctx, tx, e.cron, e.Subject); err != nil {
+				return err
+			}
 		}
-		return why, time.Time{}, err
+		rows[i] = []any{
+			e.cron.ID, e.cron.AppID, e.Execution, e.Kind, e.Subject, moment(e.Since), clean(e.Detail), why, moment(until),
+		}
 	}
-	if cron.Muted {
-		return Muted, time.Time{}, nil
+	list, err := rowsOf(rows)
+	if err != nil {
+		return err
 	}
-	err = tx.QueryRow(ctx, `SELECT max(ends_at) FROM maintenance_windows
-		WHERE starts_at <= $1 AND ends_at > $1 AND (application_id IS NULL OR application_id = $2) AND (cron_id IS NULL OR cron_id = $3)`,
-		db.Time{Time: tx.Now()}, cron.AppID, cron.ID).Scan(instant(&until))
+	_, err = tx.Exec(ctx, `INSERT INTO events (cron_id, application_id, execution_id, kind, subject, since, detail, suppressed, suppressed_until, at)
+		SELECT CAST(v.value->>0 AS BIGINT), CAST(v.value->>1 AS BIGINT), nullif(CAST(v.value->>2 AS BIGINT), 0), v.value->>3, v.value->>4,
+			CAST(v.value->>5 AS BIGINT), v.value->>6, v.value->>7, CAST(v.value->>8 AS BIGINT), CAST($2 AS BIGINT)
+		FROM `+l.rowsTable(), list, db.Time{Time: tx.Now()})
+	return err
+}
+
+// suppression tells whether a trouble of the cron is kept from being told, and
+// until when. Its maintenance lasts until the given time; zero for none.
+func (c *Cron) suppression(maintenance, now time.Time) (why Suppression, until time.Time) {
 	switch {
-	case err != nil:
-		return Told, time.Time{}, err
-	case !until.IsZero():
-		return InMaintenance, until, nil
-	case cron.SnoozedUntil.After(tx.Now()):
-		return Snoozed, cron.SnoozedUntil, nil
+	case c.Muted:
+		return Muted, time.Time{}
+	case !maintenance.IsZero():
+		return InMaintenance, maintenance
+	case c.SnoozedUntil.After(now):
+		return Snoozed, c.SnoozedUntil
 	}
-	return Told, time.Time{}, nil
+	return Told, time.Time{}
+}
+
+// lastSuppression is why the newest event of a kind was not told.
+func lastSuppression(ctx context.Context, tx *db.Tx, cron *Cron, kind EventKind) (why Suppression, err error) {
+	err = tx.QueryRow(ctx, "SELECT suppressed FROM events WHERE cron_id = $1 AND kind = $2 ORDER BY id DESC LIMIT 1",
+		cron.ID, string(kind)).Scan(&why)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return why, err
 }

@@ -50,6 +50,7 @@ const (
 type Execution struct {
 	ID           int64
 	CronID       int64
+	Slug         string // of the cron; only Start gives it
 	AppID        int64
 	Status       Status
 	Trigger      Trigger
@@ -101,12 +102,13 @@ const executionColumns = `e.id, e.cron_id, e.application_id, e.status, e."trigge
 // returned is executionColumns as RETURNING takes them on both databases.
 func returned() string { return strings.ReplaceAll(executionColumns, "e.", "") }
 
-func scanExecution(row scanner) (Execution, error) {
+// scanExecution reads executionColumns, and into more what the query adds to them.
+func scanExecution(row scanner, more ...any) (Execution, error) {
 	var e Execution
 	var request, result sql.NullString
-	err := row.Scan(&e.ID, &e.CronID, &e.AppID, &e.Status, &e.Trigger, &request, &e.Attempt, &e.Holder, instant(&e.ScheduledFor), instant(&e.StartedAt), instant(&e.EndedAt),
+	err := row.Scan(append([]any{&e.ID, &e.CronID, &e.AppID, &e.Status, &e.Trigger, &request, &e.Attempt, &e.Holder, instant(&e.ScheduledFor), instant(&e.StartedAt), instant(&e.EndedAt),
 		instant(&e.LeaseUntil), instant(&e.DeadlineAt), &e.Overdue, instant(&e.ReportedAt), &e.ReportedSuccess, &e.EndType, &e.ExitCode, duration(&e.ReportedTook), &e.Repeats,
-		&e.Messages, &e.kept.head, &e.kept.headBytes, &e.kept.tail, &e.kept.tailBytes, &e.Reason, &e.Detail, &e.Counts.Read, &e.Counts.Written, &e.Counts.Deleted, &e.Counts.Rejected, &result)
+		&e.Messages, &e.kept.head, &e.kept.headBytes, &e.kept.tail, &e.kept.tailBytes, &e.Reason, &e.Detail, &e.Counts.Read, &e.Counts.Written, &e.Counts.Deleted, &e.Counts.Rejected, &result}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Execution{}, ErrNoExecution
 	}

@@ -58,16 +58,7 @@ func (l *Ledger) endLapsed(ctx context.Context, tx *db.Tx, cron *Cron) (bool, er
 
 // lapse ends one that must be.
 func (l *Ledger) lapse(ctx context.Context, tx *db.Tx, cron *Cron, e *Execution) error {
-	e.EndedAt = tx.Now()
-	if before(e.LeaseUntil, tx.Now()) {
-		e.Status, e.Reason, e.Detail = Failed, ReasonInterrupted, "its holder stopped answering"
-		if e.Holder != "" {
-			e.Detail = "its holder " + e.Holder + " stopped answering"
-		}
-	} else {
-		e.Status, e.Reason, e.Overdue = TimedOut, ReasonDeadline, true
-		e.Detail = "it has run for longer than " + e.DeadlineAt.Sub(e.StartedAt).String()
-	}
+	e.lapse(tx.Now())
 	_, err := tx.Exec(ctx, "UPDATE executions SET status = $1, ended_at = $2, reason = $3, detail = $4, overdue = $5 WHERE id = $6",
 		string(e.Status), db.Time{Time: e.EndedAt}, e.Reason, e.Detail, e.Overdue, e.ID)
 	if err != nil {
@@ -77,4 +68,18 @@ func (l *Ledger) lapse(ctx context.Context, tx *db.Tx, cron *Cron, e *Execution)
 		return err
 	}
 	return l.ended(ctx, tx, cron, *e)
+}
+
+// lapse sets how an execution stands that must be ended at now.
+func (e *Execution) lapse(now time.Time) {
+	e.EndedAt = now
+	if before(e.LeaseUntil, now) {
+		e.Status, e.Reason, e.Detail = Failed, ReasonInterrupted, "its holder stopped answering"
+		if e.Holder != "" {
+			e.Detail = "its holder " + e.Holder + " stopped answering"
+		}
+		return
+	}
+	e.Status, e.Reason, e.Overdue = TimedOut, ReasonDeadline, true
+	e.Detail = "it has run for longer than " + e.DeadlineAt.Sub(e.StartedAt).String()
 }

@@ -23,6 +23,7 @@ import (
 type Ledger struct {
 	db    *db.DB
 	plans plans
+	homes homes
 }
 
 // New makes a ledger on a migrated store.

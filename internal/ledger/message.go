@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,6 +50,8 @@ type Message struct {
 	Late       bool // it came after the execution's end
 	Ending     bool // it came with the end
 	Dropped    bool // it was counted and not kept
+
+	DroppedSoFar int64 // messages of the execution that are not kept; only Say gives it
 }
 
 // kept is which messages of an execution are kept: the first ones, and the last.
@@ -66,33 +69,28 @@ func (k kept) count(received int64) int64 { return received - max(k.tail-1-k.hea
 // lease of an execution whose cron has a heartbeat. It gives ErrNoExecution or
 // ErrTooLate.
 func (l *Ledger) Say(ctx context.Context, app, id int64, messages []Message) (said []Message, err error) {
-	var cron int64
-	err = l.db.QueryRow(ctx, "SELECT cron_id FROM executions WHERE id = $1 AND (application_id = $2 OR $2 = 0) AND status NOT IN ('missed', 'skipped')", id, app).Scan(&cron)
+	cron, err := l.cronOf(ctx, app, id)
 	if err != nil {
-		return nil, noExecution(err)
+		return nil, fmt.Errorf("message of execution %d: %w", id, err)
 	}
-	var refused error
-	err = l.db.Group(ctx, cron, func(ctx context.Context, tx *db.Tx) error {
-		refused = nil
+	said, err = grouped(ctx, l.db, cron, func(ctx context.Context, tx *db.Tx) (said []Message, refused, err error) {
 		e, err := l.lockExecution(ctx, tx, id)
-		if err != nil {
-			return err
+		switch {
+		case errors.Is(err, ErrNoExecution):
+			return nil, err, nil
+		case err != nil:
+			return nil, nil, err
+		case !e.EndedAt.IsZero() && tx.Now().Sub(e.EndedAt) > lateMessages:
+			return nil, ErrTooLate, nil
 		}
-		if !e.EndedAt.IsZero() && tx.Now().Sub(e.EndedAt) > lateMessages {
-			refused = ErrTooLate
-			return nil
-		}
-		if said, err = l.say(ctx, tx, &e, messages); err != nil {
-			return err
-		}
-		if e.LeaseUntil.IsZero() || !e.EndedAt.IsZero() {
-			return nil
+		if said, err = l.say(ctx, tx, &e, messages); err != nil || e.LeaseUntil.IsZero() || !e.EndedAt.IsZero() {
+			return said, nil, err
 		}
 		_, err = tx.Exec(ctx, `UPDATE executions SET lease_until = $1 + (SELECT heartbeat FROM crons WHERE id = cron_id)
 			WHERE id = $2 AND (SELECT heartbeat FROM crons WHERE id = cron_id) IS NOT NULL`, db.Time{Time: tx.Now()}, id)
-		return err
+		return said, nil, err
 	})
-	if err = firstOf(err, refused); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("message of execution %d: %w", id, err)
 	}
 	return said, nil
@@ -139,6 +137,7 @@ func (l *Ledger) say(ctx context.Context, tx *db.Tx, e *Execution, messages []Me
 	for i := range said {
 		seq := first + int64(i)
 		said[i].Dropped = seq > k.head && seq < k.tail
+		said[i].DroppedSoFar = e.Dropped()
 	}
 	return said, err
 }
@@ -189,28 +188,30 @@ func insertMessages(ctx context.Context, tx *db.Tx, id, first int64, messages []
 // evict deletes the oldest messages after the head until the rest is within the
 // bounds.
 func evict(ctx context.Context, tx *db.Tx, id, last int64, k *kept) error {
+	const atOnce = 1000
 	from := max(k.tail, k.head+1)
-	over := last - from + 1 - keptEach
-	if over <= 0 && k.tailBytes <= keptBytes {
+	for next := from; last-next+1 > keptEach || k.tailBytes > keptBytes; {
+		rows, err := tx.Query(ctx, "SELECT seq, size FROM messages WHERE execution_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3", id, next, atOnce)
+		if err != nil {
+			return err
+		}
+		_, err = db.Collect(rows, func(r *db.Rows) (struct{}, error) {
+			var seq, size int64
+			err := r.Scan(&seq, &size)
+			if last-next+1 > keptEach || k.tailBytes > keptBytes {
+				next, k.tailBytes = seq+1, k.tailBytes-size
+			}
+			return struct{}{}, err
+		})
+		if err != nil {
+			return err
+		}
+		k.tail = next
+	}
+	if k.tail <= from {
 		return nil
 	}
-	rows, err := tx.Query(ctx, "SELECT seq, size FROM messages WHERE execution_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3", id, from, max(over, 0)+MaxMessages)
-	if err != nil {
-		return err
-	}
-	_, err = db.Collect(rows, func(r *db.Rows) (struct{}, error) {
-		var seq, size int64
-		err := r.Scan(&seq, &size)
-		if over > 0 || k.tailBytes > keptBytes {
-			over--
-			k.tail, k.tailBytes = seq+1, k.tailBytes-size
-		}
-		return struct{}{}, err
-	})
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, "DELETE FROM messages WHERE execution_id = $1 AND seq >= $2 AND seq < $3", id, from, k.tail)
+	_, err := tx.Exec(ctx, "DELETE FROM messages WHERE execution_id = $1 AND seq >= $2 AND seq < $3", id, from, k.tail)
 	return err
 }
 
@@ -224,10 +225,17 @@ func tailOf(s string, n int) string {
 }
 
 // Messages gives up to limit messages of an execution that are kept and follow
-// the one with id after, in the order in which they came.
-func (l *Ledger) Messages(ctx context.Context, execution, after int64, limit int) ([]Message, error) {
-	rows, err := l.db.Query(ctx, `SELECT id, type, message, at, received_at, truncated, late, ending FROM messages
-		WHERE execution_id = $1 AND id > $2 ORDER BY seq LIMIT $3`, execution, after, limit)
+// the one with id after, in the order in which they came; only those of the given
+// types, if any is given.
+func (l *Ledger) Messages(ctx context.Context, execution, after int64, limit int, types ...MessageType) ([]Message, error) {
+	var w where
+	w.is("execution_id = %s", execution)
+	w.is("id > %s", after)
+	if len(types) > 0 {
+		in(&w, "type", types)
+	}
+	rows, err := l.db.Query(ctx, "SELECT id, type, message, at, received_at, truncated, late, ending FROM messages"+w.String()+
+		" ORDER BY seq LIMIT "+w.arg(limit), w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
 	}

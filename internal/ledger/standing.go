@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -56,15 +55,14 @@ func (l *Ledger) arrived(ctx context.Context, tx *db.Tx, cron *Cron, e Execution
 	})
 }
 
-// endedOf notes the end of an execution, with a look at its cron if that is
-// worth one: most ends are successes of crons that are well.
+// worthALook, in an UPDATE of executions, tells whether the end of one changes how
+// its cron stands. Most ends are successes of crons that are well.
+const worthALook = `(executions.status <> 'success' OR (SELECT c.failures > 0 OR c.failing_since IS NOT NULL OR c.overdue_since IS NOT NULL OR c.each_success
+	FROM crons c WHERE c.id = executions.cron_id))`
+
+// endedOf notes the end of an execution.
 func (l *Ledger) endedOf(ctx context.Context, tx *db.Tx, e Execution) error {
-	cron, err := scanCron(tx.QueryRow(ctx, "SELECT "+cronColumns+` FROM crons c WHERE c.id = $1
-		AND ($2 OR c.failures > 0 OR c.failing_since IS NOT NULL OR c.overdue_since IS NOT NULL OR c.each_success)`+tx.ForUpdate(),
-		e.CronID, e.Status != Success))
-	if errors.Is(err, ErrNoCron) {
-		return nil
-	}
+	cron, err := l.lockCron(ctx, tx, e.CronID)
 	if err != nil {
 		return err
 	}

@@ -58,12 +58,18 @@ func (l *Ledger) StartOwn(ctx context.Context, cronID int64, s Start) (e Executi
 }
 
 func (l *Ledger) admit(ctx context.Context, id int64, s Start) (e Execution, replayed bool, err error) {
-	var refused error
-	err = l.db.Group(ctx, id, func(ctx context.Context, tx *db.Tx) (err error) {
-		e, replayed, refused, err = l.start(ctx, tx, id, s)
-		return err
+	type admitted struct {
+		Execution
+		replayed bool
+	}
+	a, err := grouped(ctx, l.db, id, func(ctx context.Context, tx *db.Tx) (a admitted, refused, err error) {
+		a.Execution, a.replayed, refused, err = l.start(ctx, tx, id, s)
+		return a, refused, err
 	})
-	return e, replayed, firstOf(err, refused)
+	if err == nil {
+		l.homes.put(a.Execution, s.own)
+	}
+	return a.Execution, a.replayed, err
 }
 
 // start gives refused, rather than an error, for what is no trouble of the
@@ -78,6 +84,7 @@ func (l *Ledger) start(ctx context.Context, tx *db.Tx, id int64, s Start) (e Exe
 	case (cron.Kind == Sync) != s.own:
 		return Execution{}, false, ErrOwn, nil
 	}
+	defer func() { e.Slug = cron.Slug }()
 	attempt := int64(1)
 	if s.Request != "" {
 		last, err := scanExecution(tx.QueryRow(ctx, "SELECT "+executionColumns+` FROM executions e
@@ -102,6 +109,9 @@ func (l *Ledger) start(ctx context.Context, tx *db.Tx, id int64, s Start) (e Exe
 	}
 	if err := cron.Startable(tx.Now()); err != nil {
 		return Execution{}, false, err, nil
+	}
+	if err := l.missedBefore(ctx, tx, &cron); err != nil {
+		return Execution{}, false, nil, err
 	}
 	e = s.execution(cron, attempt, tx.Now())
 	if e.ScheduledFor.IsZero() {
@@ -163,9 +173,8 @@ func (l *Ledger) place(ctx context.Context, tx *db.Tx, cron *Cron, e *Execution)
 }
 
 // insertRunning inserts the execution into the lowest free slot, in one
-// statement. Of several that pick the same slot at the same time the index lets
-// one in; the others look again, and each look finds a slot taken that seemed
-// free, so there are at most as many looks as slots.
+// statement: the index over slots is what admits. Nobody else does so for this
+// cron meanwhile, as tx has locked it, so one look is enough.
 func insertRunning(ctx context.Context, tx *db.Tx, cron Cron, e *Execution) (bool, error) {
 	const columns = `INSERT INTO executions (cron_id, application_id, slot, status, "trigger", request, attempt, holder,
 			scheduled_for, started_at, lease_until, deadline_at)`
@@ -179,8 +188,7 @@ func insertRunning(ctx context.Context, tx *db.Tx, cron Cron, e *Execution) (boo
 		return err == nil, err
 	}
 	args = append(args, limit)
-	for range limit + 1 {
-		err := tx.QueryRow(ctx, columns+`
+	err := tx.QueryRow(ctx, columns+`
 			SELECT $1, $2, free.slot, 'running', $3, $4, $5, $6, $7, $8, $9, $10
 			FROM (
 				SELECT min(candidate.slot) AS slot, count(*) AS n
@@ -197,11 +205,10 @@ func insertRunning(ctx context.Context, tx *db.Tx, cron Cron, e *Execution) (boo
 			WHERE free.n > 0
 			ON CONFLICT DO NOTHING
 			RETURNING id`, args...).Scan(&e.ID)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err == nil, err
-		}
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
 	}
-	return false, nil
+	return err == nil, err
 }
 
 // supersede ends the oldest running execution of a cron whose starts replace.
@@ -242,16 +249,6 @@ func on(holder string) string {
 		return ""
 	}
 	return " on " + holder
-}
-
-// firstOf gives the first error that is one.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // noExecution turns a missing row into ErrNoExecution.

@@ -26,11 +26,6 @@ const (
 	lease = 3 * time.Second
 	// turn is how long a job waits before it asks for the slot again.
 	turn = 200 * time.Millisecond
-	// keepRuns is how many executions a cron keeps, a week of one a minute; pruned
-	// are at most pruneLimit each pruneEvery.
-	keepRuns   = 10_000
-	pruneLimit = 1_000
-	pruneEvery = 10 * time.Minute
 )
 
 // Sync is a pipeline with a name and a rhythm.
@@ -73,13 +68,6 @@ func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set 
 	}
 	if engine != nil {
 		jobs.Handle(engine, s.work)
-		engine.Every(jobs.Schedule{
-			Name: "ledger-prune", Every: pruneEvery, CatchUp: jobs.Once,
-			Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
-				_, err := l.Prune(ctx, tx, keepRuns, pruneLimit)
-				return err
-			},
-		})
 	}
 	return s
 }

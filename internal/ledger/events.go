@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"ferryman/internal/db"
+)
+
+// ListedEvent is an event with the names of its cron.
+type ListedEvent struct {
+	Event
+	App  string
+	Slug string
+}
+
+// EventFilter chooses events. Zero values choose all.
+type EventFilter struct {
+	App    int64
+	Cron   int64
+	Kind   EventKind
+	Before int64 // only smaller ids
+	After  int64 // only larger ones, and then the oldest first
+	Limit  int
+}
+
+// Events gives events, the newest first, or with After the oldest first.
+func (l *Ledger) Events(ctx context.Context, f EventFilter) ([]ListedEvent, error) {
+	var w where
+	if f.Cron != 0 {
+		w.is("e.cron_id = %s", f.Cron)
+	}
+	if f.App != 0 {
+		w.is("e.application_id = %s", f.App)
+	}
+	if f.Kind != "" {
+		w.is("e.kind = %s", string(f.Kind))
+	}
+	if f.Before != 0 {
+		w.is("e.id < %s", f.Before)
+	}
+	order := "DESC"
+	if f.After != 0 {
+		w.is("e.id > %s", f.After)
+		order = "ASC"
+	}
+	rows, err := l.db.Query(ctx, `
+		SELECT e.id, e.cron_id, e.application_id, coalesce(e.execution_id, 0), e.kind, e.subject, e.since, e.detail, e.at, e.suppressed, a.name, c.slug
+		FROM events e JOIN crons c ON c.id = e.cron_id JOIN applications a ON a.id = e.application_id`+w.String()+
+		" ORDER BY e.id "+order+" LIMIT "+w.arg(f.Limit), w.args...)
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	all, err := db.Collect(rows, func(r *db.Rows) (e ListedEvent, err error) {
+		err = r.Scan(&e.ID, &e.CronID, &e.AppID, &e.Execution, &e.Kind, &e.Subject, instant(&e.Since), &e.Detail, instant(&e.At), &e.Suppressed, &e.App, &e.Slug)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	return all, nil
+}

@@ -1,0 +1,225 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/fault"
+)
+
+// ExecutionFilter chooses executions. Zero values choose all.
+type ExecutionFilter struct {
+	App      int64
+	Cron     int64
+	Statuses []Status  // any of these
+	Since    time.Time // started then or later
+	Until    time.Time // started before
+	Host     string    // the holder
+	Trigger  Trigger
+	Overdue  bool  // only those that ran past their deadline
+	Before   int64 // only smaller ids: the next of the page before
+	Limit    int
+}
+
+// ListedExecution is an execution with the names of its cron.
+type ListedExecution struct {
+	Execution
+	App  string
+	Slug string
+}
+
+const (
+	// idSlack is more than the order of ids may differ from that of starts: those
+	// of several nodes are numbered as they are written.
+	idSlack = 10 * time.Minute
+	// maxLooked is how many executions a search looks at for one page. It does not
+	// matter to filters that an index answers.
+	maxLooked = 10_000
+)
+
+// Executions gives executions, the newest first, and the Before of the next page,
+// 0 after the last. A page may be short, or empty, and not be the last: a search
+// looks at a bounded number of executions at a time.
+func (l *Ledger) Executions(ctx context.Context, f ExecutionFilter) (page []ListedExecution, next int64, err error) {
+	lo, hi, err := l.searched(ctx, f)
+	if err == nil && lo < hi {
+		page, next, err = l.search(ctx, f, lo, hi)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("list executions: %w", err)
+	}
+	return page, next, nil
+}
+
+// Listed gives one execution of an application, or of any if app is 0, with the
+// names of its cron. It gives ErrNoExecution.
+func (l *Ledger) Listed(ctx context.Context, app, id int64) (ListedExecution, error) {
+	e, err := scanListed(l.db.QueryRow(ctx, selectListed+"WHERE e.id = $1 AND (e.application_id = $2 OR $2 = 0)", id, app))
+	if err != nil {
+		return ListedExecution{}, fmt.Errorf("execution %d: %w", id, err)
+	}
+	return e, nil
+}
+
+const selectListed = "SELECT " + executionColumns + `, a.name, c.slug
+	FROM executions e JOIN crons c ON c.id = e.cron_id JOIN applications a ON a.id = e.application_id `
+
+func scanListed(row scanner) (e ListedExecution, err error) {
+	e.Execution, err = scanExecution(also{row, []any{&e.App, &e.Slug}})
+	return e, err
+}
+
+// searched gives the ids among which the executions of a filter are: from lo on,
+// below hi.
+func (l *Ledger) searched(ctx context.Context, f ExecutionFilter) (lo, hi int64, err error) {
+	hi = math.MaxInt64
+	if f.Before > 0 {
+		hi = f.Before
+	}
+	if !f.Since.IsZero() {
+		err := l.db.QueryRow(ctx, "SELECT id FROM executions WHERE started_at >= $1 ORDER BY started_at LIMIT 1",
+			db.Time{Time: f.Since.Add(-idSlack)}).Scan(&lo)
+		if noRows(err) {
+			return 0, 0, nil
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	if !f.Until.IsZero() {
+		var last int64
+		err := l.db.QueryRow(ctx, "SELECT id FROM executions WHERE started_at < $1 ORDER BY started_at DESC LIMIT 1",
+			db.Time{Time: f.Until.Add(idSlack)}).Scan(&last)
+		if noRows(err) {
+			return 0, 0, nil
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		hi = min(hi, last+1)
+	}
+	return lo, hi, nil
+}
+
+// search looks for a page among the ids from lo on and below hi.
+func (l *Ledger) search(ctx context.Context, f ExecutionFilter, lo, hi int64) (page []ListedExecution, next int64, err error) {
+	floor := int64(0)
+	if f.Host != "" || f.Trigger != "" || f.Overdue || slices.Contains(f.Statuses, Success) {
+		if floor, err = l.floor(ctx, f, hi); err != nil {
+			return nil, 0, err
+		}
+	}
+	query, args, err := f.query(max(lo, floor), hi)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := l.db.Query(ctx, query, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	page, err = db.Collect(rows, func(r *db.Rows) (ListedExecution, error) { return scanListed(r) })
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case len(page) > f.Limit:
+		page = page[:f.Limit]
+		return page, page[f.Limit-1].ID, nil
+	case floor > lo:
+		return page, floor, nil
+	default:
+		return page, 0, nil
+	}
+}
+
+// floor is the id down to which a page is looked for that no index answers.
+func (l *Ledger) floor(ctx context.Context, f ExecutionFilter, hi int64) (id int64, err error) {
+	var w where
+	f.scope(&w)
+	w.is("e.id < %s", hi)
+	err = l.db.QueryRow(ctx, "SELECT e.id FROM executions e"+w.String()+" ORDER BY e.id DESC LIMIT 1 OFFSET "+w.arg(maxLooked), w.args...).Scan(&id)
+	if noRows(err) {
+		return 0, nil
+	}
+	return id, err
+}
+
+// scope adds whose executions they are. What is added to a column keeps the
+// planner from that column's index, as there is a better one.
+func (f *ExecutionFilter) scope(w *where) {
+	switch {
+	case f.Cron != 0:
+		w.is("e.cron_id = %s", f.Cron)
+		if f.App != 0 {
+			w.is("e.application_id + 0 = %s", f.App)
+		}
+	case f.App != 0:
+		w.is("e.application_id = %s", f.App)
+	}
+}
+
+// query asks each status by itself, so that each finds its index: one of those
+// that leave successes out, that of running ones, or none.
+func (f *ExecutionFilter) query(lo, hi int64) (string, []any, error) {
+	var w where
+	var parts []string
+	part := func(id string) {
+		w.is(id+" >= %s", lo)
+		w.is(id+" < %s", hi)
+		f.rest(&w)
+		parts = append(parts, "SELECT id FROM (SELECT e.id FROM executions e"+w.String()+" ORDER BY "+id+" DESC LIMIT "+w.arg(f.Limit+1)+") AS part")
+		w.conditions = nil
+	}
+	statuses := slices.Compact(slices.Sorted(slices.Values(f.Statuses)))
+	for _, s := range statuses {
+		switch s {
+		case Running:
+			w.is("e.ended_at IS NULL")
+			if f.Cron != 0 {
+				w.is("e.cron_id = %s", f.Cron)
+			}
+			if f.App != 0 {
+				w.is("e.application_id + 0 = %s", f.App)
+			}
+			part("e.id + 0")
+		case Success:
+			f.scope(&w)
+			w.is("e.status = 'success'")
+			part("e.id")
+		case Failed, TimedOut, Cancelled, Superseded, Missed, Skipped:
+			f.scope(&w)
+			w.is("e.status = %s AND e.status NOT IN ('success', 'running')", string(s))
+			part("e.id")
+		default:
+			return "", nil, &fault.Error{Kind: fault.Invalid, Code: "status_unknown", Detail: fmt.Sprintf("there is no status %q", s)}
+		}
+	}
+	if len(statuses) == 0 {
+		f.scope(&w)
+		part("e.id")
+	}
+	return selectListed + "WHERE e.id IN (" + strings.Join(parts, " UNION ALL ") + ") ORDER BY e.id DESC LIMIT " + w.arg(f.Limit+1), w.args, nil
+}
+
+// rest adds what no index answers.
+func (f *ExecutionFilter) rest(w *where) {
+	if !f.Since.IsZero() {
+		w.is("e.started_at >= %s", db.Time{Time: f.Since})
+	}
+	if !f.Until.IsZero() {
+		w.is("e.started_at < %s", db.Time{Time: f.Until})
+	}
+	if f.Host != "" {
+		w.is("e.holder = %s", f.Host)
+	}
+	if f.Trigger != "" {
+		w.is(`e."trigger" = %s`, string(f.Trigger))
+	}
+	if f.Overdue {
+		w.is("e.overdue")
+	}
+}
