@@ -202,7 +202,7 @@ func Collect[T any](rows *Rows, scan func(*Rows) (T, error)) ([]T, error) {
 
 // Row is the answer of a query for one row.
 type Row struct {
-	row *sql.Row
+	row scanner
 	db  *DB
 }
 

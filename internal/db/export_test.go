@@ -17,6 +17,13 @@ func (d *DB) AwaitLine(t *testing.T, n int) {
 	})
 }
 
+// Lanes is how many transactions are shared at a time.
+func (d *DB) Lanes() int {
+	d.group.mu.Lock()
+	defer d.group.mu.Unlock()
+	return d.group.lanes
+}
+
 // MigrateTo applies the first migrations only, as an older binary had them.
 func (d *DB) MigrateTo(ctx context.Context, version int) error {
 	all, err := steps(migrations, d.dialect)

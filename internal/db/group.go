@@ -16,7 +16,7 @@ const (
 	groupLine = 10_000           // functions that wait for one
 	groupTime = 10 * time.Second // that a shared transaction may take
 	// PostgreSQL takes several commits at a time; they share its flush.
-	groupLanesPostgres = 6
+	groupLanesPostgres = 2
 )
 
 // group makes functions that arrive together share a transaction, and so the
@@ -26,6 +26,7 @@ type group struct {
 	mu    sync.Mutex
 	lanes int // free
 	line  []*member
+	taken map[int64]bool // keys whose functions run: no lane waits for another's locks
 }
 
 type member struct {
@@ -46,8 +47,10 @@ var errLineFull = &fault.Error{
 // and an outcome that is no trouble of the store's is better a result than an
 // error.
 //
-// A transaction runs its functions in the order of their keys: if fn locks only
-// rows that belong to its key, no two transactions wait for each other.
+// Functions with the same key run one after the other, also across transactions;
+// others may run at the same time, in turns at their statements. If fn locks only
+// rows that belong to its key, no two transactions of this process wait for each
+// other.
 //
 // When ctx ends, Group gives up waiting; fn may run all the same, and is given a
 // context of its own.
@@ -84,19 +87,47 @@ func (d *DB) Group(ctx context.Context, key int64, fn func(context.Context, *Tx)
 func (d *DB) lead() {
 	g := &d.group
 	for {
-		g.mu.Lock()
-		n := min(len(g.line), groupMost)
-		if n == 0 {
-			g.lanes++
-			g.line = nil // lets go of a long one
-			g.mu.Unlock()
+		batch := g.next()
+		if batch == nil {
 			return
 		}
-		batch := slices.Clone(g.line[:n])
-		g.line = slices.Delete(g.line, 0, n)
-		g.mu.Unlock()
-		slices.SortStableFunc(batch, func(a, b *member) int { return cmp.Compare(a.key, b.key) })
 		d.share(batch)
+		g.release(batch)
+	}
+}
+
+// next takes those out of the line who go next, in the order of their keys. If
+// there are none, it gives the lane back: whoever runs functions of the keys that
+// the rest waits for looks again.
+func (g *group) next() (batch []*member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.line = slices.DeleteFunc(g.line, func(m *member) bool {
+		goes := len(batch) < groupMost && !g.taken[m.key]
+		if goes {
+			batch = append(batch, m)
+		}
+		return goes
+	})
+	if batch == nil {
+		g.lanes++
+		return nil
+	}
+	if g.taken == nil {
+		g.taken = map[int64]bool{}
+	}
+	for _, m := range batch {
+		g.taken[m.key] = true
+	}
+	slices.SortStableFunc(batch, func(a, b *member) int { return cmp.Compare(a.key, b.key) })
+	return batch
+}
+
+func (g *group) release(batch []*member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range batch {
+		delete(g.taken, m.key)
 	}
 }
 
@@ -117,6 +148,9 @@ func (d *DB) together(batch []*member) error {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTime)
 	defer cancel()
 	return d.Tx(ctx, func(tx *Tx) error {
+		if conn, ok := tx.q.(connTx); ok && len(batch) > 1 {
+			return d.pipelined(ctx, conn.Conn, tx, batch)
+		}
 		for _, m := range batch {
 			if err := guarded(ctx, m.fn, tx); err != nil {
 				return err

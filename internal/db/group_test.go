@@ -39,15 +39,11 @@ func marks(t *testing.T, d *db.DB) (names []string) {
 // is grouped meanwhile arrives together.
 func hold(t *testing.T, d *db.DB) (release func()) {
 	t.Helper()
-	lanes := 1
-	if d.Dialect() == db.Postgres {
-		lanes = 3
-	}
 	gate, held := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
-	for range lanes {
+	for i := range d.Lanes() {
 		wg.Go(func() {
-			err := d.Group(t.Context(), 0, func(context.Context, *db.Tx) error {
+			err := d.Group(t.Context(), int64(-1-i), func(context.Context, *db.Tx) error {
 				held <- struct{}{}
 				<-gate
 				return nil
@@ -58,7 +54,9 @@ func hold(t *testing.T, d *db.DB) (release func()) {
 		})
 		testwait.Receive(t, held)
 	}
-	return func() { close(gate); wg.Wait() }
+	release = sync.OnceFunc(func() { close(gate); wg.Wait() })
+	t.Cleanup(release)
+	return release
 }
 
 func TestCallsThatArriveTogetherShareATransaction(t *testing.T) {

@@ -13,16 +13,26 @@ import (
 
 // Tx is one transaction of the store. Its clock stands still.
 type Tx struct {
-	db  *DB
-	now time.Time
-	q   interface {
-		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	}
+	db    *DB
+	now   time.Time
+	q     querier
 	sqlTx *sql.Tx // SQLite
 	pgxTx pgx.Tx  // PostgreSQL
 }
+
+// querier runs the statements of a transaction.
+type querier interface {
+	exec(ctx context.Context, query string, args ...any) (int64, error)
+	rows(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	row(ctx context.Context, query string, args ...any) scanner
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+type scanFunc func(dest ...any) error
+
+// Scan implements scanner.
+func (f scanFunc) Scan(dest ...any) error { return f(dest...) }
 
 // Tx runs fn in a transaction, commits when fn returns nil and rolls back
 // otherwise, also on a panic. When Tx returns nil everything is durable; after
@@ -65,25 +75,48 @@ type preparedTx struct {
 	statements *prepared
 }
 
-func (p preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (p preparedTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	if s := p.statements.get(query); s != nil {
-		return p.tx.StmtContext(ctx, s).ExecContext(ctx, args...)
+		return affected(p.tx.StmtContext(ctx, s).ExecContext(ctx, args...))
 	}
-	return p.tx.ExecContext(ctx, query, args...)
+	return affected(p.tx.ExecContext(ctx, query, args...))
 }
 
-func (p preparedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (p preparedTx) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if s := p.statements.get(query); s != nil {
 		return p.tx.StmtContext(ctx, s).QueryContext(ctx, args...)
 	}
 	return p.tx.QueryContext(ctx, query, args...)
 }
 
-func (p preparedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+func (p preparedTx) row(ctx context.Context, query string, args ...any) scanner {
 	if s := p.statements.get(query); s != nil {
 		return p.tx.StmtContext(ctx, s).QueryRowContext(ctx, args...)
 	}
 	return p.tx.QueryRowContext(ctx, query, args...)
+}
+
+func affected(res sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// connTx runs statements on the connection that a PostgreSQL transaction is
+// open on.
+type connTx struct{ *sql.Conn }
+
+func (c connTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	return affected(c.ExecContext(ctx, query, args...))
+}
+
+func (c connTx) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return c.QueryContext(ctx, query, args...)
+}
+
+func (c connTx) row(ctx context.Context, query string, args ...any) scanner {
+	return c.QueryRowContext(ctx, query, args...)
 }
 
 // postgresTx begins the transaction on the driver's own connection, so that the
@@ -123,7 +156,7 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 			d.log.Warn("roll back", "err", err)
 		}
 	}()
-	if err := fn(&Tx{db: d, now: d.Now(), q: conn, pgxTx: t}); err != nil {
+	if err := fn(&Tx{db: d, now: d.Now(), q: connTx{conn}, pgxTx: t}); err != nil {
 		return err
 	}
 	if err := end(ctx, t.Commit); err != nil {
@@ -142,32 +175,31 @@ func (t *Tx) SQL() *sql.Tx { return t.sqlTx }
 // PGX is the transaction for the job engine on PostgreSQL; nil on SQLite.
 func (t *Tx) PGX() pgx.Tx { return t.pgxTx }
 
-// ForUpdate ends a SELECT of rows that the transaction is going to change: on
-// PostgreSQL it locks them. SQLite has one writer anyway.
+// ForUpdate ends a SELECT of rows that the transaction is going to change, but
+// for their keys: on PostgreSQL it locks them. SQLite has one writer anyway.
 func (t *Tx) ForUpdate() string {
 	if t.db.dialect == Postgres {
-		return " FOR UPDATE"
+		// FOR UPDATE would also wait for, and hold up, whoever writes rows that refer
+		// to these: a deadlock once both want the same row.
+		return " FOR NO KEY UPDATE"
 	}
 	return ""
 }
 
 // Exec runs a statement and gives the number of rows that it changed.
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := t.q.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, t.db.classify(err)
-	}
-	return res.RowsAffected()
+	n, err := t.q.exec(ctx, query, args...)
+	return n, t.db.classify(err)
 }
 
 // Query reads within the transaction. The rows must be closed before the next
 // statement.
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
-	rows, err := t.q.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller asks Rows.Err
+	rows, err := t.q.rows(ctx, query, args...) //nolint:rowserrcheck // the caller asks Rows.Err
 	return &Rows{rows, t.db}, t.db.classify(err)
 }
 
 // QueryRow reads one row within the transaction.
 func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
-	return Row{t.q.QueryRowContext(ctx, query, args...), t.db}
+	return Row{t.q.row(ctx, query, args...), t.db}
 }
