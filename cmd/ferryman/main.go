@@ -43,7 +43,10 @@ const settle = time.Second
 func withSignals(parent context.Context) (ctx context.Context, interrupted func() os.Signal, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGINT) { // as a shell has it for what it starts with &
+		signal.Notify(signals, syscall.SIGINT)
+	}
 	var first atomic.Pointer[os.Signal]
 	done := make(chan struct{})
 	go func() {

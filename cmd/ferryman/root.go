@@ -35,7 +35,7 @@ tells what is in force and where it comes from.
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
-	root.AddCommand(newServe(), newWarehouses(), newMigrate(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newApp(), newKey(), newCron(), newMaintenance(), newWarehouses(), newMigrate(), newConfig(), newVersion())
 	return root
 }
 

@@ -49,30 +49,36 @@ func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
 	return serve(cmd, app.Options{Config: c, Version: version, Log: log}, sandbox.URL())
 }
 
-// sandboxSettings loads the settings with the store and the target in a folder
-// of the sandbox's own, unless flags name others: what is simulated must not mix
-// with what is real. What is set for the real ones, and be it wrong, is not
-// looked at.
+// sandboxSettings loads the settings of a server in the sandbox.
 func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 	in, err := config.Process(cmd.Flags())
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	in.Ignore = []string{"API_BASE_URL", "API_TOKEN", "API_USER", "API_PASSWORD", "FERRYMAN_STORE_URL", "WAREHOUSE_DATABASE_URL"}
+	return loadSandbox(cmd, in, slog.LevelInfo)
+}
+
+// loadSandbox loads settings with the store and the target in a folder of the
+// sandbox's own, unless flags name others: what is simulated must not mix with
+// what is real. What is set for the real ones, and be it wrong, is not looked at.
+func loadSandbox(cmd *cobra.Command, in config.Input, least slog.Level) (config.Config, *slog.Logger, error) {
+	in.Ignore = []string{
+		"API_BASE_URL", "API_TOKEN", "API_USER", "API_PASSWORD", "FERRYMAN_SECRET", "FERRYMAN_STORE_URL", "WAREHOUSE_DATABASE_URL",
+	}
 	given, _, err := config.Load(in)
 	if err != nil {
 		return config.Config{}, nil, err
 	}
 	folder := filepath.Join(given.Store.StateDir, "sandbox")
 	for flag, file := range map[string]string{"store": "ferryman.db", "warehouse-database": "warehouse.db"} {
-		if cmd.Flags().Changed(flag) {
+		if f := cmd.Flags().Lookup(flag); f == nil || f.Changed {
 			continue
 		}
 		if err := cmd.Flags().Set(flag, config.SQLiteURL(filepath.Join(folder, file))); err != nil {
 			return config.Config{}, nil, err
 		}
 	}
-	c, log, err := load(cmd, in, slog.LevelInfo)
+	c, log, err := load(cmd, in, least)
 	c.Store.StateDir = folder
 	return c, log, err
 }

@@ -20,8 +20,9 @@ stopped: on SIGINT or SIGTERM it lets work in hand finish, or hands it to the ne
 start or another node, within FERRYMAN_STOP_GRACE_SECONDS. A second signal, more
 than a second later, ends it at once.
 
-On loopback the API is open. On any other address the server refuses to start
-unless --insecure-open is given.
+On loopback the API is open, but for the calls by which applications report their
+crons: those need a key. On any other address every call needs one, and the server
+refuses to start while there is none, unless --insecure-open is given.
 
 With --sandbox it needs nothing else: it starts a simulator of the WMS API, and
 keeps its state and its target in the folder "sandbox" of the state directory, unless

@@ -13,10 +13,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"ferryman/internal/apikey"
 	"ferryman/internal/db"
+	"ferryman/internal/fault"
 	"ferryman/internal/httpapi"
 	"ferryman/internal/jobs"
 	"ferryman/internal/ledger"
+	"ferryman/internal/rejected"
 	"ferryman/internal/source/pulpo"
 	"ferryman/internal/syncs"
 )
@@ -26,6 +29,7 @@ type Server struct {
 	o         Options
 	listener  net.Listener
 	db        *db.DB
+	ledger    *ledger.Ledger
 	warehouse *warehouse
 	engine    *jobs.Engine
 	set       *syncs.Set
@@ -42,8 +46,10 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 			_ = s.close()
 		}
 	}()
-	if err := s.listen(ctx); err != nil {
-		return nil, err
+	// An address that the network reaches is taken once it is known that there are keys.
+	exposed := s.listen(ctx, o.Config.Server.InsecureOpen)
+	if exposed != nil && fault.CodeOf(exposed) != "exposed" {
+		return nil, exposed
 	}
 	// A store that another process serves is left as it is.
 	d, _, err := openStore(ctx, o, (*db.DB).Serve)
@@ -56,6 +62,19 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.db = d
 	s.closers = append(s.closers, d.Close)
 
+	keys, err := openKeys(ctx, o, d)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, closing(keys.Close))
+	if exposed != nil {
+		if err := s.listenWithKeys(ctx, keys, exposed); err != nil {
+			return nil, err
+		}
+	}
+	refused := rejected.Open(d, o.Log)
+	s.closers = append(s.closers, closing(refused.Close))
+
 	if s.warehouse, err = openWarehouse(o); err != nil {
 		return nil, err
 	}
@@ -67,7 +86,9 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.set = syncs.NewSet(d, ledger.New(d), s.engine, syncs.Options{Logger: o.Log, Ended: newSyncMetrics(registry).ended})
+	s.ledger = ledger.New(d)
+	s.ledger.PruneOn(s.engine)
+	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: newSyncMetrics(registry).ended})
 	warehouses, err := s.set.Add(ctx, s.warehouse.sync(o.Config.Warehouse))
 	if err != nil {
 		return nil, err
@@ -75,14 +96,36 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.handler, err = httpapi.New(httpapi.Options{
 		Log: o.Log, Registry: registry, Version: o.Version,
 		Sync: warehouses, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
-		Checks:       []httpapi.Check{{Name: "store", Run: d.Ping}},
-		LoopbackOnly: !o.Config.Server.InsecureOpen, Hosts: o.Config.Server.Hosts,
+		Checks: []httpapi.Check{{Name: "store", Run: d.Ping}},
+		Keys:   keys, Apps: keys, Ledger: s.ledger, Rejected: refused, KeyRate: int(o.Config.Server.KeyRate),
+		LoopbackOnly: !o.Config.Server.InsecureOpen && exposed == nil, KeysOnly: exposed != nil, Hosts: o.Config.Server.Hosts,
 	})
 	return s, err
 }
 
-func (s *Server) listen(ctx context.Context) error {
-	listener, err := httpapi.Listen(ctx, s.o.Config.Server.Listen, s.o.Config.Server.InsecureOpen)
+// listenWithKeys takes an address that the network reaches if there is a key to
+// call with, and gives exposed if there is none.
+func (s *Server) listenWithKeys(ctx context.Context, keys *apikey.Keys, exposed error) error {
+	any, err := keys.Any(ctx)
+	if err != nil {
+		return err
+	}
+	if !any {
+		return exposed
+	}
+	return s.listen(ctx, true)
+}
+
+// closing is what closes without fail as a closer.
+func closing(what func()) func() error {
+	return func() error {
+		what()
+		return nil
+	}
+}
+
+func (s *Server) listen(ctx context.Context, open bool) error {
+	listener, err := httpapi.Listen(ctx, s.o.Config.Server.Listen, open)
 	if err != nil {
 		return err
 	}
@@ -115,11 +158,13 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 		return err
 	}
 	var background sync.WaitGroup
-	// Tokens are renewed until the engine has stopped, for the runs in hand.
-	tokens, stopTokens := context.WithCancel(context.WithoutCancel(ctx))
-	background.Go(func() { _ = s.warehouse.source.Run(tokens) })
+	// Tokens are renewed and crons watched until the engine has stopped, for the
+	// runs in hand.
+	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
+	background.Go(func() { _ = s.warehouse.source.Run(beside) })
+	background.Go(func() { s.ledger.Watch(beside, s.o.Log) })
 	defer background.Wait()
-	defer stopTokens()
+	defer stopBeside()
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()

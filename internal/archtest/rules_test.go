@@ -9,24 +9,27 @@ var layers = []struct {
 	pkg string
 	may []string
 }{
-	{"cmd/...", []string{"internal/app", "internal/config", "internal/fault", "internal/pipeline", "internal/syncs"}},
+	{"cmd/...", []string{
+		"internal/apikey", "internal/app", "internal/config", "internal/cronexec", "internal/fault", "internal/ledger", "internal/ledgerjson",
+		"internal/pipeline", "internal/schedule", "internal/syncs",
+	}},
 
 	// The wiring: the only place that knows which sources, sinks and channels there are.
 	{"internal/app", []string{
 		"api", "internal/alert", "internal/apikey", "internal/channel/...", "internal/config", "internal/dashboard",
 		"internal/db", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
-		"internal/outbox", "internal/pipeline", "internal/push", "internal/sandbox/...", "internal/sink/...",
-		"internal/source/...", "internal/syncs",
+		"internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
+		"internal/sink/...", "internal/source/...", "internal/syncs",
 	}},
 
 	// The faces.
 	{"internal/httpapi", []string{
-		"api", "internal/apikey", "internal/fault", "internal/ledger", "internal/outbox",
-		"internal/pipeline", "internal/push", "internal/syncs",
+		"api", "internal/apikey", "internal/fault", "internal/ledger", "internal/ledgerjson", "internal/outbox",
+		"internal/pipeline", "internal/push", "internal/rejected", "internal/schedule", "internal/syncs",
 	}},
 	{"internal/dashboard", []string{
 		"internal/apikey", "internal/fault", "internal/ledger", "internal/outbox",
-		"internal/pipeline", "internal/push", "internal/syncs",
+		"internal/pipeline", "internal/push", "internal/rejected", "internal/syncs",
 	}},
 
 	// Adapters know the port that they serve, and not each other.
@@ -39,14 +42,18 @@ var layers = []struct {
 	{"internal/syncs", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/pipeline"}},
 	{"internal/push", []string{"internal/db", "internal/fault", "internal/jobs", "internal/outbox"}},
 	{"internal/apikey", []string{"internal/db", "internal/fault", "internal/jobs"}},
-	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs"}},
+	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs", "internal/schedule"}},
+	{"internal/ledgerjson", []string{"internal/ledger"}},
+	{"internal/rejected", []string{"internal/db", "internal/fault"}},
 	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/pipeline", []string{"internal/fault"}},
 
 	// The ground.
 	{"internal/jobs", []string{"internal/db", "internal/fault"}},
 	{"internal/db", []string{"internal/fault"}},
+	{"internal/cronexec", []string{"internal/fault", "internal/httpclient"}},
 	{"internal/config/...", []string{"internal/fault"}},
+	{"internal/schedule", []string{"internal/fault"}},
 	{"internal/httpclient", []string{"internal/fault"}},
 	{"internal/fault", nil},
 	{"api", nil},
@@ -113,5 +120,6 @@ var reserved = []struct {
 var apart = []string{"internal/sandbox/..."}
 
 // blank names packages that may import others for their side effect: SQL
-// drivers register themselves. "embed" may be imported so everywhere.
-var blank = []string{"internal/db", "internal/sink/sqlsink", "internal/e2e"}
+// drivers register themselves, and schedule embeds the time zones. "embed" may be
+// imported so everywhere.
+var blank = []string{"internal/db", "internal/schedule", "internal/sink/sqlsink", "internal/e2e"}

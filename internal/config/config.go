@@ -26,6 +26,7 @@ type Config struct {
 	Server    Server
 	Store     Store
 	Warehouse Warehouse
+	Exec      Exec
 	Log       Log
 
 	shown []Shown
@@ -37,6 +38,7 @@ type Server struct {
 	Hosts        []string      // names without port, in lower case, under which a proxy may reach a loopback address
 	InsecureOpen bool          // serve an address beyond loopback
 	StopGrace    time.Duration // how long a stop waits for work in hand
+	KeyRate      int64         // calls a second that one key may make; 0: no limit
 }
 
 // Store is Ferryman's own state.
@@ -44,6 +46,7 @@ type Store struct {
 	StateDir    string   // need not exist yet
 	URL         Database // SQLite or PostgreSQL
 	Synchronous string   // SQLite's durability: FULL, EXTRA or NORMAL
+	Secret      Secret   // what the hashes of API keys are made with; empty: kept in a file
 }
 
 // Warehouse is the warehouse sync: its upstream API and its target. It is valid
@@ -58,6 +61,13 @@ type Warehouse struct {
 	Interval   time.Duration // between scheduled syncs
 	Timeout    time.Duration // of one call
 	MaxAnswer  int64         // bytes that one answer may have
+}
+
+// Exec is what wraps a cron's command and reports it to a server.
+type Exec struct {
+	URL      string // of the server, without a slash at its end
+	Key      Secret // empty means that no run can be reported
+	SpoolDir string // need not exist yet; "" only beside an error
 }
 
 // Log is how the program logs.

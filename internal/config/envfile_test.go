@@ -101,6 +101,7 @@ func TestWarnings(t *testing.T) {
 		{"unknown with our prefix", []string{"FERRYMAN_COLOUR=hunter2"}, "", "FERRYMAN_COLOUR", "no such setting (environment)"},
 		{"other programs' names", []string{"API_URL=x", "DATABASE_URL=x", "FERRY=x", "API_KEY=x", "API_SUPER=x"}, "API_HOST=x\nPOSTGRES_PASSWORD=x", "", ""},
 		{"test databases", []string{"FERRYMAN_TEST_X=x"}, "", "", ""},
+		{"in a wrapped command", []string{"FERRYMAN_CRON=x", "FERRYMAN_EXECUTION_ID=1"}, "", "", ""},
 		{"beside a Kubernetes service", []string{"KUBERNETES_SERVICE_HOST=x", "FERRYMAN_SERVICE_HOST=x", "FERRYMAN_PORT_80_TCP=x"}, "", "", ""},
 		{"without Kubernetes", []string{"FERRYMAN_PORT=80"}, "", "FERRYMAN_PORT", "no such setting"},
 		{"set twice", nil, "API_TOKEN=hunter2\nX=1\nX=1\nAPI_TOKEN=b", "API_TOKEN", "set twice in .env, on lines 1 and 4"},
@@ -112,6 +113,7 @@ func TestWarnings(t *testing.T) {
 		{"same file", []string{"WAREHOUSE_DATABASE_URL=sqlite:///x.db", "FERRYMAN_STORE_URL=sqlite:/x.db"}, "", "WAREHOUSE_DATABASE_URL", "same SQLite file"},
 		{"same server", []string{"WAREHOUSE_DATABASE_URL=postgres://h/d", "FERRYMAN_STORE_URL=postgres://h/d"}, "", "", ""},
 		{"unencrypted", []string{"API_BASE_URL=http://wms.example"}, "", "API_BASE_URL", "unencrypted"},
+		{"key unencrypted", []string{"FERRYMAN_URL=http://ferry.example"}, "", "FERRYMAN_URL", "unencrypted"},
 		{"unencrypted on loopback", []string{"API_BASE_URL=http://127.0.0.1:9"}, "", "", ""},
 	}
 	for _, tt := range tests {

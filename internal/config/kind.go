@@ -50,10 +50,32 @@ func token(to *Secret) kind {
 	}}
 }
 
+func apiKey(to *Secret) kind {
+	k := token(to)
+	k.expect, k.metavar = "the key alone, as it was shown when it was made", "key"
+	return k
+}
+
 func password(to *Secret) kind {
 	return kind{expect: "one line of text", metavar: "password", verbatim: true, parse: func(raw string) (string, error) {
 		if !oneLine(raw) {
 			return "", errControl
+		}
+		*to = NewSecret(raw)
+		return Mask, nil
+	}}
+}
+
+// longSecret is one that cannot be guessed if it is random.
+func longSecret(to *Secret) kind {
+	const least = 32
+	expect := fmt.Sprintf("one line of at least %d characters, such as openssl rand -hex 32 prints", least)
+	return kind{expect: expect, metavar: "secret", parse: func(raw string) (string, error) {
+		switch {
+		case !oneLine(raw):
+			return "", errControl
+		case len(raw) < least:
+			return "", errors.New("it is shorter")
 		}
 		*to = NewSecret(raw)
 		return Mask, nil

@@ -21,6 +21,10 @@ type Input struct {
 	UID     int            // 0 is root
 	Flags   *pflag.FlagSet // nil for none; flags that were not given do not count
 	Ignore  []string       // settings that neither .env nor the environment may give
+
+	// Sections are those whose settings count; nil for all. A row that depends on
+	// another section's needs that one too.
+	Sections []Section
 }
 
 // Process is the input of the running process.
@@ -33,8 +37,8 @@ func Process(flags *pflag.FlagSet) (Input, error) {
 }
 
 // Load reads and checks all settings. It creates nothing. The error is a
-// *fault.Error of kind Unconfigured that tells every problem at once; the Config
-// beside it may only be shown.
+// *fault.Error of kind Unconfigured that tells every problem at once. The Config
+// beside it may be shown; what is wrong or missing in it is zero.
 func Load(in Input) (Config, []Warning, error) {
 	l := &loader{Input: in, environ: make(map[string]string, len(in.Environ))}
 	for _, entry := range in.Environ {
@@ -45,7 +49,7 @@ func Load(in Input) (Config, []Warning, error) {
 	}
 	rows := l.table()
 	l.known = knownNames(rows)
-	for _, s := range rows {
+	for _, s := range selected(rows, in.Sections) {
 		l.config.shown = append(l.config.shown, l.load(s))
 	}
 	l.warnUnknown()
@@ -173,6 +177,15 @@ func (l *loader) inStateDir(file string) func() (string, error) {
 		}
 		return SQLiteURL(filepath.Join(dir, file)), nil
 	}
+}
+
+// spoolDir is there as well, "" if the folder is not known.
+func (l *loader) spoolDir() (string, error) {
+	dir := l.config.Store.StateDir
+	if dir == "" {
+		return "", nil
+	}
+	return filepath.Join(dir, "spool"), nil
 }
 
 func (l *loader) problem(format string, args ...any) {

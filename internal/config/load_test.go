@@ -125,7 +125,7 @@ func TestDefaults(t *testing.T) {
 			if len(warnings) != 0 {
 				t.Errorf("warns %v", warnings)
 			}
-			if got := (config.Server{Listen: "127.0.0.1:8080", StopGrace: 10 * time.Second}); !reflect.DeepEqual(c.Server, got) {
+			if got := (config.Server{Listen: "127.0.0.1:8080", StopGrace: 10 * time.Second, KeyRate: 1000}); !reflect.DeepEqual(c.Server, got) {
 				t.Errorf("server %+v", c.Server)
 			}
 			if c.Store.StateDir != tt.dir || c.Store.Synchronous != "FULL" || c.Store.URL.Reveal() != "sqlite://"+tt.dir+"/ferryman.db" {
@@ -155,6 +155,7 @@ func TestEverythingSet(t *testing.T) {
 		"API_BASE_URL=http://127.0.0.1:9/api/", "API_USER= ann ", "API_PASSWORD= pass　wörd ",
 		"INTERVAL_RETRY_TOKEN_SECONDS=1", "INTERVAL_SCHEDULER_SECONDS=3600", "API_TIMEOUT_SECONDS=5", "API_MAX_ANSWER_BYTES=1024",
 		"FERRYMAN_SQLITE_SYNCHRONOUS=normal", "FERRYMAN_STOP_GRACE_SECONDS=2",
+		"FERRYMAN_KEY_RATE=0", "FERRYMAN_SECRET=0123456789abcdef0123456789abcdef",
 	), "--insecure-open", "--listen=:0", "--hosts= Ferry.example.com,::1 , ferry.example.com", "--state-dir=~/s", "--store=sqlite:a b/x.db", "--log-level=WARN", "--log-format=json",
 		"--warehouse-database=mariadb://u:p@h/db")
 	c, warnings := load(t, in)
@@ -163,6 +164,9 @@ func TestEverythingSet(t *testing.T) {
 	}
 	if want := (config.Server{Listen: ":0", Hosts: []string{"ferry.example.com", "::1"}, InsecureOpen: true, StopGrace: 2 * time.Second}); !reflect.DeepEqual(c.Server, want) {
 		t.Errorf("server %+v", c.Server)
+	}
+	if c.Store.Secret.Reveal() != "0123456789abcdef0123456789abcdef" {
+		t.Error("the secret is another")
 	}
 	if c.Store.StateDir != "/home/ann/s" || c.Store.Synchronous != "NORMAL" || c.Store.URL.File() != filepath.Join(in.Dir, "a b/x.db") {
 		t.Errorf("store %+v", c.Store)
@@ -220,6 +224,22 @@ func TestNoStateFolder(t *testing.T) {
 	}
 }
 
+// A command that needs only some settings does not stumble over the others, and
+// of those that it needs it may use the ones that are right.
+func TestSections(t *testing.T) {
+	in := input(t, "FERRYMAN_LISTEN=nonsense", "FERRYMAN_LOG_LEVEL=nonsense", "FERRYMAN_STATE_DIR=/s", "FERRYMAN_API_KEY=fm_x")
+	in.Sections = []config.Section{config.FileSection, config.StoreSection, config.ExecSection}
+	c, warnings := load(t, in)
+	if c.Exec.URL != "http://127.0.0.1:8080" || c.Exec.Key.Reveal() != "fm_x" || c.Exec.SpoolDir != "/s/spool" || len(warnings) != 0 {
+		t.Errorf("got %+v, warnings %v", c.Exec, warnings)
+	}
+	in.Environ = append(in.Environ, "FERRYMAN_URL=nonsense")
+	c, _, err := config.Load(in)
+	if err == nil || !strings.HasPrefix(err.Error(), "wrong setting: FERRYMAN_URL") || c.Exec.URL != "" || c.Exec.Key.Empty() {
+		t.Errorf("got %+v, %v", c.Exec, err)
+	}
+}
+
 func TestInvalidValues(t *testing.T) {
 	tests := map[string][]string{
 		"FERRYMAN_LISTEN":              {"8080", "localhost", "a b:1", "h:-1", "h:65536", "h:http", "[::1:80", "h:1:2", "http://h:80"},
@@ -230,8 +250,13 @@ func TestInvalidValues(t *testing.T) {
 		"INTERVAL_RETRY_TOKEN_SECONDS": {"0", "-1", "1.5", "10s", "ten", "1e3", "86401", "99999999999999999999", "1 0", "٣"},
 		"INTERVAL_SCHEDULER_SECONDS":   {"0", "-60", "60.0", "x", "31536001"},
 		"API_MAX_ANSWER_BYTES":         {"16MiB", "1023", "1073741825"},
+		"FERRYMAN_KEY_RATE":            {"-1", "1000001", "fast"},
+		"FERRYMAN_SECRET":              {strings.Repeat("x", 31), strings.Repeat("x", 32) + "\nx", strings.Repeat("\xff", 32)},
 		"FERRYMAN_LOG_LEVEL":           {"trace"},
 		"FERRYMAN_LOG_FORMAT":          {"xml"},
+		"FERRYMAN_URL":                 {"127.0.0.1:8080", "http://", "http://h?x=1", "unix:///run/x"},
+		"FERRYMAN_API_KEY":             {"fm_a b", "kéy"},
+		"FERRYMAN_SPOOL_DIR":           {"/a\nb"},
 		"API_TOKEN":                    {"Bearer abc", "a\tb", "töken"},
 		"API_USER":                     {"a\nb", "a\xff"},
 		"API_PASSWORD":                 {"a\nb", "a\x00b", "a\xff"},

@@ -97,7 +97,7 @@ func TestNoSecretIsEverShown(t *testing.T) {
 			return fmt.Sprintf(format.Draw(t, name+" format"), scheme, s)
 		}
 		values := map[string]string{
-			"API_TOKEN": secret("token"), "API_PASSWORD": secret("password"),
+			"API_TOKEN": secret("token"), "FERRYMAN_API_KEY": secret("key"), "FERRYMAN_SECRET": secret("secret") + strings.Repeat("x", 32), "API_PASSWORD": secret("password"),
 			"FERRYMAN_STORE_URL": inURL("store", "postgres"), "WAREHOUSE_DATABASE_URL": inURL("target", "mysql"),
 			"API_BASE_URL":               "https://u:" + secret("base") + "@h/api",
 			"INTERVAL_SCHEDULER_SECONDS": secret("interval"), "FERRYMAN_LISTEN": secret("listen") + "@:1",

@@ -11,6 +11,7 @@ const (
 	ServerSection    Section = "Server"
 	StoreSection     Section = "Own state"
 	WarehouseSection Section = "Warehouse sync"
+	ExecSection      Section = "Wrapped commands"
 	LogSection       Section = "Log"
 )
 
@@ -66,6 +67,11 @@ func (l *loader) table() []setting {
 			kind: seconds(&c.Server.StopGrace, 600),
 		},
 		{
+			name: "FERRYMAN_KEY_RATE", section: ServerSection,
+			help: "calls a second that one API key may make; 0 is no limit", deflt: "1000",
+			kind: whole(0, 1_000_000, "calls", func(n int64) { c.Server.KeyRate = n }),
+		},
+		{
 			name: "FERRYMAN_STATE_DIR", flag: "state-dir", section: StoreSection,
 			help:  "folder of the default databases",
 			deflt: "$XDG_STATE_HOME/ferryman; without it /var/lib/ferryman as root, $HOME/.local/state/ferryman otherwise", derive: l.stateDir,
@@ -82,6 +88,11 @@ func (l *loader) table() []setting {
 			name: "FERRYMAN_SQLITE_SYNCHRONOUS", section: StoreSection,
 			help: "durability of a SQLite store: with NORMAL a power cut may take the last commits", deflt: "FULL",
 			kind: oneOf([]string{"FULL", "EXTRA", "NORMAL"}, func(word string) { c.Store.Synchronous = word }),
+		},
+		{
+			name: "FERRYMAN_SECRET", section: StoreSection, secret: true, inFile: true,
+			help: "what the hashes of API keys are made with, the same on all nodes of a store; unset, it is made once and kept in a file beside a SQLite store, or in the state folder",
+			kind: longSecret(&c.Store.Secret),
 		},
 		{
 			name: "WAREHOUSE_DATABASE_URL", flag: "warehouse-database", section: WarehouseSection, inFile: true,
@@ -129,6 +140,21 @@ func (l *loader) table() []setting {
 			name: "API_MAX_ANSWER_BYTES", section: WarehouseSection,
 			help: "size that one answer of the API may have", deflt: "16777216",
 			kind: whole(1024, 1<<30, "bytes", func(n int64) { c.Warehouse.MaxAnswer = n }),
+		},
+		{
+			name: "FERRYMAN_URL", section: ExecSection,
+			help: "address of the server that `ferryman cron exec` reports to", deflt: "http://127.0.0.1:8080",
+			kind: webURL(&c.Exec.URL),
+		},
+		{
+			name: "FERRYMAN_API_KEY", section: ExecSection, secret: true, inFile: true,
+			help: "key of the application whose crons it reports",
+			kind: apiKey(&c.Exec.Key),
+		},
+		{
+			name: "FERRYMAN_SPOOL_DIR", section: ExecSection,
+			help: "folder of reports that wait until the server can be reached again", deflt: "spool in the state folder", derive: l.spoolDir,
+			kind: directory(&c.Exec.SpoolDir, l.resolve),
 		},
 		{
 			name: "FERRYMAN_LOG_LEVEL", flag: "log-level", section: LogSection,

@@ -59,7 +59,11 @@ func Usage(sections ...Section) string {
 
 // rowsOf is the table for reading only.
 func rowsOf(sections []Section) []setting {
-	rows := new(loader).table()
+	return selected(new(loader).table(), sections)
+}
+
+// selected keeps the rows of the given sections, or all of them.
+func selected(rows []setting, sections []Section) []setting {
 	if len(sections) == 0 {
 		return rows
 	}

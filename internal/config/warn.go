@@ -31,10 +31,11 @@ func (l *loader) warnName(name, from string) {
 	}
 }
 
-// foreign tells names that only look like ours: those of the test databases, and
-// those that Kubernetes gives every container beside a service called ferryman.
+// foreign tells names that only look like settings: what a wrapped command is
+// told, those of the test databases, and those that Kubernetes gives every
+// container beside a service called ferryman.
 func (l *loader) foreign(name string) bool {
-	if strings.HasPrefix(name, "FERRYMAN_TEST_") {
+	if name == "FERRYMAN_CRON" || name == "FERRYMAN_EXECUTION_ID" || strings.HasPrefix(name, "FERRYMAN_TEST_") {
 		return true
 	}
 	_, kubernetes := l.environ["KUBERNETES_SERVICE_HOST"]
@@ -99,9 +100,18 @@ func (l *loader) warnDoubtful() {
 	if file := w.Database.File(); file != "" && file == l.config.Store.URL.File() {
 		l.warn("WAREHOUSE_DATABASE_URL", "names the same SQLite file as FERRYMAN_STORE_URL; they would wait for each other, so give each its own")
 	}
-	if u, err := url.Parse(w.BaseURL); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+	if unencrypted(w.BaseURL) {
 		l.warn("API_BASE_URL", "is http: the token and the password cross the network unencrypted")
 	}
+	if unencrypted(l.config.Exec.URL) {
+		l.warn("FERRYMAN_URL", "is http: the key crosses the network unencrypted")
+	}
+}
+
+// unencrypted tells whether a web address leads over a network without TLS.
+func unencrypted(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http" && !loopback(u.Hostname())
 }
 
 func loopback(host string) bool {

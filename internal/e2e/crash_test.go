@@ -21,7 +21,7 @@ func write(t *testing.T, file, text string) {
 }
 
 // store opens the SQLite store in a state folder.
-func store(t *testing.T, state string) database {
+func store(t testing.TB, state string) database {
 	t.Helper()
 	return open(t, "", "sqlite", "file:"+filepath.Join(state, "ferryman.db")+"?_pragma=busy_timeout(10000)")
 }

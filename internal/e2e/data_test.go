@@ -24,23 +24,23 @@ type database struct {
 }
 
 // databases are what a sync's target may be, each fresh.
-var databases = map[string]func(*testing.T) database{
+var databases = map[string]func(testing.TB) database{
 	"sqlite": sqliteDatabase, "postgres": postgresDatabase, "mariadb": mariadbDatabase,
 }
 
-func sqliteDatabase(t *testing.T) database {
+func sqliteDatabase(t testing.TB) database {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "data.db")
 	return open(t, "sqlite://"+path, "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 }
 
-func postgresDatabase(t *testing.T) database {
+func postgresDatabase(t testing.TB) database {
 	t.Helper()
 	u := testdb.Postgres(t)
 	return open(t, u, "pgx", u)
 }
 
-func mariadbDatabase(t *testing.T) database {
+func mariadbDatabase(t testing.TB) database {
 	t.Helper()
 	raw := testdb.MySQL(t)
 	u, err := url.Parse(raw)
@@ -51,7 +51,7 @@ func mariadbDatabase(t *testing.T) database {
 	return open(t, raw, "mysql", fmt.Sprintf("%s:%s@tcp(%s)%s", u.User.Username(), password, u.Host, u.Path))
 }
 
-func open(t *testing.T, u, driver, dsn string) database {
+func open(t testing.TB, u, driver, dsn string) database {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
@@ -62,7 +62,7 @@ func open(t *testing.T, u, driver, dsn string) database {
 }
 
 // column gives the values of a query's only column as texts.
-func (d database) column(t *testing.T, query string) []string {
+func (d database) column(t testing.TB, query string) []string {
 	t.Helper()
 	rows, err := d.QueryContext(t.Context(), query)
 	if err != nil {
@@ -83,7 +83,7 @@ func (d database) column(t *testing.T, query string) []string {
 	return all
 }
 
-func (d database) mustHave(t *testing.T, query string, want ...string) {
+func (d database) mustHave(t testing.TB, query string, want ...string) {
 	t.Helper()
 	if got := d.column(t, query); !slices.Equal(got, want) {
 		t.Errorf("%s gives\n%s, want\n%s", query, strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -91,7 +91,7 @@ func (d database) mustHave(t *testing.T, query string, want ...string) {
 }
 
 // holds tells whether the tables of the warehouse sync are there and hold any row.
-func (d database) holds(t *testing.T, table string) bool {
+func (d database) holds(t testing.TB, table string) bool {
 	t.Helper()
 	var n int
 	if err := d.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
@@ -107,9 +107,9 @@ type run struct {
 }
 
 // ledger reads all executions of a store, oldest first.
-func (d database) ledger(t *testing.T) []run {
+func (d database) ledger(t testing.TB) []run {
 	t.Helper()
-	rows, err := d.QueryContext(t.Context(), `SELECT status, "trigger", reason, request, attempt FROM executions ORDER BY id`)
+	rows, err := d.QueryContext(t.Context(), `SELECT status, "trigger", reason, coalesce(request, ''), attempt FROM executions ORDER BY id`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type upstream struct {
 	url string
 }
 
-func newUpstream(t *testing.T) *upstream {
+func newUpstream(t testing.TB) *upstream {
 	t.Helper()
 	s, err := wms.New(wms.Options{})
 	if err != nil {
@@ -72,7 +72,7 @@ func (u *upstream) env() []string {
 }
 
 // hold makes requests to path wait until release.
-func (u *upstream) hold(t *testing.T, path string) (release func()) {
+func (u *upstream) hold(t testing.TB, path string) (release func()) {
 	t.Helper()
 	release, err := u.Hold(path)
 	if err != nil {
@@ -83,7 +83,7 @@ func (u *upstream) hold(t *testing.T, path string) (release func()) {
 }
 
 // awaitHeld returns once a request waits at path.
-func (u *upstream) awaitHeld(t *testing.T, path string) {
+func (u *upstream) awaitHeld(t testing.TB, path string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
 	defer cancel()
@@ -93,7 +93,7 @@ func (u *upstream) awaitHeld(t *testing.T, path string) {
 }
 
 // control calls the simulator's control API.
-func (u *upstream) control(t *testing.T, method, path, body string) {
+func (u *upstream) control(t testing.TB, method, path, body string) {
 	t.Helper()
 	status, answer := do(t, method, u.url+path, body)
 	if status/100 != 2 {
@@ -108,7 +108,7 @@ const (
 
 // node is a running server.
 type node struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	url  string
 	done chan struct{} // closed when the process has ended
@@ -119,7 +119,7 @@ type node struct {
 
 // command makes the program ready to run, with no settings but env and a state
 // folder.
-func command(t *testing.T, state string, env []string, args ...string) *exec.Cmd {
+func command(t testing.TB, state string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = t.TempDir() // no .env
@@ -131,7 +131,7 @@ var servingAt = regexp.MustCompile(`msg=serving url=(\S+)`)
 
 // serve starts a server and returns once it answers. Its state is in the given
 // folder. What is still running at the test's end is killed.
-func serve(t *testing.T, state string, env []string, args ...string) *node {
+func serve(t testing.TB, state string, env []string, args ...string) *node {
 	t.Helper()
 	n := &node{t: t, done: make(chan struct{})}
 	n.cmd = command(t, state, env, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
@@ -201,7 +201,7 @@ func (n *node) stop() int {
 }
 
 // do makes an HTTP call and gives status and body.
-func do(t *testing.T, method, url, body string) (int, string) {
+func do(t testing.TB, method, url, body string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
 	defer cancel()

@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
 
+	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
 )
 
@@ -20,9 +20,12 @@ type answerer func(*http.Request) (reply, error)
 // exchange is one request on its way through the server.
 type exchange struct {
 	id    string // X-Request-Id
-	route string // the pattern, or unmatched
+	route route
+	who   apikey.Identity // on routes that ask for a key
+	body  []byte          // on routes that take one
 	out   reply
 	err   error
+	cut   bool // the answer broke off in the middle
 }
 
 type exchangeKey struct{}
@@ -41,14 +44,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 
-	ex := &exchange{id: requestID(r), route: unmatched}
+	ex := &exchange{id: requestID(r), route: route{pattern: unmatched}}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
 	s.find(w, r, ex)
-	status, bytes := s.write(w, r, ex)
+	s.finish(w, r, ex, begin)
+}
 
+// finish writes the answer, logs the request and counts it.
+func (s *Server) finish(w http.ResponseWriter, r *http.Request, ex *exchange, begin time.Time) {
+	status, bytes := s.write(w, r, ex)
 	took := time.Since(begin)
-	s.metrics.observe(ex.route, r.Method, status, took)
+	s.metrics.observe(ex.route.pattern, r.Method, status, took)
 	s.access(r, ex, status, bytes, took)
+	s.keepRefused(r, ex, status)
+	if ex.cut {
+		panic(http.ErrAbortHandler) // or the client would take what it has for the whole
+	}
 }
 
 // find runs the handler of the request and keeps what it returns.
@@ -65,41 +76,32 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request, ex *exchange) {
 		ex.err = errNoPath
 		return
 	}
-	if ex.err = s.skipBody(w, r); ex.err != nil {
+	if rt, found := s.reports.find(r); found {
+		s.run(w, r, ex, rt)
 		return
 	}
 	s.mux.ServeHTTP(w, r)
 }
 
-func (s *Server) dispatch(pattern string, answer answerer) http.Handler {
-	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		ex := exchangeOf(r.Context())
-		ex.route = pattern
-		ex.out, ex.err = answer(r)
+func (s *Server) dispatch(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.run(w, r, exchangeOf(r.Context()), rt)
 	})
 }
 
-// skipBody reads the body to its end, as no call takes one, and refuses one that
-// is over the bound. The read time-out ends there, too.
-func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
-	tooLarge := &fault.Error{
-		Kind: fault.TooLarge, Code: "body_too_large",
-		Detail: fmt.Sprintf("the body is larger than %d bytes", s.o.MaxBody),
+// run lets a route answer, if its caller may have an answer.
+func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt route) {
+	ex.route = rt
+	if ex.err = s.admit(r, rt.access); ex.err != nil {
+		if r.ContentLength > largeBody {
+			refuseBody(w, r)
+		}
+		return
 	}
-	if r.ContentLength > s.o.MaxBody {
-		w.Header().Set("Connection", "close")
-		return tooLarge
+	if ex.err = s.takeBody(w, r, rt.access.body); ex.err != nil {
+		return
 	}
-	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.o.MaxBody))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return tooLarge
-	case err != nil:
-		w.Header().Set("Connection", "close")
-		return &fault.Error{Kind: fault.Invalid, Code: "body_unreadable", Detail: "the body could not be read to its end", Err: err}
-	}
-	return nil
+	ex.out, ex.err = rt.answer(r)
 }
 
 // panicError is a handler that broke.
@@ -137,13 +139,13 @@ func wellFormed(id string) bool {
 func (s *Server) access(r *http.Request, ex *exchange, status int, bytes int64, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
-	case status >= 500 && fault.KindOf(ex.err) != fault.Canceled: // a client that leaves is no trouble
+	case (status >= 500 || ex.cut) && fault.KindOf(ex.err) != fault.Canceled: // a client that leaves is no trouble
 		level = slog.LevelWarn
-	case ex.route == "/healthz" || ex.route == "/readyz" || ex.route == "/metrics":
+	case ex.route.quiet && status < 400:
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
-		slog.String("method", knownMethod(r.Method)), slog.String("route", ex.route), slog.Int("status", status),
+		slog.String("method", knownMethod(r.Method)), slog.String("route", ex.route.pattern), slog.Int("status", status),
 		slog.Int64("bytes", bytes), slog.Duration("duration", took), slog.String("request_id", ex.id),
 		slog.String("remote", r.RemoteAddr),
 	}

@@ -52,7 +52,7 @@ func TestRoutesAreTheDescription(t *testing.T) {
 func TestProblemKindsAreDescribed(t *testing.T) {
 	schema := description(t).Paths.Value("/problems/{kind}").Get.Parameters[0].Value.Schema.Value
 	var names []any
-	for _, k := range append(slices.Clone(kinds[:]), wrongMethod()) {
+	for _, k := range slices.Concat(kinds[:], otherKinds[:]) {
 		names = append(names, k.Name)
 	}
 	if !reflect.DeepEqual(schema.Enum, names) {
@@ -82,6 +82,11 @@ type scenario struct {
 	set   func(*house)
 	query string // instead of the parameters' examples
 	path  string // likewise
+
+	moored  func(*harbour) // likewise for reports, which have a ledger; see moorExample
+	options func(*Options)
+	request string // the example of the body that is sent; none if ""
+	headers []string
 }
 
 func failing(reason, detail string) func(*house) {
@@ -133,6 +138,9 @@ var scenarios = map[string]scenario{
 // JSON must be answered to the letter, anything else must fit its schema.
 func TestExamplesAreWhatTheServerSays(t *testing.T) {
 	doc := description(t)
+	scenarios := maps.Clone(scenarios)
+	maps.Copy(scenarios, reportScenarios())
+	maps.Copy(scenarios, administrationScenarios())
 	left := maps.Clone(scenarios)
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -142,14 +150,14 @@ func TestExamplesAreWhatTheServerSays(t *testing.T) {
 						id := fmt.Sprintf("%s %s %s", op.OperationID, status, name)
 						sc, known := scenarios[id]
 						delete(left, id)
-						if !known && strings.HasSuffix(mime, "json") && status != "default" {
+						if !known && (isJSON(mime) || op.Tags[0] == "reports") && status != "default" {
 							t.Errorf("no scenario for the example %s", id)
 							continue
 						}
 						t.Run(id, func(t *testing.T) { replay(t, doc, method, path, status, name, mime, sc, ex.Value.Value) })
 					}
 					if media.Examples == nil { // files of several types, and the description itself
-						t.Run(op.OperationID, func(t *testing.T) { replay(t, doc, method, path, status, "", mime, scenario{}, nil) })
+						t.Run(op.OperationID+" "+mime, func(t *testing.T) { replay(t, doc, method, path, status, "", mime, scenario{}, nil) })
 					}
 				}
 			}
@@ -163,25 +171,40 @@ func TestExamplesAreWhatTheServerSays(t *testing.T) {
 func replay(t *testing.T, doc *openapi3.T, method, path, status, name, mime string, sc scenario, want any) {
 	item := doc.Paths.Value(path)
 	op := item.GetOperation(method)
-	h := open(t, func(o *Options) {
-		o.Checks = []Check{{Name: "store", Run: func(context.Context) error { return nil }}}
-	})
+	headers := append([]string{"X-Request-Id", "example-1"}, sc.headers...)
+	var h *house
+	if harbours := map[string]func(*testing.T, func(*Options)) *harbour{"reports": moorExample, "administration": administered}; harbours[op.Tags[0]] != nil {
+		m := harbours[op.Tags[0]](t, sc.options)
+		if sc.moored != nil {
+			sc.moored(m)
+		}
+		h, headers = m.house, append(headers, "X-API-KEY", m.key)
+	} else {
+		h = open(t, func(o *Options) {
+			o.Checks = []Check{{Name: "store", Run: func(context.Context) error { return nil }}}
+		})
+	}
 	if sc.set != nil {
 		sc.set(h)
 	}
 	target, params := requestOf(op, path, sc)
-	headers := []string{"X-Request-Id", "example-1"}
 	if status == "default" {
 		if name != "host" {
 			t.Fatalf("no scenario for the example %s of default", name)
 		}
 		headers = append(headers, "Host", "evil.example")
 	}
-	a := h.do(method, target, "", headers...)
+	if mime == "text/plain" {
+		headers = append(headers, "Accept", mime)
+	}
+	a := h.do(method, target, bodyOf(t, op, sc.request), headers...)
+	if text, isText := want.(string); isText && (sc.moored != nil || op.Tags[0] == "administration") && a.text != text {
+		t.Errorf("got %q, want %q", a.text, text)
+	}
 	if status != "default" && fmt.Sprint(a.StatusCode) != status {
 		t.Fatalf("%s %s: status %d, want %s: %s", method, target, a.StatusCode, status, a.text)
 	}
-	if strings.HasSuffix(mime, "json") && want != nil {
+	if isJSON(mime) && want != nil {
 		if got := unmarshal(t, []byte(a.text)); !reflect.DeepEqual(got, roundTrip(t, want)) {
 			t.Errorf("\n got %s\nwant %v", a.text, want)
 		}
@@ -195,7 +218,7 @@ func replay(t *testing.T, doc *openapi3.T, method, path, status, name, mime stri
 			Request: req, PathParams: params, Route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
 		},
 		Status: a.StatusCode, Header: a.Header, Body: io.NopCloser(strings.NewReader(a.text)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: !strings.HasSuffix(mime, "json")},
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: !isJSON(mime)},
 	})
 	if err != nil {
 		t.Errorf("%s %s: %v", method, target, err)
@@ -204,6 +227,8 @@ func replay(t *testing.T, doc *openapi3.T, method, path, status, name, mime stri
 		t.Errorf("%s %s: the type %s is not described", method, target, got)
 	}
 }
+
+func isJSON(mime string) bool { return strings.HasSuffix(mime, "json") && mime != jsonLinesMIME }
 
 func described(op *openapi3.Operation, status int, mime string) bool {
 	response := op.Responses.Status(status)
@@ -233,6 +258,23 @@ func requestOf(op *openapi3.Operation, path string, sc scenario) (string, map[st
 		path += "?" + q
 	}
 	return path, params
+}
+
+// bodyOf is an example of the operation's body, or else the request as it is.
+func bodyOf(t *testing.T, op *openapi3.Operation, request string) string {
+	t.Helper()
+	if op.RequestBody == nil {
+		return request
+	}
+	example := op.RequestBody.Value.Content["application/json"].Examples[request]
+	if example == nil {
+		return request
+	}
+	text, err := json.Marshal(example.Value.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func roundTrip(t *testing.T, v any) any {

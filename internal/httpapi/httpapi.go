@@ -14,11 +14,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/rejected"
 	"ferryman/internal/syncs"
 )
 
@@ -57,6 +60,17 @@ type Options struct {
 
 	Checks []Check // what /readyz asks; may be empty
 
+	Keys     Authenticator
+	Apps     Applications
+	Ledger   *ledger.Ledger
+	Rejected *rejected.Log // keeps reports of applications that were refused; may be nil
+	KeyRate  int           // calls a second that one key may make, and twice as many at once; 0: no limit
+	CallTime time.Duration // that a report of an application may take; 4 s if 0
+
+	// KeysOnly says that the network reaches the server and holders of keys alone
+	// may use it: see byOperators.
+	KeysOnly bool
+
 	// LoopbackOnly says that the server listens on loopback. It then answers only
 	// to names of loopback in the Host header, and to Hosts, so that no web page can
 	// reach it by a name that it points at loopback.
@@ -76,6 +90,8 @@ type Options struct {
 const (
 	defaultMaxBody = 1 << 20
 	maxCallers     = 100 // that wait for a sync at the same time
+	// Callers wait a little longer than this, so that they hear what went wrong.
+	defaultCallTime = 4 * time.Second
 )
 
 // Server is the HTTP interface as an http.Handler. It is safe for concurrent use.
@@ -88,22 +104,31 @@ type Server struct {
 	docs    docs
 	pages   pages
 	callers chan struct{} // one token for each caller that waits for a sync
+	reports reports
+
+	keyRate   *limiter[int64]        // by the key's id
+	wrongKeys *limiter[netip.Prefix] // by the caller's network
 }
 
 // New builds the server's handler. It fails on missing options, on Hosts that are
 // none, and on a registry that already holds its metrics.
 func New(o Options) (*Server, error) {
-	if o.Log == nil || o.Registry == nil || o.Sync == nil || o.Rows == nil || o.Users == nil || o.Warehouses == nil {
+	if o.Log == nil || o.Registry == nil || o.Sync == nil || o.Rows == nil || o.Users == nil || o.Warehouses == nil ||
+		o.Keys == nil || o.Apps == nil || o.Ledger == nil {
 		return nil, errors.New("an option of the http interface is missing")
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = defaultMaxBody
+	}
+	if o.CallTime == 0 {
+		o.CallTime = defaultCallTime
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	s := &Server{
 		o: o, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers),
+		keyRate: newLimiter[int64](o.KeyRate, 2*o.KeyRate), wrongKeys: newLimiter[netip.Prefix](wrongKeyRate, wrongKeyBurst),
 	}
 	var err error
 	if s.origin, err = originGuard(o.Hosts); err != nil {
@@ -120,8 +145,10 @@ func New(o Options) (*Server, error) {
 	}
 	s.routes = s.table()
 	for _, r := range s.routes {
-		s.mux.Handle(r.method+" "+r.pattern, s.dispatch(r.pattern, r.answer))
+		s.mux.Handle(r.method+" "+r.pattern, s.dispatch(r))
 	}
-	s.mux.Handle("/", s.dispatch(unmatched, s.noRoute))
+	s.mux.Handle("/", s.dispatch(route{pattern: unmatched, answer: s.noRoute, access: byAll()}))
+	s.reports = s.reportCalls()
+	s.routes = append(s.routes, s.reports.all...)
 	return s, nil
 }

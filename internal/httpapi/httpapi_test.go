@@ -17,7 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
+	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
 	"ferryman/internal/syncs"
 )
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // house is a server on loopback whose syncs and rows are lists in memory.
 type house struct {
 	*Server
-	t   *testing.T
+	t   testing.TB
 	url string
 	log *safeBuffer
 
@@ -68,7 +70,7 @@ func table(name string, columns ...string) *pipeline.Table {
 }
 
 // open starts a house. Changes to the options are made before the server is built.
-func open(t *testing.T, change ...func(*Options)) *house {
+func open(t testing.TB, change ...func(*Options)) *house {
 	t.Helper()
 	h := build(t, change...)
 	srv := httptest.NewServer(h.Server)
@@ -77,7 +79,7 @@ func open(t *testing.T, change ...func(*Options)) *house {
 	return h
 }
 
-func build(t *testing.T, change ...func(*Options)) *house {
+func build(t testing.TB, change ...func(*Options)) *house {
 	t.Helper()
 	landed := time.Date(2020, 8, 16, 10, 25, 57, 612004000, time.UTC)
 	h := &house{t: t, log: &safeBuffer{written: make(chan struct{})}, rows: map[string][][]any{
@@ -93,6 +95,7 @@ func build(t *testing.T, change ...func(*Options)) *house {
 		Registry: prometheus.NewRegistry(), Version: "1.2.3",
 		Sync: h, Rows: h, Users: usersTable(), Warehouses: warehousesTable(),
 		LoopbackOnly: true, Now: func() time.Time { return epoch },
+		Keys: h, Apps: h, Ledger: ledger.New(nil),
 	}
 	for _, c := range change {
 		c(&o)
@@ -102,6 +105,18 @@ func build(t *testing.T, change ...func(*Options)) *house {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// Authenticate knows keys that say who they are, such as "shop ping".
+func (h *house) Authenticate(_ context.Context, presented string) (apikey.Identity, error) {
+	app, scope, _ := strings.Cut(presented, " ")
+	if !slices.Contains(apikey.Scopes(), apikey.Scope(scope)) {
+		return apikey.Identity{}, apikey.ErrUnauthorized
+	}
+	return apikey.Identity{
+		KeyID: int64(len(presented)), AppID: int64(len(app)), App: app, Scope: apikey.Scope(scope),
+		Operator: presented == "ferryman admin",
+	}, h.broken
 }
 
 func (h *house) Call(ctx context.Context) (syncs.Run, error) {
@@ -195,7 +210,7 @@ func (h *house) try(method, path, body string, headers ...string) (answer, error
 			req.Host = headers[i+1]
 			continue
 		}
-		req.Header.Set(headers[i], headers[i+1])
+		req.Header.Add(headers[i], headers[i+1])
 	}
 	resp, err := client.Do(req)
 	if err != nil {

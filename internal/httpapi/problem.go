@@ -17,6 +17,8 @@ type problem struct {
 	Code      string `json:"code"`
 	RequestID string `json:"request_id"`
 	Hint      string `json:"hint,omitempty"`
+
+	Errors []fault.Field `json:"errors,omitempty"` // the values that are wrong, all of them
 }
 
 // problemKind is one row of the table of errors.
@@ -56,17 +58,32 @@ var kinds = [...]problemKind{
 		"A setting of the server is missing or wrong; the hint names it."},
 	fault.Canceled: {"canceled", http.StatusServiceUnavailable, "Called off",
 		"The call was called off before it was done, by the caller or because the server stops."},
+	fault.Unprocessable: {"unprocessable", http.StatusUnprocessableEntity, "Unprocessable values",
+		"The body can be read and some of its values are not what they must be. The member errors names all of them."},
 }
 
-// wrongMethod is what no fault.Kind stands for.
-func wrongMethod() problemKind {
-	return problemKind{"method_not_allowed", http.StatusMethodNotAllowed, "Method not allowed",
-		"The path is there and does not take this method. The header Allow names those it takes."}
+// otherKinds are what HTTP itself objects to and no fault.Kind stands for.
+var otherKinds = [...]problemKind{
+	{"method_not_allowed", http.StatusMethodNotAllowed, "Method not allowed",
+		"The path is there and does not take this method. The header Allow names those it takes."},
+	{"unsupported_media_type", http.StatusUnsupportedMediaType, "Unsupported media type",
+		"The body is of a type that the call does not take. The detail names the one that it does."},
+}
+
+// otherKind gives the kind of an error that HTTP itself has, and what to say of it.
+func otherKind(err error) (k problemKind, found bool) {
+	if _, ok := errors.AsType[*methodError](err); ok {
+		return otherKinds[0], true
+	}
+	if _, ok := errors.AsType[*mediaTypeError](err); ok {
+		return otherKinds[1], true
+	}
+	return problemKind{}, false
 }
 
 func kindOf(err error) problemKind {
-	if _, ok := errors.AsType[*methodError](err); ok {
-		return wrongMethod()
+	if k, other := otherKind(err); other {
+		return k
 	}
 	if k := fault.KindOf(err); int(k) < len(kinds) {
 		return kinds[k]
@@ -80,8 +97,11 @@ func newProblem(err error, requestID string) problem {
 		Type: "/problems/" + k.Name, Title: k.Title, Status: k.Status,
 		Detail: publicDetail(err), Code: k.Name, RequestID: requestID, Hint: fault.HintOf(err),
 	}
-	if k != wrongMethod() {
+	if _, other := otherKind(err); !other {
 		p.Code = fault.CodeOf(err)
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		p.Errors = f.Fields
 	}
 	return p
 }
@@ -89,8 +109,8 @@ func newProblem(err error, requestID string) problem {
 // publicDetail is what a client may read of an error: what was written for it,
 // and nothing of the causes below, which name tables and addresses.
 func publicDetail(err error) string {
-	if method, found := errors.AsType[*methodError](err); found {
-		return method.Error()
+	if _, other := otherKind(err); other {
+		return err.Error() // nobody wraps these
 	}
 	f, classified := errors.AsType[*fault.Error](err)
 	switch {
@@ -105,7 +125,7 @@ func publicDetail(err error) string {
 
 // problemPage is the page that a problem's type leads to.
 func (s *Server) problemPage(r *http.Request) (reply, error) {
-	all := append(slices.Clone(kinds[:]), wrongMethod())
+	all := slices.Concat(kinds[:], otherKinds[:])
 	i := slices.IndexFunc(all, func(k problemKind) bool { return k.Name == r.PathValue("kind") })
 	if i < 0 {
 		return reply{}, errNoPath

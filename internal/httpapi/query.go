@@ -49,6 +49,20 @@ func (q query) number(name string, otherwise, most int) (int, error) {
 	return int(n), nil
 }
 
+// truth is a parameter that is 1 or true, 0 or false.
+func (q query) truth(name string) (bool, error) {
+	text, given, err := q.one(name)
+	switch {
+	case err != nil || !given:
+		return false, err
+	case text == "1" || text == "true":
+		return true, nil
+	case text == "0" || text == "false":
+		return false, nil
+	}
+	return false, badParameter(name, "neither 1 nor 0", "such as ?"+name+"=1")
+}
+
 // wholeNumber reads a number in the one way that it is written: what it names has
 // one address.
 func wholeNumber(text string) (int64, bool) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"ferryman/internal/fault"
@@ -12,28 +13,30 @@ type route struct {
 	method  string
 	pattern string // of http.ServeMux, without method and host
 	answer  answerer
+	access  access
+	quiet   bool // the log tells of what went well at the level debug
 }
 
-// table is all calls, in the order of the description.
+// table is all calls that http.ServeMux finds, in the order of the description.
 func (s *Server) table() []route {
-	return []route{
-		{"PATCH", "/api/syncall", s.syncAll},
-		{"PATCH", "/api/syncast", s.syncCast},
-		{"GET", "/api/synlast", s.syncLast},
-		{"GET", "/api/users", s.list(s.o.Users)},
-		{"GET", "/api/users/{id}", s.get(s.o.Users)},
-		{"GET", "/api/warehouses", s.list(s.o.Warehouses)},
-		{"GET", "/api/warehouses/{id}", s.get(s.o.Warehouses)},
-		{"GET", "/healthz", s.healthz},
-		{"GET", "/readyz", s.readyz},
-		{"GET", "/metrics", s.gather},
-		{"GET", "/openapi.yaml", s.openapiYAML},
-		{"GET", "/openapi.json", s.openapiJSON},
-		{"GET", "/docs", s.docsPage},
-		{"GET", "/docs/{file}", s.docsFile},
-		{"GET", "/problems/{kind}", s.problemPage},
-		{"GET", "/{$}", s.index},
-	}
+	return slices.Concat([]route{
+		{"PATCH", "/api/syncall", s.syncAll, byOperators(), false},
+		{"PATCH", "/api/syncast", s.syncCast, byOperators(), false},
+		{"GET", "/api/synlast", s.syncLast, byOperators(), false},
+		{"GET", "/api/users", s.list(s.o.Users), byOperators(), false},
+		{"GET", "/api/users/{id}", s.get(s.o.Users), byOperators(), false},
+		{"GET", "/api/warehouses", s.list(s.o.Warehouses), byOperators(), false},
+		{"GET", "/api/warehouses/{id}", s.get(s.o.Warehouses), byOperators(), false},
+		{"GET", "/healthz", s.healthz, byAll(), true},
+		{"GET", "/readyz", s.readyz, byAll(), true},
+		{"GET", "/metrics", s.gather, byOperators(), true},
+		{"GET", "/openapi.yaml", s.openapiYAML, byAll(), false},
+		{"GET", "/openapi.json", s.openapiJSON, byAll(), false},
+		{"GET", "/docs", s.docsPage, byAll(), false},
+		{"GET", "/docs/{file}", s.docsFile, byAll(), false},
+		{"GET", "/problems/{kind}", s.problemPage, byAll(), false},
+		{"GET", "/{$}", s.index, byOperators(), false},
+	}, s.administration())
 }
 
 // unmatched stands for the pattern of requests that no route takes.

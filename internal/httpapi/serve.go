@@ -18,6 +18,7 @@ type ServeOptions struct {
 	WriteTimeout      time.Duration // from the moment that the answer is there; 30 s
 	IdleTimeout       time.Duration // between two requests of a connection; 2 min
 	MaxHeaderBytes    int           // 64 KiB
+	MaxConnections    int           // 2,048; see crowd
 
 	Grace time.Duration // for requests that run when the server stops; 10 s
 }
@@ -39,6 +40,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServeOptions) 
 		IdleTimeout:       or(o.IdleTimeout, 2*time.Minute),
 		MaxHeaderBytes:    or(o.MaxHeaderBytes, 64<<10),
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		ConnState:         newCrowd(or(o.MaxConnections, 2048)).track,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		// What "OPTIONS *" is told goes through the one writer, too.
 		DisableGeneralOptionsHandler: true,

@@ -23,6 +23,9 @@ type reply struct {
 	link   string // Link
 	coding string // Content-Encoding
 	vary   string // Vary
+	file   string // the name under which a browser saves it; it shows it if empty
+	// more gives what follows the body, piece by piece, and nothing at the end.
+	more func() ([]byte, error)
 }
 
 func ok(v any) (reply, error) { return reply{body: v}, nil }
@@ -49,12 +52,17 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 		if method, ok := errors.AsType[*methodError](ex.err); ok {
 			h.Set("Allow", method.allow)
 		}
+		if p.Status == http.StatusUnauthorized {
+			h.Set("WWW-Authenticate", challenge)
+		}
 		if seconds := retryAfter(ex.err); seconds > 0 {
 			h.Set("Retry-After", strconv.FormatInt(seconds, 10))
 		}
 	}
 	h.Set("Content-Type", or(out.mime, jsonMIME))
-	h.Set("Content-Length", strconv.Itoa(len(text)))
+	if out.more == nil {
+		h.Set("Content-Length", strconv.Itoa(len(text)))
+	}
 	h.Set("Content-Security-Policy", or(out.policy, noPolicy))
 	h.Set("Cache-Control", or(out.cache, "no-store"))
 	h.Set("X-Request-Id", ex.id)
@@ -65,6 +73,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if out.link != "" {
 		h.Set("Link", out.link)
+	}
+	if out.file != "" {
+		h.Set("Content-Disposition", `attachment; filename="`+out.file+`"`)
 	}
 	if out.coding != "" {
 		h.Set("Content-Encoding", out.coding)
@@ -78,8 +89,18 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 	if r.Method == http.MethodHead {
 		return status, 0
 	}
-	n, _ := w.Write(text) // the client may be gone; the count says how far it got
-	return status, int64(n)
+	n, err := w.Write(text) // the client may be gone; the count says how far it got
+	written := int64(n)
+	for err == nil && out.more != nil {
+		if text, ex.err = out.more(); ex.err != nil || len(text) == 0 {
+			ex.cut = ex.err != nil
+			break
+		}
+		extendWrite(w, r)
+		n, err = w.Write(text)
+		written += int64(n)
+	}
+	return status, written
 }
 
 // extendWrite starts the write time-out now: it is meant for clients that read
@@ -104,11 +125,15 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// retryAfter is the whole seconds that a client should wait, 0 if nobody said.
+// retryAfter is the whole seconds that a client should wait: what somebody said,
+// a few for trouble that may pass, and otherwise 0.
 func retryAfter(err error) int64 {
 	f, classified := errors.AsType[*fault.Error](err)
-	if !classified {
+	switch {
+	case !classified:
 		return 0
+	case f.RetryAfter == 0 && f.Kind == fault.Unavailable:
+		return 2
 	}
 	return int64(math.Ceil(f.RetryAfter.Seconds()))
 }

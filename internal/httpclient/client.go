@@ -17,6 +17,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -124,10 +125,11 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Request is one call of an API.
 type Request struct {
 	Method  string
-	URL     *url.URL // errors and the log show it but for user information and query
-	Bearer  string   // sent as Authorization: Bearer, and secret; "" sends none
-	Body    []byte   // JSON; nil sends none
-	Secrets []string // further values that no error may show, such as a password in Body
+	URL     *url.URL    // errors and the log show it but for user information and query
+	Header  http.Header // sent besides; what is secret in it belongs into Secrets too
+	Bearer  string      // sent as Authorization: Bearer, and secret; "" sends none
+	Body    []byte      // JSON; nil sends none
+	Secrets []string    // further values that no error may show, such as a password in Body
 
 	accept string // the media type that is wanted; "" is any
 }
@@ -201,6 +203,7 @@ func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(req.Header, r.Header)
 	if r.accept != "" {
 		req.Header.Set("Accept", r.accept)
 	}

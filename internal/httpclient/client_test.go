@@ -59,12 +59,13 @@ func TestRequestAsSent(t *testing.T) {
 	r := request(t, "POST", srv.URL+"/things?q=1")
 	r.Bearer = "sesame"
 	r.Body = []byte(`{"a":1}`)
+	r.Header = http.Header{"X-Api-Key": {"sesame2"}, "User-Agent": {"somebody"}}
 	if err := c.Do(t.Context(), r, nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
 		"User-Agent": "ferryman/1.2.3", "Authorization": "Bearer sesame",
-		"Content-Type": "application/json", "Accept": "",
+		"Content-Type": "application/json", "Accept": "", "X-API-KEY": "sesame2",
 	} {
 		if v := got.Header.Get(name); v != want {
 			t.Errorf("%s is %q, want %q", name, v, want)

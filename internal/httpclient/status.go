@@ -59,6 +59,8 @@ func statusFault(status int) *fault.Error {
 		kind, code = fault.Timeout, "timeout"
 	case http.StatusConflict, http.StatusLocked:
 		kind, code = fault.Conflict, "conflict"
+	case http.StatusTeapot: // what Ferryman itself says of a cron that is switched off
+		kind, code = fault.Inactive, "inactive"
 	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
 		kind, code = fault.TooLarge, "request_too_large"
 	case http.StatusTooEarly, http.StatusTooManyRequests:

@@ -40,6 +40,7 @@ var decisions = map[int]decision{
 	410: {fault.NotFound, "not_found", false},
 	413: {fault.TooLarge, "request_too_large", false},
 	414: {fault.TooLarge, "request_too_large", false},
+	418: {fault.Inactive, "inactive", false},
 	423: {fault.Conflict, "conflict", false},
 	425: {fault.RateLimited, "rate_limited", true},
 	429: {fault.RateLimited, "rate_limited", true},

@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"ferryman/internal/apikey"
+	"ferryman/internal/db"
+	"ferryman/internal/fault"
+)
+
+// openKeys opens the keys of a migrated store with the secret that is
+// configured, or else with that of the secret file. If there is no file it makes
+// one, unless the store has keys already: those were made with a secret that is
+// missing here. Close what it gives.
+func openKeys(ctx context.Context, o Options, d *db.DB) (*apikey.Keys, error) {
+	if secret := o.Config.Store.Secret; !secret.Empty() {
+		return apikey.Open(ctx, d, []byte(secret.Reveal()))
+	}
+	file := secretFile(o, d)
+	secret, err := readSecret(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		secret, err = firstSecret(ctx, d, file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return apikey.Open(ctx, d, secret)
+}
+
+// secretFile is beside a SQLite store, and in the state folder otherwise.
+func secretFile(o Options, d *db.DB) string {
+	if d.Dialect() == db.SQLite {
+		return d.Path() + ".secret"
+	}
+	return filepath.Join(o.Config.Store.StateDir, "secret")
+}
+
+func firstSecret(ctx context.Context, d *db.DB, file string) ([]byte, error) {
+	sealed, err := apikey.NewRegistry(d).Sealed(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case sealed:
+		return nil, &fault.Error{
+			Kind: fault.Unconfigured, Code: "secret_missing",
+			Detail: "the store has keys, and the secret that they were made with is not here",
+			Hint: "set FERRYMAN_SECRET to that of the other nodes, or put the file " + file + " back; " +
+				"if it is lost, ferryman key revoke --all ends the keys",
+		}
+	}
+	if err := makeSecret(file); err != nil {
+		return nil, wrongSecretFile(file, err)
+	}
+	secret, err := readSecret(file) // another process may have made it
+	if errors.Is(err, fs.ErrNotExist) {
+		err = wrongSecretFile(file, errors.New("it is a link to nothing"))
+	}
+	return secret, err
+}
+
+// readSecret reads a secret file that nobody but its owner can read. It gives an
+// error of fs.ErrNotExist if there is none.
+func readSecret(file string) ([]byte, error) {
+	// With O_NONBLOCK a pipe is told from a file at once.
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, wrongSecretFile(file, err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, wrongSecretFile(file, err)
+	case !info.Mode().IsRegular():
+		return nil, wrongSecretFile(file, errors.New("it is no regular file"))
+	case info.Mode()&0o077 != 0:
+		return nil, &fault.Error{
+			Kind: fault.Unconfigured, Code: "secret_file", Detail: fmt.Sprintf("the secret file %s is open to other users", file),
+			Hint: "chmod 600 " + file,
+		}
+	}
+	const least, most = 32, 4096
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, wrongSecretFile(file, err)
+	}
+	secret := strings.TrimSpace(string(content))
+	if len(secret) < least || len(content) > most {
+		return nil, wrongSecretFile(file, fmt.Errorf("it does not hold %d to %d characters", least, most))
+	}
+	return []byte(secret), nil
+}
+
+// makeSecret makes a secret file, whole or not at all. That there is one already
+// is no error: of several processes one makes it.
+func makeSecret(file string) error {
+	folder := filepath.Dir(file)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(folder, ".secret-") // for its owner alone
+	if err != nil {
+		return err
+	}
+	defer os.Remove(draft.Name()) //nolint:errcheck // it is of no use to anybody
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails
+	_, err = fmt.Fprintln(draft, hex.EncodeToString(random[:]))
+	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		return err
+	}
+	// Unlike a renaming, a link takes nobody's place.
+	if err := os.Link(draft.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+func syncFolder(folder string) error {
+	f, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func wrongSecretFile(file string, err error) error {
+	return &fault.Error{
+		Kind: fault.Unconfigured, Code: "secret_file", Detail: "cannot use the secret file " + file, Err: err,
+		Hint: "see to it that this user can read it and write to its folder, or set FERRYMAN_SECRET",
+	}
+}

@@ -1,0 +1,264 @@
+// Package cronexec runs a cron's command and reports the run to a Ferryman
+// server.
+//
+// The command comes first. If the server cannot be reached, answers with an
+// error, or is not even known, the command runs all the same, unless the caller
+// wants otherwise; only a server that says that the cron must not start now is
+// obeyed. What is asked of the server before the command starts takes some fifteen
+// seconds at worst, ten more where a refusal turns into leave, and nothing that happens to the reporting shows in
+// the command's exit code.
+//
+// The command has the standard input as it is, and stays in its process group.
+// Its output passes through as it comes, and the last of it is sent with the
+// report. Reports that cannot be delivered are kept in a folder, and sent by the
+// next run that finds the server there again.
+package cronexec
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"ferryman/internal/fault"
+)
+
+// What Run gives if the command did not come to an exit code of its own, as
+// env(1), timeout(1) and sysexits.h have it. A command that signal n ended counts
+// as 128+n.
+const (
+	ExitTemporary     = 75  // not run, for want of the server's word
+	ExitNotExecutable = 126 // found, and not to be run
+	ExitNotFound      = 127
+)
+
+// Options tell what to run and whom to tell.
+type Options struct {
+	Slug    string   // or id of the cron
+	Command []string // name and arguments, at least one
+	Environ []string // of the command, as os.Environ gives it; two variables are added
+
+	Stdin, Stdout, Stderr *os.File // of the command; Run's own lines go to Stderr
+
+	URL      string // of the server
+	Key      string // of the cron's application
+	Settings error  // what is wrong with the settings; nil if nothing is
+	SpoolDir string // for reports that cannot be delivered; "" loses them
+	Version  string // for the User-Agent
+
+	RefusedExit     int  // the exit code if the server refuses the start
+	FailUnreachable bool // without an answer to the start do not run, and give ExitTemporary
+	Stream          bool // send lines of output while the command runs
+	Verbose         bool // tell also what went well
+
+	callTimeout time.Duration // 0 is 5 s; tests have less patience
+}
+
+// Run asks the server for the start, runs the command, reports its end, and gives
+// the exit code. Meanwhile it takes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
+// SIGUSR2 and SIGWINCH, which must not be taken by others, and hands them to the
+// command; before and after the command the first four cut the reporting short.
+// When ctx ends that does too; the command goes on.
+func Run(ctx context.Context, o Options) int {
+	if o.callTimeout == 0 {
+		o.callTimeout = 5 * time.Second
+	}
+	r := &run{Options: o, signals: catch(), spool: spool{o.SpoolDir}}
+	defer r.signals.release()
+	r.report = report{Key: fingerprint(o.Key), Slug: o.Slug, RID: newRID()}
+	r.server, r.startErr = newServer(o)
+	if r.startErr == nil {
+		defer r.server.close()
+		r.report.URL = r.server.base.String()
+		if cutBy := r.start(ctx); cutBy != nil {
+			return r.interrupted(ctx, cutBy)
+		}
+	}
+	if o.Settings != nil && r.server != nil { // else it is told as the cause
+		r.say("%v", o.Settings)
+	}
+	switch err := r.startErr; {
+	case err == nil:
+		r.tell("execution %d of %s has started", r.report.Execution, o.Slug)
+	case refused(err):
+		r.tell("%s is not run, for the server refuses: %v", o.Slug, err)
+		return o.RefusedExit
+	case o.FailUnreachable:
+		r.say("%s is not run, for the server gave no leave: %s", o.Slug, r.cause(err))
+		r.notRun(ctx, ExitTemporary, "not run, for the server gave no leave: "+err.Error())
+		return ExitTemporary
+	default:
+		r.say("%s runs unguarded: %s", o.Slug, r.cause(err))
+	}
+	return r.command(ctx)
+}
+
+// run is one call of Run.
+type run struct {
+	Options
+	signals  *signals
+	server   *server // nil if the settings lead to none
+	spool    spool
+	report   report
+	startErr error // why there is no execution
+}
+
+// What the server is given.
+const (
+	callTries    = 3               // for the start, and for the end
+	flushTimeout = 5 * time.Second // reports of earlier runs, when something waits for them
+)
+
+// start asks for the start. If it is refused because another execution runs, the
+// report of that one's end may be waiting here: then it is sent, and the start
+// asked for once more. It gives the signal that cut it off, if one did.
+func (r *run) start(ctx context.Context) os.Signal {
+	ctx, done := r.signals.cutOff(ctx)
+	ask := func(tries int) {
+		r.startErr = retry(ctx, tries, func(ctx context.Context) (err error) {
+			r.report.Execution, err = r.server.start(ctx, r.Slug, r.report.RID)
+			return err
+		})
+	}
+	ask(callTries)
+	if refused(r.startErr) {
+		bounded, cancel := context.WithTimeout(ctx, flushTimeout)
+		f := r.spool.flush(bounded, r.server, r.report.Key)
+		cancel()
+		r.flushed(f)
+		if f.sent > 0 && fault.KindOf(r.startErr) == fault.Conflict {
+			r.report.RID = newRID()
+			ask(1)
+		}
+	}
+	return done()
+}
+
+// refused tells whether the server is there and says no.
+func refused(err error) bool {
+	kind := fault.KindOf(err)
+	return err != nil && (kind == fault.Inactive || kind == fault.Conflict)
+}
+
+// interrupted ends a run that a signal stopped before its command began.
+func (r *run) interrupted(ctx context.Context, s os.Signal) int {
+	code := 128
+	if n, ok := s.(syscall.Signal); ok {
+		code += int(n)
+	}
+	r.notRun(ctx, code, fmt.Sprintf("not run, for a signal came first: %v", s))
+	return code
+}
+
+// notRun reports that there was no run, where the server may believe in one.
+func (r *run) notRun(ctx context.Context, code int, why string) {
+	r.report.EndedAt = time.Now().UTC()
+	r.report.End = end{Message: why, Type: "error", ExitCode: code}
+	switch {
+	case r.report.Execution != 0:
+		r.send(ctx, nil)
+	case r.mayHaveStarted():
+		r.keep(r.startErr)
+	}
+}
+
+// mayHaveStarted tells whether the server took, or would have taken, the start.
+func (r *run) mayHaveStarted() bool {
+	return r.server != nil && (r.startErr == nil || fault.Temporary(r.startErr))
+}
+
+// command runs the command and reports its end.
+func (r *run) command(ctx context.Context) int {
+	// Earlier reports have their turn while the command runs, so that it does not
+	// wait for them.
+	var earlier *flusher
+	if r.server != nil && r.startErr == nil {
+		earlier = startFlusher(ctx, r.spool, r.server, r.report.Key)
+	}
+	result := r.runChild(ctx)
+	r.report.EndedAt = time.Now().UTC()
+	r.report.End = result.end()
+	if r.mayHaveStarted() {
+		r.send(ctx, earlier)
+	}
+	if earlier != nil {
+		r.flushed(earlier.stop())
+	}
+	return result.code
+}
+
+// send delivers the report, or keeps it for later, and then waits a while for
+// those of earlier runs.
+func (r *run) send(ctx context.Context, earlier *flusher) {
+	ctx, done := r.signals.cutOff(ctx)
+	defer done()
+	tries := callTries
+	if r.startErr != nil {
+		tries = 1 // the server did not answer before
+	}
+	err := retry(ctx, tries, func(ctx context.Context) error { return r.server.deliver(ctx, &r.report) })
+	switch {
+	case err == nil:
+		r.tell("the end of execution %d of %s is reported", r.report.Execution, r.Slug)
+		if earlier != nil {
+			earlier.wait(ctx)
+		}
+	case fault.Temporary(err):
+		r.keep(err)
+	default:
+		r.say("the end of %s is not reported: %s", r.Slug, r.cause(err))
+	}
+}
+
+// keep puts the report into the spool. Who was told that the start failed is not
+// told as well that the end did.
+func (r *run) keep(why error) {
+	said := r.say
+	if r.startErr != nil {
+		said = r.tell
+	}
+	dropped, err := r.spool.add(r.report)
+	switch {
+	case err != nil:
+		r.say("the end of %s is lost: %v, and it cannot be kept: %v", r.Slug, why, err)
+	case dropped > 0:
+		r.say("%d older reports made room in %s for that of %s", dropped, r.SpoolDir, r.Slug)
+	default:
+		said("the end of %s is kept in %s and sent by the next run: %s", r.Slug, r.SpoolDir, r.cause(why))
+	}
+}
+
+func (r *run) flushed(f flushed) {
+	if f.sent > 0 {
+		r.tell("%d reports of earlier runs are sent", f.sent)
+	}
+	if f.discarded > 0 {
+		r.say("%d reports of earlier runs are thrown away: %s", f.discarded, r.cause(f.why))
+	}
+}
+
+// say tells something that a person should know, as one line.
+func (r *run) say(format string, args ...any) {
+	line := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+	_, _ = fmt.Fprintf(r.Stderr, "ferryman: %s\n", line)
+}
+
+// tell says something that only those want to know who asked for it.
+func (r *run) tell(format string, args ...any) {
+	if r.Verbose {
+		r.say(format, args...)
+	}
+}
+
+// newRID makes a random UUID. With it a start counts once, however often it is
+// sent.
+func newRID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

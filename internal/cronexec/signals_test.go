@@ -1,0 +1,125 @@
+package cronexec
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ferryman/internal/testwait"
+)
+
+// trap prints the signals that come, and ends with 7 after SIGTERM.
+const trap = `for s in INT HUP QUIT USR1 USR2 WINCH; do trap "echo got $s" $s; done; trap "echo got TERM; exit 7" TERM
+echo ready; while :; do sleep 0.02; done`
+
+func outFile(t *testing.T, w *wrapped) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	w.Stdout = f
+	return f.Name()
+}
+
+func TestSignalsAreHandedOn(t *testing.T) {
+	l := newLedger(t, nil)
+	w := wrap(t, Options{URL: l.URL}, trap)
+	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, as under cron
+	out := outFile(t, w)
+	w.start()
+	await(t, out, "ready")
+	for _, s := range []struct {
+		name   string
+		signal syscall.Signal
+	}{
+		{"INT", syscall.SIGINT}, {"HUP", syscall.SIGHUP}, {"QUIT", syscall.SIGQUIT}, {"USR1", syscall.SIGUSR1},
+		{"USR2", syscall.SIGUSR2}, {"WINCH", syscall.SIGWINCH}, {"TERM", syscall.SIGTERM},
+	} {
+		if err := w.Process.Signal(s.signal); err != nil {
+			t.Fatal(err)
+		}
+		await(t, out, "got "+s.name)
+	}
+	if code := w.end(); code != 7 {
+		t.Errorf("code %d", code)
+	}
+	if text := await(t, out, "TERM"); strings.Count(text, "got") != 7 {
+		t.Errorf("got twice: %s", text)
+	}
+	if end := l.only(t, "/end").body; end["exit_code"] != 7.0 {
+		t.Errorf("end %v", end)
+	}
+}
+
+func TestSignalEndsTheCommand(t *testing.T) {
+	l := newLedger(t, nil)
+	w := wrap(t, Options{URL: l.URL}, "echo ready; exec sleep 300")
+	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out := outFile(t, w)
+	w.start()
+	await(t, out, "ready")
+	_ = w.Process.Signal(syscall.SIGTERM)
+	if code := w.end(); code != 143 {
+		t.Errorf("code %d", code)
+	}
+	if end := l.only(t, "/end").body; end["exit_code"] != 143.0 || end["success"] != false {
+		t.Errorf("end %v", end)
+	}
+}
+
+// What is ignored stays so for the command, as nohup wants it.
+func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	l := newLedger(t, nil)
+	w := wrap(t, Options{URL: l.URL}, `kill -HUP $$; kill -INT $$; echo alive`)
+	w.Args = []string{"sh", "-c", `trap "" HUP INT; exec "$0"`, w.Path}
+	w.Path = "/bin/sh"
+	if code := w.run(); code != 0 || w.stdout.String() != "alive\n" {
+		t.Errorf("code %d, %q, %s", code, w.stdout.String(), w.stderr.String())
+	}
+}
+
+func TestSignalBeforeTheStartIsAnswered(t *testing.T) {
+	asked := make(chan struct{}, 3)
+	l := newLedger(t, on("/start", func(w http.ResponseWriter, r *http.Request, n int) bool {
+		asked <- struct{}{}
+		return hang(w, r, n)
+	}))
+	dir := t.TempDir()
+	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "echo ran")
+	w.start()
+	testwait.Receive(t, asked)
+	_ = w.Process.Signal(syscall.SIGTERM)
+	if code := w.end(); code != 143 || w.stdout.String() != "" {
+		t.Errorf("code %d, %q", code, w.stdout.String())
+	}
+	// The server may have taken the start: it must learn that nothing ran.
+	names := spool{dir}.names()
+	if len(names) != 1 {
+		t.Fatalf("kept %v", names)
+	}
+	p, err := spool{dir}.read(names[0])
+	if err != nil || p.Execution != 0 || p.End.Success || p.End.ExitCode != 143 || !strings.Contains(p.End.Message, "not run") {
+		t.Errorf("kept %+v, %v", p, err)
+	}
+}
+
+func TestSignalCutsTheReportOff(t *testing.T) {
+	asked := make(chan struct{}, 3)
+	l := newLedger(t, on("/end", func(w http.ResponseWriter, r *http.Request, n int) bool {
+		asked <- struct{}{}
+		return hang(w, r, n)
+	}))
+	dir := t.TempDir()
+	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "exit 4")
+	w.start()
+	testwait.Receive(t, asked)
+	_ = w.Process.Signal(syscall.SIGINT)
+	if code := w.end(); code != 4 || len(spool{dir}.names()) != 1 || len(l.got("/end")) != 1 {
+		t.Errorf("code %d, kept %v, calls %v", code, spool{dir}.names(), l.got(""))
+	}
+}

@@ -1,0 +1,94 @@
+//go:build linux
+
+package cronexec
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ferryman/internal/testwait"
+)
+
+// screen is what a terminal shows.
+type screen struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// Keys and a change in size reach the command once, though the terminal sends
+// them to all of its foreground.
+func TestTerminal(t *testing.T) {
+	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer keys.Close()
+	if err := unix.IoctlSetPointerInt(int(keys.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(keys.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	var shown screen
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := keys.Read(buf)
+			if err != nil {
+				return
+			}
+			shown.Write(buf[:n])
+		}
+	}()
+	l := newLedger(t, nil)
+	w := wrap(t, Options{URL: l.URL}, trap)
+	w.Stdin, w.Stdout, w.Stderr = tty, tty, tty
+	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	w.start()
+	see := func(what string) {
+		t.Helper()
+		testwait.Until(t, what, func() bool { return strings.Contains(shown.String(), what) })
+	}
+	see("ready")
+	fmt.Fprint(keys, "\x03")
+	see("got INT")
+	fmt.Fprint(keys, "\x1c")
+	see("got QUIT")
+	if err := unix.IoctlSetWinsize(int(keys.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 10, Col: 10}); err != nil {
+		t.Fatal(err)
+	}
+	see("got WINCH")
+	_ = w.Process.Signal(syscall.SIGTERM) // comes from elsewhere, and is handed on
+	see("got TERM")
+	if code := w.end(); code != 7 {
+		t.Errorf("code %d", code)
+	}
+	if text := shown.String(); strings.Count(text, "got ") != 4 {
+		t.Errorf("some came twice: %q", text)
+	}
+}

@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// books are the stores that the ledger may be in, each fresh: the settings that
+// name it, given a state folder, and how the tests look at it.
+var books = map[string]func(t testing.TB, state string) (env []string, look database){
+	"sqlite": func(t testing.TB, state string) ([]string, database) {
+		return nil, store(t, state)
+	},
+	"postgres": func(t testing.TB, _ string) ([]string, database) {
+		d := postgresDatabase(t)
+		return []string{"FERRYMAN_STORE_URL=" + d.url}, d
+	},
+}
+
+// ferryman runs the program to its end and gives what it writes.
+func ferryman(t testing.TB, state string, env []string, args ...string) string {
+	t.Helper()
+	cmd := command(t, state, env, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("ferryman %s: %v\n%s", strings.Join(args, " "), err, &errs)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// reporter is an application that reports its crons: one connection, on which
+// one call follows another. It is as bare as can be, because it shares the
+// machine with the server that it measures.
+type reporter struct {
+	host, key string
+	conn      net.Conn
+	in        *bufio.Reader
+	out       bytes.Buffer
+}
+
+func newReporter(base, key string) (*reporter, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		return nil, err
+	}
+	return &reporter{host: u.Host, key: key, conn: conn, in: bufio.NewReader(conn)}, nil
+}
+
+func (r *reporter) close() { _ = r.conn.Close() }
+
+// post makes a call and gives the status and the id that is answered.
+func (r *reporter) post(path, body string) (status int, id int64, err error) {
+	r.out.Reset()
+	fmt.Fprintf(&r.out, "POST %s HTTP/1.1\r\nHost: %s\r\nX-API-KEY: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		path, r.host, r.key, len(body), body)
+	if _, err := r.conn.Write(r.out.Bytes()); err != nil {
+		return 0, 0, err
+	}
+	res, err := http.ReadResponse(r.in, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, 0, err
+	}
+	var answer struct {
+		ID int64 `json:"id"`
+	}
+	err = json.Unmarshal(text, &answer)
+	return res.StatusCode, answer.ID, err
+}
+
+const succeeded = `{"type":"success","success":true}`

@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"ferryman/internal/fault"
+)
+
+// takeBody reads the body to its end, where the read time-out ends, too. It keeps
+// the body for a route that takes one, and refuses any that is over the bound.
+func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, keep bool) error {
+	tooLarge := &fault.Error{
+		Kind: fault.TooLarge, Code: "body_too_large",
+		Detail: fmt.Sprintf("the body is larger than %d bytes", s.o.MaxBody),
+	}
+	if r.ContentLength > s.o.MaxBody {
+		refuseBody(w, r)
+		return tooLarge
+	}
+	body := http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+	var err error
+	if keep {
+		var buf bytes.Buffer
+		// What a client announces it need not send.
+		buf.Grow(int(min(max(r.ContentLength, 0), 8<<10)) + bytes.MinRead)
+		_, err = buf.ReadFrom(body)
+		exchangeOf(r.Context()).body = buf.Bytes()
+	} else {
+		_, err = io.Copy(io.Discard, body)
+	}
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return tooLarge
+	case err != nil:
+		w.Header().Set("Connection", "close")
+		return &fault.Error{Kind: fault.Invalid, Code: "body_unreadable", Detail: "the body could not be read to its end", Err: err}
+	}
+	return nil
+}
+
+// largeBody is more than what a client has sent anyway before it is refused.
+const largeBody = 64 << 10
+
+// refuseBody has the connection closed after the answer. To a client that is
+// sending already, net/http gives some time to read the answer if a reader of
+// bodies says that one is too large: else a reset could overtake it.
+func refuseBody(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	if r.Header.Get("Expect") == "" {
+		_, _ = http.MaxBytesReader(w, r.Body, 0).Read(make([]byte, 1))
+	}
+}
+
+// jsonBody gives the body of a route that takes one. Its type may be missing or
+// one that clients send who do not know better, as curl -d does; what names
+// another format is refused.
+func jsonBody(r *http.Request) ([]byte, error) {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, &mediaTypeError{"a body with a content-encoding is not taken: send it as it is"}
+	}
+	if given := r.Header.Get("Content-Type"); !mayBeJSON(given) {
+		return nil, &mediaTypeError{"the body must be JSON, with the type application/json"}
+	}
+	return exchangeOf(r.Context()).body, nil
+}
+
+func mayBeJSON(contentType string) bool {
+	if strings.TrimSpace(contentType) == "" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil && kind == "" {
+		return false
+	}
+	switch kind {
+	case "application/json", "text/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream":
+		return true
+	}
+	return strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
+}
+
+// mediaTypeError says that a body is of a type that the call does not take.
+type mediaTypeError struct{ detail string }
+
+func (e *mediaTypeError) Error() string { return e.detail }

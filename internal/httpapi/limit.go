@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Wrong keys that one address may present. A right one always passes.
+const (
+	wrongKeyRate  = 5 // a second
+	wrongKeyBurst = 50
+)
+
+// mostLimited is how many keys or addresses are told apart at a time.
+const mostLimited = 10_000
+
+// limiter gives everybody a rate of their own. A nil limiter lets everything pass.
+type limiter[K comparable] struct {
+	rate  rate.Limit
+	burst int
+	most  int // whose rates are known at a time
+
+	mu  sync.Mutex
+	all map[K]*rate.Limiter
+}
+
+// newLimiter makes a limiter of so many a second; nil if that is 0.
+func newLimiter[K comparable](perSecond, burst int) *limiter[K] {
+	if perSecond == 0 {
+		return nil
+	}
+	return &limiter[K]{rate: rate.Limit(perSecond), burst: burst, most: mostLimited, all: map[K]*rate.Limiter{}}
+}
+
+// take gives 0 if who may act now, or else how long to wait before trying again.
+func (l *limiter[K]) take(who K, now time.Time) time.Duration {
+	if l == nil {
+		return 0
+	}
+	r := l.of(who, now).ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait > 0 {
+		r.CancelAt(now) // what is refused costs nothing
+	}
+	return wait
+}
+
+func (l *limiter[K]) of(who K, now time.Time) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one, known := l.all[who]
+	if !known {
+		if len(l.all) >= l.most {
+			l.makeRoom(now)
+		}
+		one = rate.NewLimiter(l.rate, l.burst)
+		l.all[who] = one
+	}
+	return one
+}
+
+// makeRoom forgets those who have rested for so long that it makes no difference,
+// or else anybody. It looks at a few only: a flood from ever new addresses shall
+// cost neither memory nor time.
+func (l *limiter[K]) makeRoom(now time.Time) {
+	looks := 16
+	for who, one := range l.all { // in no order
+		looks--
+		if one.TokensAt(now) >= float64(l.burst) {
+			delete(l.all, who)
+		}
+		if looks == 0 {
+			break
+		}
+	}
+	for who := range l.all {
+		if len(l.all) < l.most {
+			return
+		}
+		delete(l.all, who)
+	}
+}
+
+// network is the address that a client's rate goes by. A host has as many
+// addresses of IPv6 as it likes, all in one /64.
+func network(remote string) netip.Prefix {
+	from, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	address := from.Addr().Unmap().WithZone("")
+	bits := 32
+	if address.Is6() {
+		bits = 64
+	}
+	prefix, _ := address.Prefix(bits)
+	return prefix
+}
