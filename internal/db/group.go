@@ -15,6 +15,10 @@ const (
 	groupMost = 64               // functions that share a transaction
 	groupLine = 10_000           // functions that wait for one
 	groupTime = 10 * time.Second // that a shared transaction may take
+	// Transactions of two nodes may stand against each other, and the store calls
+	// one of them off.
+	groupTries   = 3
+	codeConflict = "store_conflict"
 	// PostgreSQL takes several commits at a time; they share its flush.
 	groupLanesPostgres = 2
 )
@@ -140,7 +144,11 @@ func (d *DB) share(batch []*member) {
 		return
 	}
 	for _, m := range batch {
-		m.done <- d.together([]*member{m})
+		err := d.together([]*member{m})
+		for tries := 1; tries < groupTries && fault.CodeOf(err) == codeConflict; tries++ {
+			err = d.together([]*member{m})
+		}
+		m.done <- err
 	}
 }
 

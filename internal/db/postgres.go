@@ -93,7 +93,9 @@ func (d *DB) classify(err error) error {
 				Kind: fault.Unconfigured, Code: "store_rights", Detail: "the store refuses: " + pg.Message, Err: err,
 				Hint: "give the user of FERRYMAN_STORE_URL the rights to create and change tables in its schema",
 			}
-		case pg.Code[:2] == "08", pg.Code[:2] == "53", pg.Code[:2] == "57", pg.Code[:2] == "40":
+		case pg.Code[:2] == "40":
+			return &fault.Error{Kind: fault.Unavailable, Code: codeConflict, Detail: "the store has called off a transaction that another one stood against", Err: err}
+		case pg.Code[:2] == "08", pg.Code[:2] == "53", pg.Code[:2] == "57":
 			return unavailable(err)
 		}
 		return err

@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"math"
+	"strings"
 
 	"ferryman/internal/db"
 )
@@ -27,27 +29,32 @@ type EventFilter struct {
 // Events gives events, the newest first, or with After the oldest first.
 func (l *Ledger) Events(ctx context.Context, f EventFilter) ([]ListedEvent, error) {
 	var w where
-	if f.Cron != 0 {
-		w.is("e.cron_id = %s", f.Cron)
-	}
-	if f.App != 0 {
-		w.is("e.application_id = %s", f.App)
+	var index []string
+	var values []any
+	switch {
+	case f.Cron != 0:
+		index, values = append(index, "e.cron_id"), append(values, f.Cron)
+		if f.App != 0 {
+			w.is("e.application_id + 0 = %s", f.App)
+		}
+	case f.App != 0:
+		index, values = append(index, "e.application_id"), append(values, f.App)
 	}
 	if f.Kind != "" {
 		w.is("e.kind = %s", string(f.Kind))
 	}
-	if f.Before != 0 {
-		w.is("e.id < %s", f.Before)
+	before := f.Before
+	if before == 0 {
+		before = math.MaxInt64
 	}
-	order := "DESC"
+	order := w.span(l.db.Dialect(), append(index, "e.id"), values, f.After+1, before)
 	if f.After != 0 {
-		w.is("e.id > %s", f.After)
-		order = "ASC"
+		order = strings.ReplaceAll(order, " DESC", "")
 	}
 	rows, err := l.db.Query(ctx, `
 		SELECT e.id, e.cron_id, e.application_id, coalesce(e.execution_id, 0), e.kind, e.subject, e.since, e.detail, e.at, e.suppressed, a.name, c.slug
 		FROM events e JOIN crons c ON c.id = e.cron_id JOIN applications a ON a.id = e.application_id`+w.String()+
-		" ORDER BY e.id "+order+" LIMIT "+w.arg(f.Limit), w.args...)
+		" ORDER BY "+order+" LIMIT "+w.arg(f.Limit), w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", err)
 	}

@@ -1,42 +1,12 @@
 package ledger
 
-import (
-	"context"
-	"sync"
-)
+import "context"
 
-// homes remembers to which cron and application the newest executions belong: it
-// never changes, and most calls are about an execution that has just begun here.
-type homes struct {
-	mu  sync.Mutex
-	all map[int64]home
-	old map[int64]home // the generation before, dropped when all is full
-}
-
+// home is where an execution belongs. It never changes, and most calls are about
+// an execution that has just begun on this node.
 type home struct {
 	cron, app int64
-	own       bool
-}
-
-const homesKept = 50_000 // in a generation
-
-func (h *homes) put(e Execution, own bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.all == nil || len(h.all) >= homesKept {
-		h.old, h.all = h.all, make(map[int64]home)
-	}
-	h.all[e.ID] = home{cron: e.CronID, app: e.AppID, own: own}
-}
-
-func (h *homes) get(id int64) (home, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	at, known := h.all[id]
-	if !known {
-		at, known = h.old[id]
-	}
-	return at, known
+	own       bool // of a sync of Ferryman's own
 }
 
 // cronOf gives the cron of an execution that ran and belongs to app, or to any

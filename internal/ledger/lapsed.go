@@ -51,14 +51,18 @@ func byCron(a, b found) int {
 	return cmp.Compare(a.id, b.id)
 }
 
+func byID(a, b found) int { return cmp.Compare(a.id, b.id) }
+
 // endAll ends those of some executions that must be.
 func (l *Ledger) endAll(ctx context.Context, tx *db.Tx, some []found) error {
-	crons, err := l.lockCrons(ctx, tx, idsOf(some, found.ofCron))
+	first, last := some[0].cron, some[len(some)-1].cron
+	crons, err := l.lockCrons(ctx, tx, idsOf(some, found.ofCron), first, last)
 	if err != nil {
 		return err
 	}
+	oldest, newest := slices.MinFunc(some, byID).id, slices.MaxFunc(some, byID).id
 	rows, err := tx.Query(ctx, "SELECT "+executionColumns+" FROM executions e WHERE e.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM "+l.rowsTable()+`)
-		AND e.ended_at IS NULL ORDER BY e.id`+free(tx), idsOf(some, found.own))
+		AND e.id BETWEEN $2 AND $3 AND e.ended_at IS NULL ORDER BY e.id`+free(tx), idsOf(some, found.own), oldest, newest)
 	if err != nil {
 		return err
 	}
@@ -91,24 +95,25 @@ func (l *Ledger) endAll(ctx context.Context, tx *db.Tx, some []found) error {
 	for _, cron := range crons {
 		standings = append(standings, []any{cron.ID, cron.Failures, cron.Successes, moment(cron.OverdueSince), moment(cron.FailingSince)})
 	}
-	if err := l.storeEnds(ctx, tx, ended); err != nil {
+	if err := l.storeEnds(ctx, tx, ended, oldest, newest); err != nil {
 		return err
 	}
-	if err := l.storeStandings(ctx, tx, standings); err != nil {
+	if err := l.storeStandings(ctx, tx, standings, first, last); err != nil {
 		return err
 	}
 	return l.recordAll(ctx, tx, events)
 }
 
 // storeEnds ends executions that said nothing so far, with a message each.
-func (l *Ledger) storeEnds(ctx context.Context, tx *db.Tx, rows [][]any) error {
+func (l *Ledger) storeEnds(ctx context.Context, tx *db.Tx, rows [][]any, oldest, newest int64) error {
 	list, err := rowsOf(rows)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE executions SET status = v.value->>1, reason = v.value->>2, detail = v.value->>3, overdue = CAST(v.value->>4 AS BOOLEAN),
 			message_count = 1, head_count = 1, head_bytes = CAST(v.value->>5 AS BIGINT), ended_at = $2
-		FROM `+l.rowsTable()+" WHERE executions.id = CAST(v.value->>0 AS BIGINT)", list, db.Time{Time: tx.Now()})
+		FROM `+l.rowsTable()+" WHERE executions.id = CAST(v.value->>0 AS BIGINT) AND executions.id BETWEEN $3 AND $4",
+		list, db.Time{Time: tx.Now()}, oldest, newest)
 	if err != nil {
 		return err
 	}
@@ -119,13 +124,13 @@ func (l *Ledger) storeEnds(ctx context.Context, tx *db.Tx, rows [][]any) error {
 }
 
 // storeStandings stores what ended does of one cron.
-func (l *Ledger) storeStandings(ctx context.Context, tx *db.Tx, rows [][]any) error {
+func (l *Ledger) storeStandings(ctx context.Context, tx *db.Tx, rows [][]any, first, last int64) error {
 	list, err := rowsOf(rows)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE crons SET failures = CAST(v.value->>1 AS BIGINT), successes = CAST(v.value->>2 AS BIGINT),
 			overdue_since = CAST(v.value->>3 AS BIGINT), failing_since = CAST(v.value->>4 AS BIGINT)
-		FROM `+l.rowsTable()+" WHERE crons.id = CAST(v.value->>0 AS BIGINT)", list)
+		FROM `+l.rowsTable()+" WHERE crons.id = CAST(v.value->>0 AS BIGINT) AND crons.id BETWEEN $2 AND $3", list, first, last)
 	return err
 }

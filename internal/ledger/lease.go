@@ -34,7 +34,7 @@ func before(t, now time.Time) bool { return !t.IsZero() && t.Before(now) }
 // were any.
 func (l *Ledger) endLapsed(ctx context.Context, tx *db.Tx, cron *Cron) (bool, error) {
 	rows, err := tx.Query(ctx, "SELECT "+executionColumns+` FROM executions e
-		WHERE e.cron_id = $1 AND e.ended_at IS NULL AND (e.lease_until < $2 OR e.deadline_at < $2) ORDER BY e.id LIMIT 100`+tx.ForUpdate(),
+		WHERE e.cron_id = $1 AND e.ended_at IS NULL AND (e.lease_until < $2 OR e.deadline_at < $2) ORDER BY e.id LIMIT 100`+free(tx),
 		cron.ID, db.Time{Time: tx.Now()})
 	if err != nil {
 		return false, err

@@ -23,7 +23,8 @@ import (
 type Ledger struct {
 	db    *db.DB
 	plans plans
-	homes homes
+	homes recent[int64, home]   // by execution
+	named recent[called, int64] // crons by what they were called, which may be out of date
 }
 
 // New makes a ledger on a migrated store.

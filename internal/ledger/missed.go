@@ -72,8 +72,8 @@ func (l *Ledger) missed(cron *Cron, now time.Time) missed {
 		return m
 	}
 	if every, ok := plan.Interval(); ok {
-		more := max(over.Sub(cron.ExpectedAt)/every, 0)
-		m.latest, m.count = cron.ExpectedAt.Add(more*every), 1+int64(more)
+		past := max(over.Sub(cron.ExpectedAt), 0)
+		m.latest, m.count = cron.ExpectedAt.Add(past.Truncate(every)), 1+int64(past/every)
 		m.next = m.latest.Add(every)
 		return m
 	}
@@ -91,7 +91,8 @@ func (l *Ledger) missed(cron *Cron, now time.Time) missed {
 // come. A cron that could not have started has missed none.
 func (l *Ledger) recordMissed(ctx context.Context, tx *db.Tx, some []late) error {
 	ids := idsOf(some, func(c late) int64 { return c.ID })
-	crons, err := l.lockCrons(ctx, tx, ids)
+	first, last := some[0].ID, some[len(some)-1].ID
+	crons, err := l.lockCrons(ctx, tx, ids, first, last)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (l *Ledger) recordMissed(ctx context.Context, tx *db.Tx, some []late) error
 		m, records := was.missed, 0
 		switch {
 		case cron.Startable(tx.Now()) != nil || !cron.DeletedAt.IsZero():
-			m.next = l.resumes(cron, m.next, tx.Now())
+			m.next = l.resumes(cron, m.next)
 		case !full[cron.ID]:
 			records = 1
 			absent = append(absent, []any{cron.ID, cron.AppID, moment(m.latest), m.count, m.detail(cron)})
@@ -125,7 +126,7 @@ func (l *Ledger) recordMissed(ctx context.Context, tx *db.Tx, some []late) error
 		}
 		moved = append(moved, []any{cron.ID, moment(m.next), moment(lateAt), moment(cron.MissedSince), records})
 	}
-	if err := l.move(ctx, tx, moved); err != nil {
+	if err := l.move(ctx, tx, moved, first, last); err != nil {
 		return err
 	}
 	executions, err := l.insertMissed(ctx, tx, absent)
@@ -139,14 +140,14 @@ func (l *Ledger) recordMissed(ctx context.Context, tx *db.Tx, some []late) error
 }
 
 // move stores when crons are expected next.
-func (l *Ledger) move(ctx context.Context, tx *db.Tx, rows [][]any) error {
+func (l *Ledger) move(ctx context.Context, tx *db.Tx, rows [][]any, first, last int64) error {
 	list, err := rowsOf(rows)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE crons SET expected_at = CAST(v.value->>1 AS BIGINT), late_at = CAST(v.value->>2 AS BIGINT),
 			missed_since = CAST(v.value->>3 AS BIGINT), records = records + CAST(v.value->>4 AS BIGINT)
-		FROM `+l.rowsTable()+" WHERE crons.id = CAST(v.value->>0 AS BIGINT)", list)
+		FROM `+l.rowsTable()+" WHERE crons.id = CAST(v.value->>0 AS BIGINT) AND crons.id BETWEEN $2 AND $3", list, first, last)
 	return err
 }
 
@@ -211,9 +212,9 @@ func (l *Ledger) full(ctx context.Context, tx *db.Tx, crons map[int64]*Cron, ids
 	return full, err
 }
 
-// resumes gives the first start that is expected of a cron that may not start at
-// now, once it may; zero if nobody knows when.
-func (l *Ledger) resumes(cron *Cron, next, now time.Time) time.Time {
+// resumes gives the first start that is expected of a cron that may not start,
+// once it may; zero if nobody knows when.
+func (l *Ledger) resumes(cron *Cron, next time.Time) time.Time {
 	if !cron.Active || !cron.DeletedAt.IsZero() {
 		return time.Time{} // it is expected anew when it is switched on
 	}

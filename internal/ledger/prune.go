@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// sliceWeight is how many rows a transaction deletes: no start shall wait long
-	// for it. Text counts as a row each sliceBytes.
-	sliceWeight = 500
+	// sliceWeight is how many rows a transaction deletes: no start shall wait for it
+	// long. Each has its place in many indexes. Text counts as a row each sliceBytes.
+	sliceWeight = 60
 	sliceBytes  = 4096
 	// doomedMost is how many executions are chosen at once, without the writer.
 	doomedMost = 5000
@@ -157,6 +157,9 @@ func (l *Ledger) pruneAll(ctx context.Context, cron, most int64, which string, a
 			if deleted += some; err != nil {
 				return deleted, err
 			}
+			if err := l.settlePages(ctx); err != nil {
+				return deleted, err
+			}
 			all = all[n:]
 		}
 	}
@@ -211,6 +214,21 @@ func (l *Ledger) deleteExecutions(ctx context.Context, cron int64, some []doomed
 		return err
 	})
 	return deleted, err
+}
+
+// settlePages writes what was deleted from SQLite's log into its file. Executions
+// are spread over many pages, so that this takes a while; the one whose commit
+// finds the log full does it otherwise, while the writer waits.
+func (l *Ledger) settlePages(ctx context.Context) error {
+	if l.db.Dialect() != db.SQLite {
+		return nil
+	}
+	rows, err := l.db.Query(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+	if err != nil {
+		return err
+	}
+	_, err = db.Collect(rows, func(*db.Rows) (struct{}, error) { return struct{}{}, nil })
+	return err
 }
 
 // dropMessages deletes the messages of an execution that has many, or long ones.

@@ -114,7 +114,7 @@ func (l *Ledger) search(ctx context.Context, f ExecutionFilter, lo, hi int64) (p
 			return nil, 0, err
 		}
 	}
-	query, args, err := f.query(max(lo, floor), hi)
+	query, args, err := f.query(l.db.Dialect(), max(lo, floor), hi)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -139,39 +139,44 @@ func (l *Ledger) search(ctx context.Context, f ExecutionFilter, lo, hi int64) (p
 // floor is the id down to which a page is looked for that no index answers.
 func (l *Ledger) floor(ctx context.Context, f ExecutionFilter, hi int64) (id int64, err error) {
 	var w where
-	f.scope(&w)
-	w.is("e.id < %s", hi)
-	err = l.db.QueryRow(ctx, "SELECT e.id FROM executions e"+w.String()+" ORDER BY e.id DESC LIMIT 1 OFFSET "+w.arg(maxLooked), w.args...).Scan(&id)
+	order := f.span(&w, l.db.Dialect(), "", 0, hi)
+	err = l.db.QueryRow(ctx, "SELECT e.id FROM executions e"+w.String()+" ORDER BY "+order+fmt.Sprintf(" LIMIT 1 OFFSET %d", maxLooked), w.args...).Scan(&id)
 	if noRows(err) {
 		return 0, nil
 	}
 	return id, err
 }
 
-// scope adds whose executions they are. What is added to a column keeps the
-// planner from that column's index, as there is a better one.
-func (f *ExecutionFilter) scope(w *where) {
+// span adds whose executions they are, with a status that is neither success nor
+// running or with any if it is "", and which ids they have. It gives their order.
+func (f *ExecutionFilter) span(w *where, dialect db.Dialect, status Status, lo, hi int64) (order string) {
+	var index []string
+	var values []any
 	switch {
 	case f.Cron != 0:
-		w.is("e.cron_id = %s", f.Cron)
+		index, values = append(index, "e.cron_id"), append(values, f.Cron)
 		if f.App != 0 {
 			w.is("e.application_id + 0 = %s", f.App)
 		}
 	case f.App != 0:
-		w.is("e.application_id = %s", f.App)
+		index, values = append(index, "e.application_id"), append(values, f.App)
 	}
+	if status != "" {
+		index, values = append(index, "e.status"), append(values, string(status))
+		w.is("e.status NOT IN ('success', 'running')") // as its index has it
+	}
+	return w.span(dialect, append(index, "e.id"), values, lo, hi)
 }
 
 // query asks each status by itself, so that each finds its index: one of those
 // that leave successes out, that of running ones, or none.
-func (f *ExecutionFilter) query(lo, hi int64) (string, []any, error) {
+func (f *ExecutionFilter) query(dialect db.Dialect, lo, hi int64) (string, []any, error) {
 	var w where
 	var parts []string
-	part := func(id string) {
-		w.is(id+" >= %s", lo)
-		w.is(id+" < %s", hi)
+	limit := fmt.Sprintf(" LIMIT %d", f.Limit+1) // in the text, so that PostgreSQL plans for few
+	part := func(order string) {
 		f.rest(&w)
-		parts = append(parts, "SELECT id FROM (SELECT e.id FROM executions e"+w.String()+" ORDER BY "+id+" DESC LIMIT "+w.arg(f.Limit+1)+") AS part")
+		parts = append(parts, "SELECT id FROM (SELECT e.id FROM executions e"+w.String()+" ORDER BY "+order+limit+") AS part")
 		w.conditions = nil
 	}
 	statuses := slices.Compact(slices.Sorted(slices.Values(f.Statuses)))
@@ -183,26 +188,24 @@ func (f *ExecutionFilter) query(lo, hi int64) (string, []any, error) {
 				w.is("e.cron_id = %s", f.Cron)
 			}
 			if f.App != 0 {
-				w.is("e.application_id + 0 = %s", f.App)
+				w.is("e.application_id + 0 = %s", f.App) // what is added to keeps the planner from other indexes
 			}
-			part("e.id + 0")
+			w.is("e.id + 0 >= %s", lo)
+			w.is("e.id + 0 < %s", hi)
+			part("e.id + 0 DESC")
 		case Success:
-			f.scope(&w)
 			w.is("e.status = 'success'")
-			part("e.id")
+			part(f.span(&w, dialect, "", lo, hi))
 		case Failed, TimedOut, Cancelled, Superseded, Missed, Skipped:
-			f.scope(&w)
-			w.is("e.status = %s AND e.status NOT IN ('success', 'running')", string(s))
-			part("e.id")
+			part(f.span(&w, dialect, s, lo, hi))
 		default:
 			return "", nil, &fault.Error{Kind: fault.Invalid, Code: "status_unknown", Detail: fmt.Sprintf("there is no status %q", s)}
 		}
 	}
 	if len(statuses) == 0 {
-		f.scope(&w)
-		part("e.id")
+		part(f.span(&w, dialect, "", lo, hi))
 	}
-	return selectListed + "WHERE e.id IN (" + strings.Join(parts, " UNION ALL ") + ") ORDER BY e.id DESC LIMIT " + w.arg(f.Limit+1), w.args, nil
+	return selectListed + "WHERE e.id IN (" + strings.Join(parts, " UNION ALL ") + ") ORDER BY e.id DESC" + limit, w.args, nil
 }
 
 // rest adds what no index answers.

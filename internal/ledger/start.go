@@ -38,14 +38,35 @@ type Start struct {
 // When all places are taken, executions that are overdue or whose lease has run
 // out are ended first.
 func (l *Ledger) Start(ctx context.Context, s Start) (e Execution, replayed bool, err error) {
-	id, err := l.resolve(ctx, s.App, s.Cron)
-	if err == nil {
+	// A name that is out of date shows itself once the cron is locked.
+	name := called{s.App, s.Cron}
+	id, known := l.named.get(name)
+	if known {
 		e, replayed, err = l.admit(ctx, id, s)
+	}
+	if !known || errors.Is(err, ErrNoCron) {
+		if id, err = l.resolve(ctx, s.App, s.Cron); err == nil {
+			s.Cron = Ref{ID: id}
+			e, replayed, err = l.admit(ctx, id, s)
+		}
+		if err == nil {
+			l.named.put(name, id)
+		}
 	}
 	if err != nil {
 		return Execution{}, false, fmt.Errorf("start: %w", err)
 	}
 	return e, replayed, nil
+}
+
+type called struct {
+	app int64
+	by  Ref
+}
+
+// means tells whether s is about this cron.
+func (s Start) means(c Cron) bool {
+	return c.DeletedAt.IsZero() && (s.App == 0 || s.App == c.AppID) && (s.Cron.Slug == "" || s.Cron.Slug == c.Slug)
 }
 
 // StartOwn does so for a sync of Ferryman's own, and records nothing of a refusal.
@@ -67,7 +88,7 @@ func (l *Ledger) admit(ctx context.Context, id int64, s Start) (e Execution, rep
 		return a, refused, err
 	})
 	if err == nil {
-		l.homes.put(a.Execution, s.own)
+		l.homes.put(a.ID, home{cron: a.CronID, app: a.AppID, own: s.own})
 	}
 	return a.Execution, a.replayed, err
 }
@@ -77,7 +98,7 @@ func (l *Ledger) admit(ctx context.Context, id int64, s Start) (e Execution, rep
 func (l *Ledger) start(ctx context.Context, tx *db.Tx, id int64, s Start) (e Execution, replayed bool, refused, err error) {
 	cron, err := l.lockCron(ctx, tx, id)
 	switch {
-	case errors.Is(err, ErrNoCron), err == nil && !cron.DeletedAt.IsZero():
+	case errors.Is(err, ErrNoCron), err == nil && !s.means(cron):
 		return Execution{}, false, ErrNoCron, nil
 	case err != nil:
 		return Execution{}, false, nil, err

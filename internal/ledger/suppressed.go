@@ -31,7 +31,7 @@ func (l *Ledger) sweepSuppressed(ctx context.Context) error {
 // tellAfterAll records anew those events whose trouble still stands. They may be
 // suppressed again.
 func (l *Ledger) tellAfterAll(ctx context.Context, tx *db.Tx, some []found) error {
-	crons, err := l.lockCrons(ctx, tx, idsOf(some, found.ofCron))
+	crons, err := l.lockCrons(ctx, tx, idsOf(some, found.ofCron), some[0].cron, some[len(some)-1].cron)
 	if err != nil {
 		return err
 	}

@@ -33,12 +33,16 @@ func (l *Ledger) Watch(ctx context.Context, log *slog.Logger) {
 	var last, grumbled time.Time // by the store's clock; by this machine's
 	for {
 		var err error
+		now := l.db.Now()
 		// While a clock was fast, starts came to be expected too late.
-		if last.IsZero() || l.db.Now().Before(last.Add(-time.Second)) {
+		if last.IsZero() || now.Before(last.Add(-time.Second)) {
 			err = l.realign(ctx)
 		}
 		if sweepErr := l.Sweep(ctx); err == nil {
-			err, last = sweepErr, l.db.Now()
+			err, last = sweepErr, now
+			if later := l.db.Now(); later.After(now) {
+				last = later
+			}
 		}
 		if err != nil && ctx.Err() == nil && (grumbled.IsZero() || time.Since(grumbled) > grumbleEvery) {
 			log.Error("watch the crons", "err", err)
@@ -88,10 +92,12 @@ func free(tx *db.Tx) string {
 	return ""
 }
 
-// lockCrons reads those of the crons that nobody else is about to change.
-func (l *Ledger) lockCrons(ctx context.Context, tx *db.Tx, ids string) (map[int64]*Cron, error) {
+// lockCrons reads those of the crons that nobody else is about to change. They are
+// from first to last: that tells PostgreSQL that the index is worth more than all
+// crons.
+func (l *Ledger) lockCrons(ctx context.Context, tx *db.Tx, ids string, first, last int64) (map[int64]*Cron, error) {
 	rows, err := tx.Query(ctx, "SELECT "+cronColumns+" FROM crons c WHERE c.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM "+l.rowsTable()+`)
-		ORDER BY c.id`+free(tx), ids)
+		AND c.id BETWEEN $2 AND $3 ORDER BY c.id`+free(tx), ids, first, last)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -136,8 +135,6 @@ func BenchmarkIdleWatch(b *testing.B) {
 		}
 	})
 }
-
-var discard = slog.New(slog.DiscardHandler)
 
 // BenchmarkPrune deletes half of a million executions with a message each, while
 // another cron starts and ends.

@@ -2,7 +2,10 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"ferryman/internal/db"
 )
 
 // where collects the conditions of a query and their values.
@@ -33,6 +36,33 @@ func in[T any](w *where, column string, values []T) {
 		placeholders[i] = w.arg(v)
 	}
 	w.conditions = append(w.conditions, column+" IN ("+strings.Join(placeholders, ", ")+")")
+}
+
+// span adds that the leading columns of an index have the given values and that
+// the id after them is from lo on and below hi, and gives the order of that
+// index, backwards.
+//
+// PostgreSQL is told so by comparing rows, which leaves its planner no other
+// index: by equality it would rather look through all ids for rows that it takes
+// for frequent, and that may be none. SQLite looks up no row but by equality.
+func (w *where) span(dialect db.Dialect, index []string, values []any, lo, hi int64) (order string) {
+	lead := make([]string, len(values))
+	for i, v := range values {
+		lead[i] = w.arg(v)
+	}
+	order = strings.Join(index, " DESC, ") + " DESC"
+	if dialect == db.Postgres {
+		row := func(id int64) string { return "(" + strings.Join(append(slices.Clip(lead), w.arg(id)), ", ") + ")" }
+		columns := "(" + strings.Join(index, ", ") + ")"
+		w.conditions = append(w.conditions, columns+" >= "+row(lo), columns+" < "+row(hi))
+		return order
+	}
+	for i, value := range lead {
+		w.conditions = append(w.conditions, index[i]+" = "+value)
+	}
+	id := index[len(lead)]
+	w.conditions = append(w.conditions, id+" >= "+w.arg(lo), id+" < "+w.arg(hi))
+	return order
 }
 
 // String is the clause, "" without conditions.
