@@ -52,9 +52,9 @@ var errLineFull = &fault.Error{
 // error.
 //
 // Functions with the same key run one after the other, also across transactions;
-// others may run at the same time, in turns at their statements. If fn locks only
-// rows that belong to its key, no two transactions of this process wait for each
-// other.
+// others may run at the same time, and all of them stop at a statement: fn must
+// not hold a mutex over one. If fn locks only rows that belong to its key, no two
+// transactions of this process wait for each other.
 //
 // When ctx ends, Group gives up waiting; fn may run all the same, and is given a
 // context of its own.

@@ -14,18 +14,20 @@ import (
 func (l *Ledger) alter(ctx context.Context, app int64, ref Ref, fn func(tx *db.Tx, cron *Cron) error) (cron Cron, err error) {
 	id, err := l.resolve(ctx, app, ref)
 	if err == nil {
-		err = l.db.Tx(ctx, func(tx *db.Tx) (err error) {
+		// In the cron's turn, so that it stands against no report of an end.
+		cron, err = grouped(ctx, l.db, id, func(ctx context.Context, tx *db.Tx) (cron Cron, refused, err error) {
 			if cron, err = l.lockCron(ctx, tx, id); err != nil {
-				return err
+				return Cron{}, nil, err
 			}
 			if !cron.DeletedAt.IsZero() {
-				return ErrNoCron
+				return Cron{}, ErrNoCron, nil
 			}
 			was := cron
 			if err := fn(tx, &cron); err != nil {
-				return err
+				return Cron{}, nil, err
 			}
-			return l.follow(ctx, tx, was, &cron)
+			err = l.follow(ctx, tx, was, &cron)
+			return cron, nil, err
 		})
 	}
 	if err != nil {

@@ -188,9 +188,9 @@ func insertMessages(ctx context.Context, tx *db.Tx, id, first int64, messages []
 // evict deletes the oldest messages after the head until the rest is within the
 // bounds.
 func evict(ctx context.Context, tx *db.Tx, id, last int64, k *kept) error {
-	const atOnce = 1000
 	from := max(k.tail, k.head+1)
-	for next := from; last-next+1 > keptEach || k.tailBytes > keptBytes; {
+	atOnce := int64(10) // mostly one comes and one goes
+	for next := from; last-next+1 > keptEach || k.tailBytes > keptBytes; atOnce *= 10 {
 		rows, err := tx.Query(ctx, "SELECT seq, size FROM messages WHERE execution_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3", id, next, atOnce)
 		if err != nil {
 			return err

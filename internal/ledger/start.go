@@ -49,7 +49,7 @@ func (l *Ledger) Start(ctx context.Context, s Start) (e Execution, replayed bool
 			s.Cron = Ref{ID: id}
 			e, replayed, err = l.admit(ctx, id, s)
 		}
-		if err == nil {
+		if err == nil && (name.by.Slug == "" || name.by.Slug == e.Slug) { // not by a former name
 			l.named.put(name, id)
 		}
 	}
