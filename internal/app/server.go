@@ -72,7 +72,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	refused := rejected.Open(d, o.Log)
+	refused := rejected.Open(d, o.Log) //nolint:contextcheck // it lives as long as the server
 	s.closers = append(s.closers, closing(refused.Close))
 
 	if s.warehouse, err = openWarehouse(o); err != nil {
@@ -106,11 +106,11 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 // listenWithKeys takes an address that the network reaches if there is a key to
 // call with, and gives exposed if there is none.
 func (s *Server) listenWithKeys(ctx context.Context, keys *apikey.Keys, exposed error) error {
-	any, err := keys.Any(ctx)
+	some, err := keys.Any(ctx)
 	if err != nil {
 		return err
 	}
-	if !any {
+	if !some {
 		return exposed
 	}
 	return s.listen(ctx, true)

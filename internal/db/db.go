@@ -149,7 +149,7 @@ func (d *DB) remember(err error) {
 
 // Query reads outside a transaction.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
-	if s := d.preparedRead(ctx, query); s != nil {
+	if s := d.preparedRead(ctx, query); s != nil { //nolint:sqlclosecheck // kept; see prepared
 		rows, err := s.QueryContext(ctx, args...) //nolint:rowserrcheck // the caller asks Rows.Err
 		return &Rows{rows, d}, d.classify(err)
 	}
@@ -160,7 +160,7 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error
 // QueryRow reads one row outside a transaction. Scan gives sql.ErrNoRows if
 // there is none.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Row {
-	if s := d.preparedRead(ctx, query); s != nil {
+	if s := d.preparedRead(ctx, query); s != nil { //nolint:sqlclosecheck // kept; see prepared
 		return Row{s.QueryRowContext(ctx, args...), d}
 	}
 	return Row{d.read.QueryRowContext(ctx, query, args...), d}

@@ -77,7 +77,7 @@ func (d *DB) Group(ctx context.Context, key int64, fn func(context.Context, *Tx)
 	g.mu.Unlock()
 	if leads {
 		// The leader's own ctx must not end what others wait for.
-		go d.lead()
+		go d.lead() //nolint:contextcheck // see above
 	}
 	select {
 	case err := <-m.done:

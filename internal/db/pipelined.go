@@ -21,7 +21,7 @@ var errCalledOff = errors.New("another call of the transaction failed")
 
 // voice is a member that runs, or several of the same key, one after the other.
 type voice struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // of the transaction that it is a part of
 	conn  *sql.Conn
 	steps chan step  // what it wants next
 	heard chan error // the answer

@@ -58,7 +58,7 @@ func (p *prepared) catchUp(ctx context.Context) {
 	p.wanted = nil
 	p.mu.Unlock()
 	for _, query := range wanted {
-		s, err := p.pool.PrepareContext(ctx, query)
+		s, err := p.pool.PrepareContext(ctx, query) //nolint:sqlclosecheck // close does so
 		if err != nil {
 			continue
 		}

@@ -77,21 +77,21 @@ type preparedTx struct {
 
 func (p preparedTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	if s := p.statements.get(query); s != nil {
-		return affected(p.tx.StmtContext(ctx, s).ExecContext(ctx, args...))
+		return affected(p.tx.StmtContext(ctx, s).ExecContext(ctx, args...)) //nolint:sqlclosecheck // the transaction's end closes it
 	}
 	return affected(p.tx.ExecContext(ctx, query, args...))
 }
 
 func (p preparedTx) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if s := p.statements.get(query); s != nil {
-		return p.tx.StmtContext(ctx, s).QueryContext(ctx, args...)
+		return p.tx.StmtContext(ctx, s).QueryContext(ctx, args...) //nolint:sqlclosecheck // likewise
 	}
 	return p.tx.QueryContext(ctx, query, args...)
 }
 
 func (p preparedTx) row(ctx context.Context, query string, args ...any) scanner {
 	if s := p.statements.get(query); s != nil {
-		return p.tx.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+		return p.tx.StmtContext(ctx, s).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // likewise
 	}
 	return p.tx.QueryRowContext(ctx, query, args...)
 }

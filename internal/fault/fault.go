@@ -17,20 +17,20 @@ type Kind uint8
 
 // The kinds. Each tells what a retry is worth; see Error.Temporary.
 const (
-	Internal     Kind = iota // nobody classified it
-	Invalid                  // the input or an answer is wrong and will stay so
-	NotFound                 // what was asked for is not there
-	Inactive                 // it is there and switched off
-	Conflict                 // it collides with something that is already there or running
-	Unauthorized             // credentials are missing or refused
-	Forbidden                // the credentials are good and their rights do not suffice
-	TooLarge                 // over a bound
-	RateLimited              // too many calls; Error.RetryAfter may say when to come back
-	Timeout                  // no answer in time
-	Unavailable              // unreachable, or in trouble of its own
-	Unconfigured             // a setting is missing or wrong
-	Canceled                 // the caller, or a shutdown, called it off
-	Unprocessable            // well-formed input whose values are wrong; Error.Fields names them
+	Internal      Kind = iota // nobody classified it
+	Invalid                   // the input or an answer is wrong and will stay so
+	NotFound                  // what was asked for is not there
+	Inactive                  // it is there and switched off
+	Conflict                  // it collides with something that is already there or running
+	Unauthorized              // credentials are missing or refused
+	Forbidden                 // the credentials are good and their rights do not suffice
+	TooLarge                  // over a bound
+	RateLimited               // too many calls; Error.RetryAfter may say when to come back
+	Timeout                   // no answer in time
+	Unavailable               // unreachable, or in trouble of its own
+	Unconfigured              // a setting is missing or wrong
+	Canceled                  // the caller, or a shutdown, called it off
+	Unprocessable             // well-formed input whose values are wrong; Error.Fields names them
 )
 
 var kindNames = [...]string{

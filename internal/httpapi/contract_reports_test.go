@@ -103,13 +103,13 @@ func reportScenarios() map[string]scenario {
 		"startByGet 422 wrong":    {moored: withCron(), query: "rid=two+words&scheduled_for=tonight"},
 		"start 400 json":          {moored: withCron(), request: `{"rid": one}`},
 		"start 415 type":          {moored: withCron(), request: "start", headers: []string{"Content-Type", "multipart/form-data; boundary=x"}},
-		"start 422 wrong":         {moored: withCron(), request: "wrong"},
+		"start 422 wrong":         {moored: withCron(), request: `{"rid":"two words","scheduled_for":"tonight"}`},
 
 		"end 200 ended":   {moored: aMinuteOn, request: "end"},
 		"end 200 plain":   {moored: withRun(), request: "end"},
 		"end 404 unknown": {request: "end"},
 		"end 409 ended":   {moored: ended(false), request: "end"},
-		"end 422 wrong":   {moored: withRun(), request: "wrong"},
+		"end 422 wrong":   {moored: withRun(), request: `{"success":"true","type":"fatal"}`},
 
 		"message 200 message":  {moored: withRun(), request: "message"},
 		"message 200 messages": {moored: withRun(), request: "messages"},
@@ -119,7 +119,7 @@ func reportScenarios() map[string]scenario {
 			ended(true)(h)
 			h.clock.add(25 * time.Hour)
 		}},
-		"message 422 wrong": {moored: withRun(), request: "wrong"},
+		"message 422 wrong": {moored: withRun(), request: `[{"message":"fine","type":"info"},{"message":"","at":"noon"}]`},
 	}
 	for _, op := range []string{"startByGet", "start"} {
 		all[op+" 200 started"] = scenario{moored: withCron(oneHour)}

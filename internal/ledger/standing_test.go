@@ -29,7 +29,7 @@ func TestWhatEndsTell(t *testing.T) {
 			c.FailAfter, c.RecoverAfter = max(c.FailAfter, 1), max(c.RecoverAfter, 1)
 			now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 			var told []string
-			for _, how := range strings.Fields(tc.ended) {
+			for how := range strings.FieldsSeq(tc.ended) {
 				now = now.Add(time.Minute)
 				e := map[string]Execution{
 					"s": {Status: Success}, "f": {Status: Failed}, "t": {Status: TimedOut, Overdue: true}, "c": {Status: Cancelled},
