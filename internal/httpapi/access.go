@@ -119,12 +119,14 @@ func operator(who apikey.Identity, method string) error {
 }
 
 func scopeError(who apikey.Identity, scopes ...apikey.Scope) error {
-	names := make([]string, len(scopes))
-	for i, scope := range scopes {
-		names[i] = string(scope)
+	var names []string
+	for _, scope := range slices.Concat(scopes, []apikey.Scope{apikey.Admin}) {
+		if !slices.Contains(names, string(scope)) {
+			names = append(names, string(scope))
+		}
 	}
 	return &fault.Error{
 		Kind: fault.Forbidden, Code: "scope", Detail: "a key of scope " + string(who.Scope) + " may not do this",
-		Hint: "use one of scope " + strings.Join(names, " or ") + ", or admin",
+		Hint: "use one of scope " + strings.Join(names, " or "),
 	}
 }

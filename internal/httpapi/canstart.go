@@ -6,6 +6,7 @@ import (
 
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 )
 
 // canStart tells whether a start would be let in now. It is advice: it writes
@@ -38,17 +39,17 @@ func (s *Server) canStart(r *http.Request) (reply, error) {
 		out = reply{mime: problemMIME, body: newProblem(notReady(ready), exchangeOf(r.Context()).id)}
 	default:
 		out.body = struct {
-			CanStart   bool           `json:"can_start"`
-			Active     bool           `json:"active"`
-			Reason     *ledger.Reason `json:"reason"`
-			Until      instant        `json:"until,omitzero"`
-			CronID     int64          `json:"cron_id"`
-			Slug       string         `json:"slug"`
-			Running    int64          `json:"running"`
-			MaxRunning *int64         `json:"max_running"`
+			CanStart   bool            `json:"can_start"`
+			Active     bool            `json:"active"`
+			Reason     *ledger.Reason  `json:"reason"`
+			Until      ledgerjson.Time `json:"until,omitzero"`
+			CronID     int64           `json:"cron_id"`
+			Slug       string          `json:"slug"`
+			Running    int64           `json:"running"`
+			MaxRunning *int64          `json:"max_running"`
 		}{
-			ready.Reason == ledger.Ready, ready.Cron.Active, orNull(ready.Reason), instant(ready.Until),
-			ready.Cron.ID, ready.Cron.Slug, ready.Running, orNull(ready.Cron.Limit()),
+			ready.Reason == ledger.Ready, ready.Cron.Active, ledgerjson.OrNull(ready.Reason), ledgerjson.Time(ready.Until),
+			ready.Cron.ID, ready.Cron.Slug, ready.Running, ledgerjson.OrNull(ready.Cron.Limit()),
 		}
 	}
 	if refuses {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ferryman/internal/apikey"
-	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
 )
@@ -142,6 +141,21 @@ func precedence(h *harbour) {
 			h.t.Errorf("%s: %d %s", c.path, a.StatusCode, a.text)
 		}
 	}
+	// What is wrong with the request itself goes before what is not there.
+	long, files := strings.Repeat(" ", 2<<20), []string{"Content-Type", "multipart/form-data; boundary=x"}
+	for _, c := range []struct {
+		path, body string
+		headers    []string
+		status     int
+	}{
+		{"0/end", long, files, 413}, {"0/end", "{", files, 404}, {"1/end", "{", files, 415}, {"1/end", "{", nil, 400}, {"1/end", "{}", nil, 422},
+		{"0/start", long, files, 413}, {"0/start", "{", files, 404}, {"nobody/start", "{", files, 415}, {"nobody/start", "{", nil, 400},
+		{"nobody/start", `{"rid":1}`, nil, 422},
+	} {
+		if a := h.call("POST", "/api/"+c.path, c.body, c.headers...); a.StatusCode != c.status {
+			h.t.Errorf("%s with %.10q and %v: %d %s", c.path, c.body, c.headers, a.StatusCode, a.text)
+		}
+	}
 	// A cron that is busy and then switched off is inactive first.
 	_, err := h.ledger.Pause(h.t.Context(), h.app.ID, ledger.Ref{Slug: "busy"}, time.Time{})
 	if err != nil {
@@ -172,7 +186,7 @@ func TestFloodOfWrongKeys(t *testing.T) {
 		c.set(epoch)
 		var now clock
 		now.set(epoch)
-		h := moor(t, url, dbtest.Open(t, url, db.Options{Clock: c.now}), c, func(o *Options) { o.Now = now.now })
+		h := moor(t, url, dbtest.Open(t, url, quick(c)), c, func(o *Options) { o.Now = now.now })
 		h.newCron("nightly")
 		statuses := map[int]int{}
 		for i := range wrongKeyBurst + 20 {

@@ -11,6 +11,7 @@ import (
 	"ferryman/internal/apikey"
 	"ferryman/internal/db"
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 )
 
 func inactiveCron(h *harbour) {
@@ -225,7 +226,7 @@ func restartInMidRun(h *harbour) {
 	h.newCron("nightly", oneMinute)
 	first := h.call("POST", "/api/nightly/start", `{"rid":"before"}`)
 	h.want(first, http.StatusOK, "")
-	if want := h.clock.now().Add(time.Minute).Format(instantFormat); h.get(first, "deadline_at") != want {
+	if want := ledgerjson.Time(h.clock.now().Add(time.Minute)).String(); h.get(first, "deadline_at") != want {
 		h.t.Errorf("deadline %v, want %s", h.get(first, "deadline_at"), want)
 	}
 	h.clock.add(30 * time.Second)

@@ -14,6 +14,7 @@ import (
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 	"ferryman/internal/rejected"
 )
 
@@ -23,7 +24,7 @@ func TestCaseTable(t *testing.T) {
 	dbtest.URLs(t, func(t *testing.T, url string) {
 		clock := &clock{}
 		clock.set(time.Date(2026, 3, 1, 12, 0, 0, 123_456_000, time.UTC))
-		store := dbtest.Open(t, url, db.Options{Clock: clock.now})
+		store := dbtest.Open(t, url, quick(clock))
 		for _, c := range []struct {
 			name string
 			run  func(*harbour)
@@ -64,6 +65,9 @@ type clock struct{ at atomic.Pointer[time.Time] }
 func (c *clock) now() time.Time      { return *c.at.Load() }
 func (c *clock) set(at time.Time)    { c.at.Store(&at) }
 func (c *clock) add(d time.Duration) { c.set(c.now().Add(d)) }
+
+// quick are the options of a store on which nobody pulls the plug.
+func quick(c *clock) db.Options { return db.Options{Clock: c.now, Synchronous: "OFF"} }
 
 // harbour is a house with a ledger and keys in a store, and an application.
 type harbour struct {
@@ -186,4 +190,4 @@ func (h *harbour) count(cron ledger.Cron, status ledger.Status) (n int) {
 }
 
 // stamp is the clock's time as answers tell it.
-func (h *harbour) stamp() string { return h.clock.now().Format(instantFormat) }
+func (h *harbour) stamp() string { return ledgerjson.Time(h.clock.now()).String() }

@@ -1,13 +1,15 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
-	"ferryman/internal/apikey"
 	"ferryman/internal/db"
-	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
 )
 
@@ -15,29 +17,68 @@ import (
 // examples.
 func moorExample(t *testing.T, options func(*Options)) *harbour {
 	t.Helper()
-	clock := &clock{}
-	clock.set(time.Date(2026, 3, 1, 2, 0, 0, 417_000_000, time.UTC))
-	url := "sqlite://" + t.TempDir() + "/ferryman.db"
-	store := dbtest.Open(t, url, db.Options{Clock: clock.now, Synchronous: "NORMAL"}) // nothing is pulled out here
-	err := store.Tx(t.Context(), func(tx *db.Tx) error {
+	file, err := exampleStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ferryman.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clock := exampleClock()
+	store, err := db.Open(t.Context(), "sqlite://"+path, quick(clock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	if options == nil {
+		options = func(*Options) {}
+	}
+	return moor(t, "sqlite://"+path, store, clock, options)
+}
+
+func exampleClock() *clock {
+	c := &clock{}
+	c.set(time.Date(2026, 3, 1, 2, 0, 0, 417_000_000, time.UTC))
+	return c
+}
+
+// exampleStore is the file of a migrated store that numbers as the examples do.
+// It is made once: there are many examples.
+var exampleStore = sync.OnceValues(func() (file []byte, err error) {
+	dir, err := os.MkdirTemp("", "ferryman-example-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path, ctx := filepath.Join(dir, "ferryman.db"), context.Background()
+	store, err := db.Open(ctx, "sqlite://"+path, quick(exampleClock()))
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	if _, err := store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	err = store.Tx(ctx, func(tx *db.Tx) error {
 		for table, last := range map[string]int{"crons": 11, "executions": 84_212, "messages": 99_118} {
-			if _, err := tx.Exec(t.Context(), "DELETE FROM sqlite_sequence WHERE name = $1", table); err != nil {
+			if _, err := tx.Exec(ctx, "DELETE FROM sqlite_sequence WHERE name = $1", table); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(t.Context(), "INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)", table, last); err != nil {
+			if _, err := tx.Exec(ctx, "INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)", table, last); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	if options == nil {
-		options = func(*Options) {}
+	if err := store.Close(); err != nil { // which moves everything into the one file
+		return nil, err
 	}
-	return moor(t, url, store, clock, options)
-}
+	return os.ReadFile(path)
+})
 
 func withCron(change ...func(*ledger.Settings)) func(*harbour) {
 	return func(h *harbour) { h.newCron("nightly-import", change...) }
@@ -134,9 +175,9 @@ func reportScenarios() map[string]scenario {
 	}
 	for _, op := range []string{"canStart", "startByGet", "start", "end", "message"} {
 		request := map[string]string{"end": "end", "message": "message"}[op]
-		all[op+" 401 key"] = scenario{moored: func(h *harbour) { h.key = "" }}
+		all[op+" 401 key"] = scenario{key: "none"}
 		if op != "canStart" {
-			all[op+" 403 scope"] = scenario{moored: func(h *harbour) { h.key = h.newKey(h.app, apikey.Read) }}
+			all[op+" 403 scope"] = scenario{key: "shop read"}
 		}
 		all[op+" 429 rate"] = scenario{
 			options: func(o *Options) { o.KeyRate = 1 },

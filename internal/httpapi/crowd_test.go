@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,19 +72,35 @@ func inUse() int64 {
 
 // TestTheLongestIdleMakesRoom shows which connection goes when there are too many.
 func TestTheLongestIdleMakesRoom(t *testing.T) {
-	h := build(t)
-	h.serve(ServeOptions{MaxConnections: 3})
-	first, second := h.idle(), h.idle()
-	h.send(first, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	if _, err := first.Read(make([]byte, 4096)); err != nil { // now the second is idle for longer
-		t.Fatal(err)
-	}
-	third, fourth := h.idle(), h.idle()
-	testwait.Until(t, "the second makes room", func() bool { return h.gone(second) })
-	for i, conn := range []net.Conn{first, third, fourth} {
-		if h.gone(conn) {
-			t.Errorf("%d is gone, too", i)
+	c := newCrowd(3)
+	var others []net.Conn
+	connect := func(states ...http.ConnState) net.Conn {
+		conn, other := net.Pipe()
+		others = append(others, other)
+		for _, state := range states {
+			c.track(conn, state)
 		}
+		return conn
+	}
+	left := func() (all []bool) {
+		for _, other := range others {
+			_ = other.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err := other.Read(make([]byte, 1))
+			all = append(all, errors.Is(err, os.ErrDeadlineExceeded))
+		}
+		return all
+	}
+	first := connect(http.StateNew, http.StateActive, http.StateIdle)
+	connect(http.StateNew, http.StateActive, http.StateIdle)
+	c.track(first, http.StateActive)
+	c.track(first, http.StateIdle) // now the second is idle for longer
+	connect(http.StateNew, http.StateActive)
+	if got, want := left(), []bool{true, true, true}; !slices.Equal(got, want) {
+		t.Errorf("of as many as may be %v are left", got)
+	}
+	connect(http.StateNew)
+	if got, want := left(), []bool{true, false, true, true}; !slices.Equal(got, want) {
+		t.Errorf("of one too many %v are left, not %v", got, want)
 	}
 }
 

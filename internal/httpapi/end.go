@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 )
 
 // maxTook is the longest time that a client may say that its execution took.
@@ -35,16 +36,16 @@ func (s *Server) end(r *http.Request) (reply, error) {
 		took = e.EndedAt.Sub(e.StartedAt)
 	}
 	return told(r, struct {
-		ID         int64         `json:"id"`
-		Status     ledger.Status `json:"status"`
-		Success    bool          `json:"success"`
-		StartedAt  instant       `json:"started_at"`
-		EndedAt    instant       `json:"ended_at"`
-		DurationMS int64         `json:"duration_ms"`
-		MessageID  *int64        `json:"message_id"`
-		Replayed   bool          `json:"replayed"`
+		ID         int64           `json:"id"`
+		Status     ledger.Status   `json:"status"`
+		Success    bool            `json:"success"`
+		StartedAt  ledgerjson.Time `json:"started_at"`
+		EndedAt    ledgerjson.Time `json:"ended_at"`
+		DurationMS int64           `json:"duration_ms"`
+		MessageID  *int64          `json:"message_id"`
+		Replayed   bool            `json:"replayed"`
 	}{
-		e.ID, e.Status, e.ReportedSuccess, instant(e.StartedAt), instant(e.EndedAt), took.Milliseconds(), orNull(e.MessageID), e.Replayed,
+		e.ID, e.Status, e.ReportedSuccess, ledgerjson.Time(e.StartedAt), ledgerjson.Time(e.EndedAt), took.Milliseconds(), ledgerjson.OrNull(e.MessageID), e.Replayed,
 	}, e.ID)
 }
 

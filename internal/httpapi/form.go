@@ -185,7 +185,7 @@ func skip(d *jsontext.Decoder) error {
 func notJSON(detail string, err error) *fault.Error {
 	return &fault.Error{
 		Kind: fault.Invalid, Code: "invalid_json", Detail: "the body is not the JSON that the call takes: " + detail, Err: err,
-		Hint: `such as {"message":"done","type":"info"}`,
+		Hint: "/docs describes the body that the call takes",
 	}
 }
 

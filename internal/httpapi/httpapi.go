@@ -60,12 +60,13 @@ type Options struct {
 
 	Checks []Check // what /readyz asks; may be empty
 
-	Keys     Authenticator
-	Apps     Applications
-	Ledger   *ledger.Ledger
-	Rejected *rejected.Log // keeps reports of applications that were refused; may be nil
-	KeyRate  int           // calls a second that one key may make, and twice as many at once; 0: no limit
-	CallTime time.Duration // that a report of an application may take; 4 s if 0
+	Keys      Authenticator
+	Apps      Applications
+	Ledger    *ledger.Ledger
+	Rejected  *rejected.Log // keeps reports of applications that were refused; may be nil
+	KeyRate   int           // calls a second that one key may make, and twice as many at once; 0: no limit
+	CallTime  time.Duration // that a report of an application may take; 4 s if 0
+	AdminTime time.Duration // that a call of the administration may take, and each part of an export; 30 s if 0
 
 	// KeysOnly says that the network reaches the server and holders of keys alone
 	// may use it: see byOperators.
@@ -91,7 +92,8 @@ const (
 	defaultMaxBody = 1 << 20
 	maxCallers     = 100 // that wait for a sync at the same time
 	// Callers wait a little longer than this, so that they hear what went wrong.
-	defaultCallTime = 4 * time.Second
+	defaultCallTime  = 4 * time.Second
+	defaultAdminTime = 30 * time.Second
 )
 
 // Server is the HTTP interface as an http.Handler. It is safe for concurrent use.
@@ -113,28 +115,29 @@ type Server struct {
 // New builds the server's handler. It fails on missing options, on Hosts that are
 // none, and on a registry that already holds its metrics.
 func New(o Options) (*Server, error) {
+	d, err := loadDocs()
+	if err != nil {
+		return nil, err
+	}
+	return newServer(o, d)
+}
+
+func newServer(o Options, d docs) (*Server, error) {
 	if o.Log == nil || o.Registry == nil || o.Sync == nil || o.Rows == nil || o.Users == nil || o.Warehouses == nil ||
 		o.Keys == nil || o.Apps == nil || o.Ledger == nil {
 		return nil, errors.New("an option of the http interface is missing")
 	}
-	if o.MaxBody == 0 {
-		o.MaxBody = defaultMaxBody
-	}
-	if o.CallTime == 0 {
-		o.CallTime = defaultCallTime
-	}
+	o.MaxBody = or(o.MaxBody, defaultMaxBody)
+	o.CallTime, o.AdminTime = or(o.CallTime, defaultCallTime), or(o.AdminTime, defaultAdminTime)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	s := &Server{
-		o: o, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers),
+		o: o, docs: d, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers),
 		keyRate: newLimiter[int64](o.KeyRate, 2*o.KeyRate), wrongKeys: newLimiter[netip.Prefix](wrongKeyRate, wrongKeyBurst),
 	}
 	var err error
 	if s.origin, err = originGuard(o.Hosts); err != nil {
-		return nil, err
-	}
-	if s.docs, err = loadDocs(); err != nil {
 		return nil, err
 	}
 	if s.pages, err = loadPages(); err != nil {

@@ -100,12 +100,18 @@ func build(t testing.TB, change ...func(*Options)) *house {
 	for _, c := range change {
 		c(&o)
 	}
-	var err error
-	if h.Server, err = New(o); err != nil {
+	d, err := convertedDocs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Server, err = newServer(o, d); err != nil {
 		t.Fatal(err)
 	}
 	return h
 }
+
+// convertedDocs are the same for all houses: to convert the description takes long.
+var convertedDocs = sync.OnceValues(loadDocs)
 
 // Authenticate knows keys that say who they are, such as "shop ping".
 func (h *house) Authenticate(_ context.Context, presented string) (apikey.Identity, error) {

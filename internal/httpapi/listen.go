@@ -10,9 +10,9 @@ import (
 
 // Listen takes the server's address, such as "127.0.0.1:8080". Any but loopback
 // is refused with the code exposed, unless open says that whoever reaches it may
-// do everything, or has to show a key. A name is looked up once, so that the address that is judged is
-// the one that is taken. Errors are faults of kind Unconfigured whose hint names
-// the remedy.
+// do everything, or has to show a key. A name is looked up once, so that the
+// address that is judged is the one that is taken. Errors are faults of kind
+// Unconfigured whose hint names the remedy.
 func Listen(ctx context.Context, address string, open bool) (net.Listener, error) {
 	resolved, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 )
 
 // message takes what an execution has to say: one message, or an array of them.
@@ -37,11 +38,11 @@ func (s *Server) message(r *http.Request) (reply, error) {
 		ID         int64              `json:"id"`
 		Execution  int64              `json:"execution_id"`
 		Type       ledger.MessageType `json:"type"`
-		ReceivedAt instant            `json:"received_at"`
+		ReceivedAt ledgerjson.Time    `json:"received_at"`
 		Truncated  bool               `json:"truncated"`
 		Late       bool               `json:"late"`
 		Dropped    int64              `json:"dropped,omitzero"`
-	}{last.ID, id, last.Type, instant(last.ReceivedAt), last.Truncated, last.Late, last.DroppedSoFar}, last.ID)
+	}{last.ID, id, last.Type, ledgerjson.Time(last.ReceivedAt), last.Truncated, last.Late, last.DroppedSoFar}, last.ID)
 }
 
 func readMessages(r *http.Request) (messages []ledger.Message, several bool, err error) {

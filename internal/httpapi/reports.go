@@ -24,11 +24,11 @@ type reports struct {
 
 func (s *Server) reportCalls() reports {
 	c := reports{byCall: map[string][]route{}, all: []route{
-		{"GET", "/api/{slug}/can-start", s.timely(s.canStart), byKey(apikey.Ping, apikey.Read), true},
-		{"GET", "/api/{id}/start", s.timely(s.startByGet), byKey(apikey.Ping), true},
-		{"POST", "/api/{id}/start", s.timely(s.start), byKey(apikey.Ping).withBody(), true},
-		{"POST", "/api/{id}/end", s.timely(s.end), byKey(apikey.Ping).withBody(), true},
-		{"POST", "/api/{id}/message", s.timely(s.message), byKey(apikey.Ping).withBody(), true},
+		{"GET", "/api/{slug}/can-start", timely(s.o.CallTime, s.canStart), byKey(apikey.Ping, apikey.Read), true},
+		{"GET", "/api/{id}/start", timely(s.o.CallTime, s.startByGet), byKey(apikey.Ping), true},
+		{"POST", "/api/{id}/start", timely(s.o.CallTime, s.start), byKey(apikey.Ping).withBody(), true},
+		{"POST", "/api/{id}/end", timely(s.o.CallTime, s.end), byKey(apikey.Ping).withBody(), true},
+		{"POST", "/api/{id}/message", timely(s.o.CallTime, s.message), byKey(apikey.Ping).withBody(), true},
 	}}
 	for _, rt := range c.all {
 		call := lastSegment(rt.pattern)
@@ -74,11 +74,11 @@ func unescaped(segment string) string {
 	return text
 }
 
-// timely bounds what a report may take. A job that reports is told of any trouble
-// of the store that it may pass.
-func (s *Server) timely(answer answerer) answerer {
+// timely bounds what a call of the ledger may take. Its caller is told of any
+// trouble of the store that it may pass.
+func timely(most time.Duration, answer answerer) answerer {
 	return func(r *http.Request) (reply, error) {
-		ctx, cancel := context.WithTimeout(r.Context(), s.o.CallTime)
+		ctx, cancel := context.WithTimeout(r.Context(), most)
 		defer cancel()
 		out, err := answer(r.WithContext(ctx))
 		return out, storeTrouble(err)
@@ -86,7 +86,7 @@ func (s *Server) timely(answer answerer) answerer {
 }
 
 // storeTrouble makes trouble that may pass of all trouble of the store: nothing
-// else that a report does can fail without being classified.
+// else that such a call does can fail without being classified.
 func storeTrouble(err error) error {
 	if _, other := otherKind(err); other || err == nil {
 		return err
@@ -148,30 +148,4 @@ func executionID(r *http.Request) (int64, error) {
 		return 0, ledger.ErrNoExecution
 	}
 	return id, nil
-}
-
-// instant is a time as the ledger's calls tell it: UTC with milliseconds, null if
-// there is none.
-type instant time.Time
-
-const instantFormat = "2006-01-02T15:04:05.000Z"
-
-// MarshalJSON implements json.Marshaler.
-func (t instant) MarshalJSON() ([]byte, error) {
-	if t.IsZero() {
-		return []byte("null"), nil
-	}
-	return time.Time(t).UTC().AppendFormat(nil, `"`+instantFormat+`"`), nil
-}
-
-// IsZero tells whether there is no time, for omitzero.
-func (t instant) IsZero() bool { return time.Time(t).IsZero() }
-
-// orNull gives nil, which is null in JSON, for a zero value.
-func orNull[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }

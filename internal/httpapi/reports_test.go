@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"ferryman/internal/apikey"
-	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 	"ferryman/internal/rejected"
 	"ferryman/internal/testwait"
 )
@@ -22,7 +22,7 @@ func harbourOn(t *testing.T, run func(*harbour)) {
 	dbtest.URLs(t, func(t *testing.T, url string) {
 		clock := &clock{}
 		clock.set(time.Date(2026, 3, 1, 12, 0, 0, 123_456_000, time.UTC))
-		run(moor(t, url, dbtest.Open(t, url, db.Options{Clock: clock.now}), clock))
+		run(moor(t, url, dbtest.Open(t, url, quick(clock)), clock))
 	})
 }
 
@@ -71,7 +71,7 @@ func TestCanStartGivesItsReason(t *testing.T) {
 		if _, err := h.ledger.Pause(ctx, h.app.ID, ref, h.clock.now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		ask("paused", h.clock.now().Add(time.Hour).Format(instantFormat))
+		ask("paused", ledgerjson.Time(h.clock.now().Add(time.Hour)).String())
 		if _, err := h.ledger.Pause(ctx, h.app.ID, ref, time.Time{}); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 )
 
 const (
@@ -63,14 +64,14 @@ func (s *Server) start(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	return told(r, struct {
-		ID         int64         `json:"id"`
-		CronID     int64         `json:"cron_id"`
-		Slug       string        `json:"slug"`
-		Status     ledger.Status `json:"status"`
-		StartedAt  instant       `json:"started_at"`
-		DeadlineAt instant       `json:"deadline_at"`
-		Replayed   bool          `json:"replayed"`
-	}{e.ID, e.CronID, e.Slug, e.Status, instant(e.StartedAt), instant(e.DeadlineAt), replayed}, e.ID)
+		ID         int64           `json:"id"`
+		CronID     int64           `json:"cron_id"`
+		Slug       string          `json:"slug"`
+		Status     ledger.Status   `json:"status"`
+		StartedAt  ledgerjson.Time `json:"started_at"`
+		DeadlineAt ledgerjson.Time `json:"deadline_at"`
+		Replayed   bool            `json:"replayed"`
+	}{e.ID, e.CronID, e.Slug, e.Status, ledgerjson.Time(e.StartedAt), ledgerjson.Time(e.DeadlineAt), replayed}, e.ID)
 }
 
 // readStart reads what a start says.

@@ -45,10 +45,7 @@ func (s *Server) administration() []route {
 		{"GET", "/api/v1/applications", s.listApplications, look, false},
 	}
 	for i, rt := range all {
-		all[i].answer = func(r *http.Request) (reply, error) {
-			out, err := rt.answer(r)
-			return out, storeTrouble(err)
-		}
+		all[i].answer = timely(s.o.AdminTime, rt.answer)
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ferryman/internal/apikey"
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
 )
@@ -148,10 +149,10 @@ func (s *Server) deleteCron(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	return ok(struct {
-		ID        int64   `json:"id"`
-		Slug      string  `json:"slug"`
-		DeletedAt instant `json:"deleted_at"`
-	}{gone.ID, gone.Slug, instant(gone.DeletedAt)})
+		ID        int64           `json:"id"`
+		Slug      string          `json:"slug"`
+		DeletedAt ledgerjson.Time `json:"deleted_at"`
+	}{gone.ID, gone.Slug, ledgerjson.Time(gone.DeletedAt)})
 }
 
 func (s *Server) pauseCron(r *http.Request) (reply, error) {
@@ -243,23 +244,25 @@ func (s *Server) listApplications(r *http.Request) (reply, error) {
 		Keys      int64           `json:"keys"`
 	}
 	return listed(r, q, "after", "applications", func(ctx context.Context, cursor string, limit int) ([]application, string, error) {
-		all, err := s.o.Apps.Applications(ctx) // there are at most 10,000
+		all, err := s.applications(ctx, r)
 		if err != nil {
 			return nil, "", err
 		}
-		var page []application
-		for _, a := range all {
-			if own := seen(r); own == 0 || own == a.ID {
-				page = append(page, application{a.Name, ledgerjson.Time(a.CreatedAt), a.Crons, a.Keys})
-			}
-		}
-		slices.SortFunc(page, func(a, b application) int { return strings.Compare(a.Name, b.Name) })
-		if i := slices.IndexFunc(page, func(a application) bool { return a.Name > cursor }); i >= 0 {
-			page = page[i:]
-		} else {
-			page = nil
-		}
-		some, next := pageOf(page, limit, func(a *application) application { return *a }, func(a *application) string { return a.Name })
-		return some, next, nil
+		all = slices.DeleteFunc(all, func(a apikey.Application) bool { return a.Name <= cursor })
+		slices.SortFunc(all, func(a, b apikey.Application) int { return strings.Compare(a.Name, b.Name) })
+		page, next := pageOf(all, limit, func(a *apikey.Application) application {
+			return application{a.Name, ledgerjson.Time(a.CreatedAt), a.Crons, a.Keys}
+		}, func(a *apikey.Application) string { return a.Name })
+		return page, next, nil
 	})
+}
+
+// applications gives those that the caller may see, in no order; there are at most
+// 10,000.
+func (s *Server) applications(ctx context.Context, r *http.Request) ([]apikey.Application, error) {
+	if seen(r) == 0 {
+		return s.o.Apps.Applications(ctx)
+	}
+	own, err := s.o.Apps.Application(ctx, caller(r).App)
+	return []apikey.Application{own}, err
 }

@@ -9,7 +9,8 @@ import (
 	"ferryman/internal/rejected"
 )
 
-// listEvents lists events, the newest first, or, with after, the oldest first.
+// listEvents lists events, the newest first, or, with after, the oldest
+// first: from the beginning if that is 0.
 func (s *Server) listEvents(r *http.Request) (reply, error) {
 	q, err := parseQuery(r)
 	if err != nil {
@@ -30,14 +31,17 @@ func (s *Server) listEvents(r *http.Request) (reply, error) {
 	return listed(r, q, param, "events", func(ctx context.Context, cursor string, limit int) ([]ledgerjson.Event, string, error) {
 		f := f
 		f.Limit = limit + 1
-		id, err := idCursor(param, cursor)
+		var err error
+		switch {
+		case param == "before":
+			f.Before, err = idCursor(param, cursor)
+		case cursor == "" || cursor == "0":
+			f.After = -1 // from the very first on
+		default:
+			f.After, err = idCursor(param, cursor)
+		}
 		if err != nil {
 			return nil, "", err
-		}
-		if param == "after" {
-			f.After = id
-		} else {
-			f.Before = id
 		}
 		all, err := s.o.Ledger.Events(ctx, f)
 		if err != nil {
@@ -50,19 +54,19 @@ func (s *Server) listEvents(r *http.Request) (reply, error) {
 
 // refusedCall is calls that were refused, as they are listed.
 type refusedCall struct {
-	ID        int64   `json:"id"`
-	App       *string `json:"app"` // null without a valid key
-	Method    string  `json:"method"`
-	Path      string  `json:"path"`
-	Status    int     `json:"status"`
-	Code      string  `json:"code"`
-	Detail    string  `json:"detail"`
-	KeyPrefix *string `json:"key_prefix"`
-	Remote    string  `json:"remote"`
-	Agent     *string `json:"agent"`
-	Times     int64   `json:"times"`
-	FirstAt   instant `json:"first_at"`
-	LastAt    instant `json:"last_at"`
+	ID        int64           `json:"id"`
+	App       *string         `json:"app"` // null without a valid key
+	Method    string          `json:"method"`
+	Path      string          `json:"path"`
+	Status    int             `json:"status"`
+	Code      string          `json:"code"`
+	Detail    string          `json:"detail"`
+	KeyPrefix *string         `json:"key_prefix"`
+	Remote    string          `json:"remote"`
+	Agent     *string         `json:"agent"`
+	Times     int64           `json:"times"`
+	FirstAt   ledgerjson.Time `json:"first_at"`
+	LastAt    ledgerjson.Time `json:"last_at"`
 }
 
 func (s *Server) listRejected(r *http.Request) (reply, error) {
@@ -89,8 +93,8 @@ func (s *Server) listRejected(r *http.Request) (reply, error) {
 		}
 		page, next := pageOf(all, limit, func(e *rejected.Entry) refusedCall {
 			return refusedCall{
-				e.ID, orNull(names[e.AppID]), e.Method, e.Path, e.Status, e.Code, e.Detail, orNull(e.KeyPrefix), e.Remote, orNull(e.Agent),
-				e.Times, instant(e.FirstAt), instant(e.LastAt),
+				e.ID, ledgerjson.OrNull(names[e.AppID]), e.Method, e.Path, e.Status, e.Code, e.Detail, ledgerjson.OrNull(e.KeyPrefix), e.Remote, ledgerjson.OrNull(e.Agent),
+				e.Times, ledgerjson.Time(e.FirstAt), ledgerjson.Time(e.LastAt),
 			}
 		}, func(e *rejected.Entry) string { return idText(e.ID) })
 		return page, next, nil

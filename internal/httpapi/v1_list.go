@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ func accepted(r *http.Request) string {
 			continue
 		}
 		switch kind {
-		case "application/json":
+		case "application/json", "application/*", "*/*":
 			best, format = q, jsonPage
 		case jsonLinesMIME, "application/jsonl":
 			best, format = q, jsonLines
@@ -93,7 +94,7 @@ func listed[T any](r *http.Request, q query, param, name string, rows fetch[T]) 
 	out := reply{vary: "Accept", body: struct {
 		Data []T     `json:"data"`
 		Next *string `json:"next"`
-	}{page, orNull(next)}}
+	}{page, ledgerjson.OrNull(next)}}
 	if next != "" {
 		out.link = nextLink(r.URL, q, param, next)
 	}
@@ -117,9 +118,9 @@ func export[T any](r *http.Request, format, name, cursor string, rows fetch[T]) 
 		encodeAll = asCSV[T]
 	}
 	over := false
-	out.more = func() ([]byte, error) {
+	out.more = func(ctx context.Context) ([]byte, error) {
 		for !over {
-			page, next, err := rows(r.Context(), cursor, maxLimit)
+			page, next, err := rows(ctx, cursor, maxLimit)
 			if err != nil {
 				return nil, err
 			}
@@ -130,7 +131,7 @@ func export[T any](r *http.Request, format, name, cursor string, rows fetch[T]) 
 		}
 		return nil, nil
 	}
-	first, err := out.more()
+	first, err := out.more(r.Context())
 	if err != nil {
 		return reply{}, err
 	}
@@ -227,7 +228,7 @@ func (q query) instant(name string) (time.Time, error) {
 }
 
 // words is a parameter that may come more than once, each time with one of some
-// words or several with commas between.
+// words or several with commas between. It gives each but once.
 func words[T ~string](q query, name string, among ...T) (chosen []T, err error) {
 	known := map[string]bool{}
 	for _, w := range among {
@@ -242,7 +243,9 @@ func words[T ~string](q query, name string, among ...T) (chosen []T, err error) 
 				}
 				return nil, badParameter(name, "none of "+strings.Join(names, ", "), "such as ?"+name+"="+names[0])
 			}
-			chosen = append(chosen, T(one))
+			if !slices.Contains(chosen, T(one)) { // or a query could grow with what is asked
+				chosen = append(chosen, T(one))
+			}
 		}
 	}
 	return chosen, nil

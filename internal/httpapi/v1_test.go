@@ -442,7 +442,7 @@ func TestAnExportBreaksOff(t *testing.T) {
 	h := open(t)
 	pages := 0
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{id: "x", out: reply{body: []byte("first\n"), more: func() ([]byte, error) {
+		ex := &exchange{id: "x", out: reply{body: []byte("first\n"), more: func(context.Context) ([]byte, error) {
 			if pages++; pages > 3 {
 				return nil, &fault.Error{Kind: fault.Unavailable, Code: "store_unavailable", Detail: "gone", Err: errors.New("why")}
 			}

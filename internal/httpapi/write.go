@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type reply struct {
 	vary   string // Vary
 	file   string // the name under which a browser saves it; it shows it if empty
 	// more gives what follows the body, piece by piece, and nothing at the end.
-	more func() ([]byte, error)
+	more func(context.Context) ([]byte, error)
 }
 
 func ok(v any) (reply, error) { return reply{body: v}, nil }
@@ -92,7 +93,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 	n, err := w.Write(text) // the client may be gone; the count says how far it got
 	written := int64(n)
 	for err == nil && out.more != nil {
-		if text, ex.err = out.more(); ex.err != nil || len(text) == 0 {
+		if text, ex.err = s.further(r.Context(), out.more); ex.err != nil || len(text) == 0 {
 			ex.cut = ex.err != nil
 			break
 		}
@@ -101,6 +102,13 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 		written += int64(n)
 	}
 	return status, written
+}
+
+// further gives the next piece of an answer.
+func (s *Server) further(ctx context.Context, more func(context.Context) ([]byte, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.AdminTime)
+	defer cancel()
+	return more(ctx)
 }
 
 // extendWrite starts the write time-out now: it is meant for clients that read

@@ -78,8 +78,12 @@ func cell(v reflect.Value) string {
 	}
 }
 
+// formula is what a formula begins with, also where keyboards are wide, and what
+// a spreadsheet passes over to get there.
+const formula = "=+-@＝＋－＠\t\r\n"
+
 func guarded(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if strings.IndexAny(s, formula) == 0 {
 		return "'" + s
 	}
 	return s

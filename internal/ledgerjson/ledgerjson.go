@@ -18,15 +18,18 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 
 // String is the time as it stands in JSON, "" if it is zero.
 func (t Time) String() string {
-	if time.Time(t).IsZero() {
+	if t.IsZero() {
 		return ""
 	}
 	return time.Time(t).UTC().Format(timeFormat)
 }
 
+// IsZero tells whether there is no time, for omitzero.
+func (t Time) IsZero() bool { return time.Time(t).IsZero() }
+
 // MarshalJSON implements json.Marshaler.
 func (t Time) MarshalJSON() ([]byte, error) {
-	if time.Time(t).IsZero() {
+	if t.IsZero() {
 		return []byte("null"), nil
 	}
 	return []byte(`"` + t.String() + `"`), nil

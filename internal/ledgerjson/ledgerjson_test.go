@@ -94,3 +94,14 @@ func TestTableHasACellForEachColumn(t *testing.T) {
 		t.Errorf("row of a cron: %s", row)
 	}
 }
+
+func TestNoCellIsAFormula(t *testing.T) {
+	for text, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(1)": "'@SUM(1)", "\t=1": "'\t=1", "\r=1": "'\r=1", "\n=1": "'\n=1",
+		"＝1+1": "'＝1+1", "＋1": "'＋1", "－1": "'－1", "＠SUM(1)": "'＠SUM(1)", "1=1": "1=1", "茶": "茶", "": "",
+	} {
+		if got := ledgerjson.Cells(struct{ Text string }{text})[0]; got != want {
+			t.Errorf("%q stands as %q, want %q", text, got, want)
+		}
+	}
+}
