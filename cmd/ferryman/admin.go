@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"ferryman/internal/app"
 	"ferryman/internal/config"
 	"ferryman/internal/fault"
+	"ferryman/internal/ledger"
 )
 
 // adminSections are the settings that administrative commands go by. They are no
@@ -51,8 +53,11 @@ func withAdmin(cmd *cobra.Command, fn func(ctx context.Context, a *app.Admin) er
 	}
 	defer a.Close() //nolint:errcheck // everything is durable by now
 	err = fn(cmd.Context(), a)
-	if fault.KindOf(err) == fault.Invalid {
+	switch {
+	case fault.KindOf(err) == fault.Invalid:
 		return usageError{cmd, err}
+	case errors.Is(err, ledger.ErrNoCron): // the ledger tells this to applications, which have no command line
+		return &fault.Error{Kind: fault.NotFound, Code: fault.CodeOf(err), Err: err, Hint: "see ferryman cron list"}
 	}
 	return err
 }

@@ -47,9 +47,9 @@ func newKeyCreate() *cobra.Command {
 		Long: `Make a key for an application and print it alone on standard output. It is shown this
 once and kept nowhere.
 
-A key of scope ping reports executions and does nothing else; read looks at the application's crons
-and executions; admin also changes its crons. An admin key of the application
-ferryman administers all applications.
+A key of scope ping reports executions and does nothing else; read looks at the
+application's crons and executions; admin does both and changes its crons. An admin
+key of the application ferryman administers all applications.
 
 --expires is a time from now in days or hours (90d, 12h), a day (2027-01-31, whose
 first moment in UTC ends the key), or a moment (2027-01-31T18:00:00Z).`,

@@ -16,8 +16,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ferryman",
 		Short: "Carries data across, and keeps the book of every crossing",
-		Long: `Ferryman pulls data from the APIs that an organisation depends on into SQL, and
-keeps the book of every run.
+		Long: `Ferryman keeps the book of what an organisation's crons do, which any application may
+report, and pulls data from the APIs that it depends on into SQL.
 
 Settings come from flags, a .env file, or the environment; ` + "`ferryman config show`" + `
 tells what is in force and where it comes from.
@@ -26,6 +26,10 @@ tells what is in force and where it comes from.
 		Example: `  ferryman serve --sandbox            # try it, against a simulated warehouse API
   ferryman serve                      # sync on an interval, and answer HTTP
   ferryman warehouses sync            # one sync now, for a crontab or a terminal
+  ferryman app add shop               # an application that reports its crons
+  ferryman key create --app shop      # the key that it does so with
+  ferryman cron add import --app shop # a cron
+  ferryman cron exec import -- job    # run a job and report it
   ferryman config show                # what is set, and where`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // finish reports them

@@ -59,6 +59,10 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	if file := o.Config.Warehouse.Database.File(); file != "" && d.Dialect() == db.Postgres {
 		o.Log.Warn("the store is shared and the sync's target is a file of this node alone", "target", file)
 	}
+	if o.Config.Store.Secret.Empty() && d.Dialect() == db.Postgres {
+		o.Log.Warn("the store is shared and the secret of its keys is a file of this node alone; give all nodes the same FERRYMAN_SECRET",
+			"file", secretFile(o, d))
+	}
 	s.db = d
 	s.closers = append(s.closers, d.Close)
 

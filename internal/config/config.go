@@ -36,7 +36,7 @@ type Config struct {
 type Server struct {
 	Listen       string        // host:port; an empty host is every address, port 0 any free one
 	Hosts        []string      // names without port, in lower case, under which a proxy may reach a loopback address
-	InsecureOpen bool          // serve an address beyond loopback
+	InsecureOpen bool          // ask for no key beyond loopback, either
 	StopGrace    time.Duration // how long a stop waits for work in hand
 	KeyRate      int64         // calls a second that one key may make; 0: no limit
 }

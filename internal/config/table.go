@@ -58,7 +58,7 @@ func (l *loader) table() []setting {
 		},
 		{
 			name: "FERRYMAN_INSECURE_OPEN", flag: "insecure-open", section: ServerSection,
-			help: "serve beyond loopback: whoever reaches the address may do everything", deflt: "false",
+			help: "beyond loopback ask for no key: whoever reaches the address may do everything but report crons and manage them", deflt: "false",
 			kind: boolean(&c.Server.InsecureOpen),
 		},
 		{

@@ -1,7 +1,6 @@
 package cronexec
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,13 +16,15 @@ import (
 
 // result is how the command ended.
 type result struct {
-	code   int
-	took   time.Duration
-	output string // the last of it
+	code  int
+	took  time.Duration
+	ended time.Time
+	err   error // why it did not start
 }
 
-func (r result) end() end {
-	e := end{Message: r.output, Type: "success", Success: r.code == 0, ExitCode: r.code, DurationMS: r.took.Milliseconds()}
+// end is what the server is told, with the last of the output.
+func (r result) end(output string) end {
+	e := end{Message: output, Type: "success", Success: r.code == 0, ExitCode: r.code, DurationMS: r.took.Milliseconds()}
 	if !e.Success {
 		e.Type = "error"
 	}
@@ -31,31 +32,21 @@ func (r result) end() end {
 }
 
 // runChild runs the command to its end.
-func (r *run) runChild(ctx context.Context) result {
-	out := r.newOutput(ctx)
+func (r *run) runChild(out *output) result {
 	cmd, err := startCommand(r.Command, func(c *exec.Cmd) {
 		c.Env = r.environ()
 		c.Stdin, c.Stdout, c.Stderr = r.Stdin, out.stdout, out.stderr
 	})
 	begun := time.Now()
 	if err != nil {
-		out.finish(begun)
-		r.say("%v", err)
-		return result{code: startCode(r.Command[0], err), output: "ferryman: " + err.Error()}
+		return result{code: startCode(r.Command[0], err), ended: begun, err: err}
 	}
 	out.begin()
 	stop := r.signals.forward(cmd.Process)
 	_ = cmd.Wait() // ProcessState says it all
 	ended := time.Now()
 	stop()
-	out.finish(ended)
-	if out.lost != nil {
-		r.say("some output of %s could not be passed on: %v", r.Slug, out.lost)
-	}
-	if out.dropped > 0 {
-		r.say("%d lines of output of %s were not sent", out.dropped, r.Slug)
-	}
-	return result{code: exitCode(cmd.ProcessState), took: ended.Sub(begun), output: out.tail.text()}
+	return result{code: exitCode(cmd.ProcessState), took: ended.Sub(begun), ended: ended}
 }
 
 // environ is the command's. What an outer run put there is not this one's.

@@ -60,8 +60,8 @@ type Options struct {
 // Run asks the server for the start, runs the command, reports its end, and gives
 // the exit code. Meanwhile it takes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
 // SIGUSR2 and SIGWINCH, which must not be taken by others, and hands them to the
-// command; before and after the command the first four cut the reporting short.
-// When ctx ends that does too; the command goes on.
+// command. Before the command the first four call it off, after it they leave a
+// second for the reporting. When ctx ends that ends too; the command goes on.
 func Run(ctx context.Context, o Options) int {
 	if o.callTimeout == 0 {
 		o.callTimeout = 5 * time.Second
@@ -110,13 +110,14 @@ type run struct {
 const (
 	callTries    = 3               // for the start, and for the end
 	flushTimeout = 5 * time.Second // reports of earlier runs, when something waits for them
+	lastGrace    = time.Second     // of the reporting, once a signal asks to end
 )
 
 // start asks for the start. If it is refused because another execution runs, the
 // report of that one's end may be waiting here: then it is sent, and the start
 // asked for once more. It gives the signal that cut it off, if one did.
 func (r *run) start(ctx context.Context) os.Signal {
-	ctx, done := r.signals.cutOff(ctx)
+	ctx, done := r.signals.cutOff(ctx, 0)
 	ask := func(tries int) {
 		r.startErr = retry(ctx, tries, func(ctx context.Context) (err error) {
 			r.report.Execution, err = r.server.start(ctx, r.Slug, r.report.RID)
@@ -126,7 +127,7 @@ func (r *run) start(ctx context.Context) os.Signal {
 	ask(callTries)
 	if refused(r.startErr) {
 		bounded, cancel := context.WithTimeout(ctx, flushTimeout)
-		f := r.spool.flush(bounded, r.server, r.report.Key)
+		f := r.spool.flush(bounded, r.server, r.report.Key, false)
 		cancel()
 		r.flushed(f)
 		if f.sent > 0 && fault.KindOf(r.startErr) == fault.Conflict {
@@ -159,7 +160,9 @@ func (r *run) notRun(ctx context.Context, code int, why string) {
 	r.report.End = end{Message: why, Type: "error", ExitCode: code}
 	switch {
 	case r.report.Execution != 0:
-		r.send(ctx, nil)
+		ctx, done := r.reporting(ctx, nil)
+		defer done()
+		r.send(ctx)
 	case r.mayHaveStarted():
 		r.keep(r.startErr)
 	}
@@ -172,29 +175,67 @@ func (r *run) mayHaveStarted() bool {
 
 // command runs the command and reports its end.
 func (r *run) command(ctx context.Context) int {
-	// Earlier reports have their turn while the command runs, so that it does not
-	// wait for them.
+	// Ends of earlier runs have their turn while the command runs, so that it does
+	// not wait for them.
 	var earlier *flusher
 	if r.server != nil && r.startErr == nil {
 		earlier = startFlusher(ctx, r.spool, r.server, r.report.Key)
 	}
-	result := r.runChild(ctx)
-	r.report.EndedAt = time.Now().UTC()
-	r.report.End = result.end()
-	if r.mayHaveStarted() {
-		r.send(ctx, earlier)
+	out := r.newOutput(ctx)
+	result := r.runChild(out)
+	// What ended the command may have been sent to all of its group, as timeout(1)
+	// and service managers do: it must not take output or report along.
+	passing, passed := r.signals.cutOff(ctx, lastGrace)
+	r.finish(passing, out, result)
+	ctx, done := r.reporting(ctx, passed())
+	defer done()
+	sent := r.mayHaveStarted() && r.send(ctx)
+	if earlier == nil {
+		return result.code
 	}
-	if earlier != nil {
-		r.flushed(earlier.stop())
+	if sent {
+		earlier.wait(ctx)
+	}
+	r.flushed(earlier.stop())
+	if sent {
+		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+		defer cancel()
+		r.flushed(r.spool.flush(ctx, r.server, r.report.Key, true))
 	}
 	return result.code
 }
 
-// send delivers the report, or keeps it for later, and then waits a while for
-// those of earlier runs.
-func (r *run) send(ctx context.Context, earlier *flusher) {
-	ctx, done := r.signals.cutOff(ctx)
-	defer done()
+// reporting gives a context that ends a second after a signal asks to end. cutBy
+// is one that came before; nil if none did.
+func (r *run) reporting(ctx context.Context, cutBy os.Signal) (_ context.Context, done func()) {
+	if cutBy != nil {
+		return context.WithTimeout(ctx, lastGrace)
+	}
+	ctx, signaled := r.signals.cutOff(ctx, lastGrace)
+	return ctx, func() { signaled() }
+}
+
+// finish fills the report of a command that has ended.
+func (r *run) finish(ctx context.Context, out *output, result result) {
+	r.report.EndedAt = result.ended.UTC()
+	dropped, lost := out.finish(ctx, result.ended)
+	if result.err != nil {
+		r.say("%v", result.err)
+		r.report.End = result.end("ferryman: " + result.err.Error())
+		return
+	}
+	r.report.End = result.end(out.tail.text())
+	if lost != nil {
+		r.say("some output of %s could not be passed on: %v", r.Slug, lost)
+	}
+	if dropped > 0 {
+		r.say("%d lines of output of %s were not sent", dropped, r.Slug)
+	}
+}
+
+// send delivers the report, or keeps it for later. It tells whether the server is
+// there and took it.
+func (r *run) send(ctx context.Context) bool {
 	tries := callTries
 	if r.startErr != nil {
 		tries = 1 // the server did not answer before
@@ -203,14 +244,12 @@ func (r *run) send(ctx context.Context, earlier *flusher) {
 	switch {
 	case err == nil:
 		r.tell("the end of execution %d of %s is reported", r.report.Execution, r.Slug)
-		if earlier != nil {
-			earlier.wait(ctx)
-		}
-	case fault.Temporary(err):
+	case fault.Temporary(err), r.report.waits(err):
 		r.keep(err)
 	default:
 		r.say("the end of %s is not reported: %s", r.Slug, r.cause(err))
 	}
+	return err == nil
 }
 
 // keep puts the report into the spool. Who was told that the start failed is not
@@ -240,8 +279,12 @@ func (r *run) flushed(f flushed) {
 	}
 }
 
-// say tells something that a person should know, as one line.
+// say tells something that a person should know, as one line. If nobody reads,
+// nobody is told.
 func (r *run) say(format string, args ...any) {
+	if !awaitRoom(r.Stderr, lastGrace) {
+		return
+	}
 	line := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
 	_, _ = fmt.Fprintf(r.Stderr, "ferryman: %s\n", line)
 }

@@ -13,6 +13,7 @@ import (
 )
 
 func TestRunIsReported(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	w := wrap(t, Options{URL: l.URL + "/"}, `echo err >&2; echo out; echo "$FERRYMAN_CRON $FERRYMAN_EXECUTION_ID $FERRYMAN_API_KEY"; exit 3`)
 	w.Env = append(w.Env, "FERRYMAN_EXECUTION_ID=7", "FERRYMAN_CRON=outer", "FERRYMAN_API_KEY=passed on")
@@ -34,6 +35,7 @@ func TestRunIsReported(t *testing.T) {
 }
 
 func TestSuccessWithoutOutput(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	if code := wrap(t, Options{URL: l.URL}, `echo; echo "  "`).run(); code != 0 {
 		t.Errorf("code %d", code)
@@ -47,6 +49,7 @@ func TestSuccessWithoutOutput(t *testing.T) {
 // Whatever the server says to the start, but a plain no, the command runs; and
 // for those who want it otherwise it does not.
 func TestAnswersToTheStart(t *testing.T) {
+	t.Parallel()
 	page := func(content string) func(http.ResponseWriter, *http.Request, int) bool {
 		return func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 			fmt.Fprint(w, content)
@@ -144,6 +147,7 @@ func cutOff(w http.ResponseWriter, _ *http.Request, _ int) bool {
 }
 
 func TestNothingIsLostByRetrying(t *testing.T) {
+	t.Parallel()
 	// The first answer to the start and to the end is lost on its way.
 	var seen sync.Map
 	l := newLedger(t, func(_ http.ResponseWriter, r *http.Request, _ int) bool {
@@ -162,6 +166,7 @@ func TestNothingIsLostByRetrying(t *testing.T) {
 }
 
 func TestWithoutSettings(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		o    Options
 		says string
@@ -172,6 +177,7 @@ func TestWithoutSettings(t *testing.T) {
 		"unknown protocol": {Options{URL: "gopher://127.0.0.1/"}, "unsupported protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c.o.SpoolDir = t.TempDir()
 			w := wrap(t, c.o, "cat; exit 4")
 			w.Stdin = strings.NewReader("in")
@@ -192,7 +198,8 @@ func TestWithoutSettings(t *testing.T) {
 // A server that refuses connections must not hold up the command by the time of a
 // call that hangs.
 func TestServerDownIsFoundQuickly(t *testing.T) {
-	w := wrap(t, Options{URL: nowhere(t)}, "date +%s%N")
+	t.Parallel()
+	w := wrap(t, Options{URL: newNowhere(t).url}, "date +%s%N")
 	begun := time.Now()
 	if code := w.run(); code != 0 || !strings.Contains(w.stderr.String(), "refused") {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
@@ -207,6 +214,7 @@ func TestServerDownIsFoundQuickly(t *testing.T) {
 }
 
 func TestSlugStaysOneSegment(t *testing.T) {
+	t.Parallel()
 	for slug, want := range map[string]string{
 		"nightly": "/p/api/nightly/start", "12": "/p/api/12/start", "..": "/p/api/%2E%2E/start", "a/b?c#d%": "/p/api/a%2Fb%3Fc%23d%25/start", "\x00é": "/p/api/%00%C3%A9/start",
 	} {
@@ -221,13 +229,14 @@ func TestSlugStaysOneSegment(t *testing.T) {
 }
 
 func TestServerComesUpDuringTheRun(t *testing.T) {
-	address := nowhere(t)
+	t.Parallel()
+	address := newNowhere(t)
 	r, gate, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	w := wrap(t, Options{URL: address, SpoolDir: t.TempDir()}, `echo began; read _; echo "id:$FERRYMAN_EXECUTION_ID"`)
+	w := wrap(t, Options{URL: address.url, SpoolDir: t.TempDir()}, `echo began; read _; echo "id:$FERRYMAN_EXECUTION_ID"`)
 	w.Stdin = r
 	out, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {
@@ -236,7 +245,7 @@ func TestServerComesUpDuringTheRun(t *testing.T) {
 	w.Stdout = out
 	w.start()
 	await(t, out.Name(), "began")
-	l := newLedgerAt(t, address)
+	l := newLedgerAt(t, address, nil)
 	fmt.Fprintln(gate)
 	if code := w.end(); code != 0 || !strings.Contains(w.stderr.String(), "runs unguarded") {
 		t.Errorf("code %d, says %s", code, w.stderr.String())

@@ -23,8 +23,9 @@ var errStale = errors.New("nobody could send it for thirty days")
 
 // flush sends the reports that are kept for the server, the oldest first, until
 // one fails in a way that may pass. One that the server does not take is
-// discarded. If another process is at it, it does nothing.
-func (s spool) flush(ctx context.Context, to *server, key string) (f flushed) {
+// discarded. Those of executions that have yet to be started wait unless starts
+// is set. If another process is at it, it does nothing.
+func (s spool) flush(ctx context.Context, to *server, key string, starts bool) (f flushed) {
 	if len(s.names()) == 0 {
 		return f
 	}
@@ -38,11 +39,11 @@ func (s spool) flush(ctx context.Context, to *server, key string) (f flushed) {
 		if ctx.Err() != nil {
 			break
 		}
-		err := s.flushOne(ctx, name, to, key)
+		err := s.flushOne(ctx, name, to, key, starts)
 		switch {
 		case err == nil:
 			f.sent++
-		case errors.Is(err, errNotOurs):
+		case errors.Is(err, errNotNow):
 			continue
 		case errors.Is(err, errCorrupt), errors.Is(err, errStale), !fault.Temporary(err):
 			f.discarded++
@@ -55,28 +56,35 @@ func (s spool) flush(ctx context.Context, to *server, key string) (f flushed) {
 	return f
 }
 
-// errNotOurs is for what another run has to see to.
-var errNotOurs = errors.New("not for this server or key")
+// errNotNow is for what another run has to see to.
+var errNotNow = errors.New("not for this server or key, or not yet")
 
-func (s spool) flushOne(ctx context.Context, name string, to *server, key string) error {
+func (s spool) flushOne(ctx context.Context, name string, to *server, key string, starts bool) error {
 	p, err := s.read(name)
 	switch {
 	case errors.Is(err, errCorrupt):
 		return err
 	case err != nil:
-		return errNotOurs // another user's, or gone
+		return errNotNow // another user's, or gone
 	case time.Since(p.EndedAt) > maxSpooledAge:
 		return errStale
 	case p.URL != to.base.String():
-		return errNotOurs // the key is this server's business alone
+		return errNotNow // the key is this server's business alone
+	case p.Execution == 0 && !starts:
+		return errNotNow // the run that is under way would be in its place, or lose its own
+	case p.Execution == 0 && p.Key != key:
+		return errNotNow // another application may have a cron of this name
 	}
 	err = to.deliver(ctx, &p)
+	if p.waits(err) {
+		return errNotNow
+	}
 	if p.Key != key {
 		// Either the key was changed for another since then, or the cron is of
 		// another application, which this key knows nothing of.
 		switch fault.KindOf(err) {
 		case fault.Unauthorized, fault.Forbidden, fault.NotFound:
-			return errNotOurs
+			return errNotNow
 		}
 	}
 	return err
@@ -94,7 +102,7 @@ func startFlusher(ctx context.Context, s spool, to *server, key string) *flusher
 	f := &flusher{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
-		f.result = s.flush(ctx, to, key)
+		f.result = s.flush(ctx, to, key, false)
 	}()
 	return f
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -31,6 +32,8 @@ func TestMain(m *testing.M) {
 		_ = os.Unsetenv(optionsEnv)
 		os.Exit(runOptions(text))
 	}
+	// The tests wait for processes, servers and time-outs rather than compute.
+	_ = flag.Set("test.parallel", "8") // it is there
 	os.Exit(m.Run())
 }
 
@@ -138,17 +141,13 @@ func newLedger(t *testing.T, answer func(w http.ResponseWriter, r *http.Request,
 	return l
 }
 
-// newLedgerAt serves at an address that was used before.
-func newLedgerAt(t *testing.T, address string) *ledger {
+// newLedgerAt serves at an address where nobody did.
+func newLedgerAt(t *testing.T, at *nowhere, answer func(w http.ResponseWriter, r *http.Request, n int) bool) *ledger {
 	t.Helper()
-	l := &ledger{ids: map[string]int64{}}
+	l := &ledger{answer: answer, ids: map[string]int64{}}
 	l.Server = httptest.NewUnstartedServer(l)
-	listener, err := net.Listen("tcp", strings.TrimPrefix(address, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	_ = l.Listener.Close()
-	l.Listener = listener
+	l.Listener = at.listen(t)
 	l.Start()
 	t.Cleanup(l.Close)
 	return l
@@ -211,15 +210,43 @@ func (l *ledger) only(t *testing.T, suffix string) call {
 	return found[0]
 }
 
-// nowhere is an address that refuses connections.
-func nowhere(t *testing.T) string {
+// nowhere is an address that refuses connections, and that nobody else gets.
+type nowhere struct {
+	url    string
+	socket *os.File
+}
+
+func newNowhere(t *testing.T) *nowhere {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	syscall.CloseOnExec(fd)
+	n := &nowhere{socket: os.NewFile(uintptr(fd), "socket")}
+	t.Cleanup(func() { _ = n.socket.Close() })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.url = fmt.Sprintf("http://127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	return n
+}
+
+// listen makes it take connections.
+func (n *nowhere) listen(t *testing.T) net.Listener {
+	t.Helper()
+	if err := syscall.Listen(int(n.socket.Fd()), 16); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.FileListener(n.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func status(code int) func(http.ResponseWriter, *http.Request, int) bool {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // outputGrace is how long output is waited for after the command has ended:
@@ -24,7 +26,6 @@ type output struct {
 	copying sync.WaitGroup
 	mu      sync.Mutex
 	lost    error // why something could not be passed on
-	dropped int   // lines that were not sent
 }
 
 // pipe is one way from the command to where its output belongs.
@@ -92,7 +93,7 @@ func (o *output) pass(p pipe) {
 	for {
 		n, err := p.from.Read(buf)
 		if n > 0 {
-			_, failed := p.to.Write(buf[:n])
+			failed := write(p.to, buf[:n])
 			for _, tap := range p.taps {
 				_, _ = tap.Write(buf[:n])
 			}
@@ -111,17 +112,58 @@ func (o *output) pass(p pipe) {
 	}
 }
 
-// finish waits for the rest of the output, and for the server to take it.
-func (o *output) finish(ended time.Time) {
+// write passes all of p on. Another process that has the file may have made it
+// non-blocking, which is a matter of the file and not of the process.
+func write(to *os.File, p []byte) error {
+	for {
+		n, err := to.Write(p)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return err
+		}
+		p = p[n:]
+		awaitRoom(to, forEver)
+	}
+}
+
+// forEver is how long awaitRoom waits without a bound.
+const forEver = -time.Millisecond
+
+// awaitRoom waits until a file takes something, and tells whether it does. One
+// that cannot be asked counts as if it did.
+func awaitRoom(f *os.File, wait time.Duration) bool {
+	asked := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}} //nolint:gosec // descriptors are small
+	for {
+		n, err := unix.Poll(asked, int(wait.Milliseconds()))
+		if !errors.Is(err, syscall.EINTR) {
+			return n > 0 || err != nil
+		}
+	}
+}
+
+// finish waits for the rest of the output, and for the server to take it, until
+// ctx ends. It gives how many lines were not sent, and why something could not be
+// passed on.
+func (o *output) finish(ctx context.Context, ended time.Time) (dropped int, lost error) {
 	for _, p := range o.pipes {
 		_ = p.theirs.Close() // is open yet if the command did not start
 		_ = p.from.SetReadDeadline(ended.Add(outputGrace))
 	}
-	o.copying.Wait()
+	passed := make(chan struct{})
+	go func() {
+		o.copying.Wait()
+		close(passed)
+	}()
+	select {
+	case <-passed:
+	case <-ctx.Done(): // whoever is to read it does not
+	}
 	for _, p := range o.pipes {
 		_ = p.from.Close()
 	}
 	if o.lines != nil {
-		o.dropped = o.lines.stop()
+		dropped = o.lines.stop(ctx)
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return dropped, o.lost
 }

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,9 +38,9 @@ func (s *signals) release() {
 	signal.Stop(s.pipe)
 }
 
-// cutOff gives a context that ends with the first signal that asks to end. done
-// ends the context too, and tells which signal came, nil if none did.
-func (s *signals) cutOff(parent context.Context) (ctx context.Context, done func() os.Signal) {
+// cutOff gives a context that ends a grace after the first signal that asks to
+// end. done ends the context too, and tells which signal came, nil if none did.
+func (s *signals) cutOff(parent context.Context, grace time.Duration) (ctx context.Context, done func() os.Signal) {
 	ctx, cancel := context.WithCancel(parent)
 	var by os.Signal
 	over := make(chan struct{})
@@ -50,7 +51,9 @@ func (s *signals) cutOff(parent context.Context) (ctx context.Context, done func
 			case one := <-s.came:
 				if slices.Contains([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}, one) {
 					by = one
-					cancel()
+					late := time.AfterFunc(grace, cancel)
+					<-ctx.Done()
+					late.Stop()
 					return
 				}
 			case <-ctx.Done():

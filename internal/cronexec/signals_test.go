@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ferryman/internal/testwait"
 )
@@ -27,6 +28,7 @@ func outFile(t *testing.T, w *wrapped) string {
 }
 
 func TestSignalsAreHandedOn(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	w := wrap(t, Options{URL: l.URL}, trap)
 	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, as under cron
@@ -57,6 +59,7 @@ func TestSignalsAreHandedOn(t *testing.T) {
 }
 
 func TestSignalEndsTheCommand(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	w := wrap(t, Options{URL: l.URL}, "echo ready; exec sleep 300")
 	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -74,6 +77,7 @@ func TestSignalEndsTheCommand(t *testing.T) {
 
 // What is ignored stays so for the command, as nohup wants it.
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	w := wrap(t, Options{URL: l.URL}, `kill -HUP $$; kill -INT $$; echo alive`)
 	w.Args = []string{"sh", "-c", `trap "" HUP INT; exec "$0"`, w.Path}
@@ -84,6 +88,7 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 }
 
 func TestSignalBeforeTheStartIsAnswered(t *testing.T) {
+	t.Parallel()
 	asked := make(chan struct{}, 3)
 	l := newLedger(t, on("/start", func(w http.ResponseWriter, r *http.Request, n int) bool {
 		asked <- struct{}{}
@@ -108,7 +113,57 @@ func TestSignalBeforeTheStartIsAnswered(t *testing.T) {
 	}
 }
 
+// timeout(1) and service managers send a signal to all of a group. The one that
+// ends the command leaves the report its time.
+func TestSignalToTheGroupIsReported(t *testing.T) {
+	t.Parallel()
+	pid := make(chan int, 1)
+	l := newLedger(t, on("/end", func(_ http.ResponseWriter, r *http.Request, _ int) bool {
+		_ = syscall.Kill(<-pid, syscall.SIGTERM) // as if it came a little late
+		select {
+		case <-r.Context().Done(): // it has taken the report along
+		case <-time.After(lastGrace / 4):
+		}
+		return false
+	}))
+	dir := t.TempDir()
+	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "echo ready; exec sleep 300")
+	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out := outFile(t, w)
+	w.start()
+	await(t, out, "ready")
+	pid <- w.Process.Pid
+	_ = syscall.Kill(-w.Process.Pid, syscall.SIGTERM)
+	if code := w.end(); code != 143 || w.stderr.String() != "" || len(spool{dir}.names()) != 0 {
+		t.Errorf("code %d, says %s, kept %v", code, w.stderr.String(), spool{dir}.names())
+	}
+	l.only(t, "/end")
+}
+
+// A signal ends also a run whose output nobody reads, and its end is reported.
+func TestSignalWhileNobodyReads(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, nil)
+	dir := t.TempDir()
+	ended := filepath.Join(dir, "ended")
+	w := wrap(t, Options{URL: l.URL}, `head -c 100000 /dev/zero; echo ended >`+ended+`; exit 4`)
+	r, full, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w.Stdout, w.Stderr = full, full
+	w.start()
+	await(t, ended, "ended")
+	_ = w.Process.Signal(syscall.SIGTERM)
+	if code := w.end(); code != 4 {
+		t.Errorf("code %d", code)
+	}
+	l.only(t, "/end")
+}
+
 func TestSignalCutsTheReportOff(t *testing.T) {
+	t.Parallel()
 	asked := make(chan struct{}, 3)
 	l := newLedger(t, on("/end", func(w http.ResponseWriter, r *http.Request, n int) bool {
 		asked <- struct{}{}
@@ -119,7 +174,7 @@ func TestSignalCutsTheReportOff(t *testing.T) {
 	w.start()
 	testwait.Receive(t, asked)
 	_ = w.Process.Signal(syscall.SIGINT)
-	if code := w.end(); code != 4 || len(spool{dir}.names()) != 1 || len(l.got("/end")) != 1 {
+	if code := w.end(); code != 4 || len(spool{dir}.names()) != 1 || len(l.got("/end")) == callTries {
 		t.Errorf("code %d, kept %v, calls %v", code, spool{dir}.names(), l.got(""))
 	}
 }

@@ -38,6 +38,10 @@ func (p report) valid() bool {
 	return p.URL != "" && p.Slug != "" && p.RID != "" && p.Execution >= 0 && p.End.Type != "" && !p.EndedAt.IsZero()
 }
 
+// waits tells whether err keeps the report back until its cron may start: an
+// execution that the server has never heard of needs a place like any other.
+func (p report) waits(err error) bool { return p.Execution == 0 && refused(err) }
+
 // fingerprint tells keys apart without giving them away.
 func fingerprint(key string) string {
 	sum := sha256.Sum256([]byte(key))
@@ -48,10 +52,13 @@ func fingerprint(key string) string {
 type spool struct{ dir string }
 
 const (
-	spoolSuffix = ".json"
-	spoolTemp   = ".new-" // begins the name of a file that is being written
-	spoolLock   = ".lock"
+	spoolTemp = ".new-" // begins the name of a file that is being written
+	spoolLock = ".lock"
 )
+
+// spoolName is what the name of a report is like: when the run ended, and its rid.
+// Other files in the folder are somebody else's.
+func spoolName() string { return strings.Repeat("[0-9]", 19) + "-*.json" }
 
 var (
 	errNoSpool = errors.New("there is no folder for it; set FERRYMAN_SPOOL_DIR")
@@ -75,7 +82,7 @@ func (s spool) add(p report) (dropped int, err error) {
 	for ; len(names)-dropped >= maxSpooled; dropped++ {
 		_ = os.Remove(filepath.Join(s.dir, names[dropped]))
 	}
-	name := fmt.Sprintf("%019d-%s%s", p.EndedAt.UnixNano(), p.RID, spoolSuffix)
+	name := fmt.Sprintf("%019d-%s.json", p.EndedAt.UnixNano(), p.RID)
 	if err := s.write(name, content); err != nil {
 		return dropped, fmt.Errorf("write the report: %w", err)
 	}
@@ -109,7 +116,7 @@ func (s spool) names() []string {
 	entries, _ := os.ReadDir(s.dir) // without a folder there are none
 	var names []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), spoolSuffix) {
+		if is, _ := filepath.Match(spoolName(), e.Name()); is {
 			names = append(names, e.Name())
 		}
 	}

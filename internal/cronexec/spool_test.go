@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,9 +31,16 @@ func add(t *testing.T, s spool, p report) {
 
 // The server goes away in mid-run; the next run delivers the end.
 func TestEndIsSpooledAndSentByTheNextRun(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "state", "spool")
-	first := newLedger(t, on("/end", func(http.ResponseWriter, *http.Request, int) bool { panic(http.ErrAbortHandler) }))
-	w := wrap(t, Options{URL: first.URL, SpoolDir: dir}, "echo 'no key: fm_nothing'; exit 3")
+	var back atomic.Bool
+	l := newLedger(t, on("/end", func(http.ResponseWriter, *http.Request, int) bool {
+		if !back.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}))
+	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "echo 'no key: fm_nothing'; exit 3")
 	if code := w.run(); code != 3 || !strings.Contains(w.stderr.String(), "is kept in "+dir) {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
 	}
@@ -50,26 +58,24 @@ func TestEndIsSpooledAndSentByTheNextRun(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
 	}
-	first.Close()
-	second := newLedgerAt(t, first.URL)
-	second.mu.Lock()
-	second.ids["other"] = 100 // the first server's last
-	second.mu.Unlock()
-	w = wrap(t, Options{URL: first.URL, SpoolDir: dir, Verbose: true}, "true")
+	back.Store(true)
+	w = wrap(t, Options{URL: l.URL, SpoolDir: dir, Verbose: true}, "true")
 	if code := w.run(); code != 0 || !strings.Contains(w.stderr.String(), "1 reports of earlier runs are sent") {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
 	}
-	end := second.only(t, "/api/100/end").body
-	if end["exit_code"] != 3.0 || end["message"] != "no key: fm_nothing\n" || len(spool{dir}.names()) != 0 {
-		t.Errorf("end %v, kept %v", end, spool{dir}.names())
+	ends := l.got("/api/100/end")
+	end := ends[len(ends)-1].body
+	if len(ends) != callTries+1 || end["exit_code"] != 3.0 || end["message"] != "no key: fm_nothing\n" || len(spool{dir}.names()) != 0 {
+		t.Errorf("ends %v, kept %v", ends, spool{dir}.names())
 	}
-	second.only(t, "/api/101/end")
+	l.only(t, "/api/101/end")
 }
 
 // A run whose start was not answered is reported whole.
 func TestLateReport(t *testing.T) {
-	address, dir := nowhere(t), t.TempDir()
-	w := wrap(t, Options{URL: address, SpoolDir: dir}, "exit 3")
+	t.Parallel()
+	address, dir := newNowhere(t), t.TempDir()
+	w := wrap(t, Options{URL: address.url, SpoolDir: dir}, "exit 3")
 	if code := w.run(); code != 3 || strings.Count(w.stderr.String(), "\n") != 1 {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
 	}
@@ -77,8 +83,8 @@ func TestLateReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLedgerAt(t, address)
-	if code := wrap(t, Options{URL: address, SpoolDir: dir, Slug: "other"}, "true").run(); code != 0 {
+	l := newLedgerAt(t, address, nil)
+	if code := wrap(t, Options{URL: address.url, SpoolDir: dir, Slug: "other"}, "true").run(); code != 0 {
 		t.Errorf("code %d", code)
 	}
 	start := l.only(t, "/api/nightly/start")
@@ -88,8 +94,77 @@ func TestLateReport(t *testing.T) {
 	}
 }
 
+// book answers as a ledger whose crons run once at a time.
+func book() func(http.ResponseWriter, *http.Request, int) bool {
+	var mu sync.Mutex
+	running := false
+	return func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		start := strings.HasSuffix(r.URL.Path, "/start")
+		if start && running {
+			w.WriteHeader(http.StatusConflict)
+			return true
+		}
+		running = start
+		return false
+	}
+}
+
+// The report of a run whose start was not answered needs a place of its own: it
+// comes neither before the end of the next run, nor is it lost for the want of it.
+func TestLateReportWaitsForAPlace(t *testing.T) {
+	t.Parallel()
+	l, dir := newLedger(t, book()), t.TempDir()
+	late := kept(l.URL, 1)
+	late.Execution = 0
+	add(t, spool{dir}, late)
+	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "exit 3")
+	if code := w.run(); code != 3 || w.stderr.String() != "" || len(spool{dir}.names()) != 0 {
+		t.Errorf("code %d, says %s, kept %v", code, w.stderr.String(), spool{dir}.names())
+	}
+	starts := l.got("/start")
+	if len(starts) != 2 || starts[1].body["rid"] != late.RID || len(l.got("/end")) != 2 {
+		t.Errorf("calls %v", l.got(""))
+	}
+}
+
+func TestLateReportIsKeptWhileThereIsNoPlace(t *testing.T) {
+	t.Parallel()
+	l, dir := newLedger(t, on("/start", status(409))), t.TempDir()
+	late := kept(l.URL, 1)
+	late.Execution = 0
+	add(t, spool{dir}, late)
+	to, err := newServer(Options{URL: l.URL, Key: "fm_secretsecret", callTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.close()
+	if f := (spool{dir}).flush(t.Context(), to, late.Key, true); f != (flushed{}) || len(spool{dir}.names()) != 1 || len(l.got("/start")) != 1 {
+		t.Errorf("%+v, kept %v", f, spool{dir}.names())
+	}
+	// So is one that is refused when its run ends.
+	at := newNowhere(t)
+	w := wrap(t, Options{URL: at.url, SpoolDir: dir}, "echo began; read _")
+	in, gate, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	w.Stdin = in
+	out := outFile(t, w)
+	w.start()
+	await(t, out, "began")
+	newLedgerAt(t, at, status(409))
+	fmt.Fprintln(gate)
+	if code := w.end(); code != 0 || len(spool{dir}.names()) != 2 {
+		t.Errorf("code %d, says %s, kept %v", code, w.stderr.String(), spool{dir}.names())
+	}
+}
+
 // A slot that is taken by a run whose end waits here is freed first.
 func TestRefusedForWantOfASpooledEnd(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	held := true
 	l := newLedger(t, func(w http.ResponseWriter, r *http.Request, _ int) bool {
@@ -116,6 +191,7 @@ func TestRefusedForWantOfASpooledEnd(t *testing.T) {
 }
 
 func TestFlushSortsOut(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, func(w http.ResponseWriter, r *http.Request, _ int) bool {
 		code := map[string]int{"/api/1002/end": 409, "/api/1003/end": 404, "/api/1004/end": 404, "/api/1005/end": 422}[r.URL.Path]
 		if code == 0 {
@@ -139,19 +215,28 @@ func TestFlushSortsOut(t *testing.T) {
 	rotated := kept(l.URL, 8)
 	rotated.Key = fingerprint("former")
 	add(t, s, rotated)
+	unstarted := kept(l.URL, 9) // its start would be this application's
+	unstarted.Key, unstarted.Execution = fingerprint("another"), 0
+	add(t, s, unstarted)
+	const stamp = "0000000000000000000-" // as the names of reports begin
 	for name, content := range map[string]string{
 		"a.json": "", "b.json": "{", "c.json": "[]", "d.json": "{}", "e.json": `{"url":1}`, "f.json": strings.Repeat(" ", maxSpooledFile+1),
-		"g.json": `{"url":"` + l.URL + `","slug":"x"}`, "h.json": "\x00\xff", "README": "not ours",
+		"g.json": `{"url":"` + l.URL + `","slug":"x"}`, "h.json": "\x00\xff",
 	} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.dir, stamp+name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("/etc/hostname", filepath.Join(s.dir, "i.json")); err != nil {
+	if err := os.Symlink("/etc/hostname", filepath.Join(s.dir, stamp+"i.json")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(s.dir, "j.json"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(s.dir, stamp+"j.json"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range []string{"README", "package.json", "2031-05-06.json"} { // not ours
+		if err := os.WriteFile(filepath.Join(s.dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	leftover := filepath.Join(s.dir, spoolTemp+"1")
 	if err := os.WriteFile(leftover, nil, 0o600); err != nil {
@@ -165,12 +250,12 @@ func TestFlushSortsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer to.close()
-	f := s.flush(t.Context(), to, fingerprint("fm_secretsecret"))
+	f := s.flush(t.Context(), to, fingerprint("fm_secretsecret"), true)
 	if f.sent != 2 || f.discarded != 14 || f.why == nil {
 		t.Errorf("%+v", f)
 	}
 	left, err := os.ReadDir(s.dir)
-	if err != nil || len(left) != 4 { // the lock, README, another application's, another server's
+	if err != nil || len(left) != 7 { // the lock, three that are not ours, two of another application, another server's
 		t.Errorf("left %v, %v", left, err)
 	}
 }
@@ -193,6 +278,7 @@ func FuzzSpooledFile(f *testing.F) {
 }
 
 func TestFlushStopsWhenTheServerGoes(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n > 2 {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -208,12 +294,13 @@ func TestFlushStopsWhenTheServerGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer to.close()
-	if f := s.flush(t.Context(), to, fingerprint("k")); f.sent != 2 || f.discarded != 0 || len(s.names()) != 3 || len(l.got("")) != 3 {
+	if f := s.flush(t.Context(), to, fingerprint("k"), false); f.sent != 2 || f.discarded != 0 || len(s.names()) != 3 || len(l.got("")) != 3 {
 		t.Errorf("%+v, %d left, %d calls", f, len(s.names()), len(l.got("")))
 	}
 }
 
 func TestSpoolHasABound(t *testing.T) {
+	t.Parallel()
 	s := spool{t.TempDir()}
 	for n := range maxSpooled {
 		if err := os.WriteFile(filepath.Join(s.dir, fmt.Sprintf("%019d-x.json", n)), nil, 0o600); err != nil {
@@ -228,9 +315,11 @@ func TestSpoolHasABound(t *testing.T) {
 }
 
 func TestSpoolThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	for name, dir := range map[string]string{"none": "", "no folder": "/dev/null/spool"} {
 		t.Run(name, func(t *testing.T) {
-			w := wrap(t, Options{URL: nowhere(t), SpoolDir: dir}, "exit 3")
+			t.Parallel()
+			w := wrap(t, Options{URL: newNowhere(t).url, SpoolDir: dir}, "exit 3")
 			if code := w.run(); code != 3 || !strings.Contains(w.stderr.String(), "the end of nightly is lost") {
 				t.Errorf("code %d, says %s", code, w.stderr.String())
 			}
@@ -240,6 +329,7 @@ func TestSpoolThatCannotBeWritten(t *testing.T) {
 
 // Many runs at once send each report once.
 func TestConcurrentRuns(t *testing.T) {
+	t.Parallel()
 	const runs, reports = 8, 40
 	l := newLedger(t, nil)
 	dir := t.TempDir()
@@ -248,7 +338,7 @@ func TestConcurrentRuns(t *testing.T) {
 	}
 	var all []*wrapped
 	for range runs {
-		w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "sleep 0.2; exit 1")
+		w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "exit 1")
 		w.start()
 		all = append(all, w)
 	}
@@ -267,6 +357,7 @@ func TestConcurrentRuns(t *testing.T) {
 
 // Earlier reports do not make the command wait, nor for long its end.
 func TestFlushDoesNotDelayTheCommand(t *testing.T) {
+	t.Parallel()
 	flushing := make(chan struct{}, 1)
 	l := newLedger(t, on("/api/1001/end", func(w http.ResponseWriter, r *http.Request, n int) bool {
 		flushing <- struct{}{}

@@ -194,13 +194,14 @@ func (q *streamer) waiting() int {
 	return len(q.queue)
 }
 
-// stop sends what is left, as far as that can be done within streamGrace, and
-// gives the number of lines that were not sent.
-func (q *streamer) stop() int {
-	late := time.AfterFunc(streamGrace, q.cancel)
+// stop sends what is left, as far as that can be done within streamGrace and
+// before ctx ends, and gives the number of lines that were not sent.
+func (q *streamer) stop(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, streamGrace)
+	defer cancel()
+	defer context.AfterFunc(ctx, q.cancel)()
 	close(q.closing)
 	<-q.done
-	late.Stop()
 	q.cancel()
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -32,6 +32,7 @@ func sent(t *testing.T, q *streamer) {
 }
 
 func TestStream(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	long := strings.Repeat("ä", maxLine)
 	w := wrap(t, Options{URL: l.URL, Stream: true}, `printf 'one\r\n\n   \ntw'; printf 'o\n\377\n'; IFS= read -r x; printf "%s\n" "$x"; read _; echo wrong >&2; printf end`)
@@ -73,6 +74,7 @@ func TestStream(t *testing.T) {
 
 // A server that takes no messages, or none in time, does not hold up the command.
 func TestStreamToABadServer(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request, int) bool
 		says   string
@@ -95,6 +97,7 @@ func TestStreamToABadServer(t *testing.T) {
 
 // While the server is away lines wait, and come in order when it is there again.
 func TestStreamOutlastsABusyServer(t *testing.T) {
+	t.Parallel()
 	var busy atomic.Int32
 	l := newLedger(t, on("/message", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 		if busy.Add(1) > 1 {
@@ -114,7 +117,7 @@ func TestStreamOutlastsABusyServer(t *testing.T) {
 		fmt.Fprintln(in, i)
 	}
 	sent(t, q)
-	if missing := q.stop(); missing != 0 {
+	if missing := q.stop(t.Context()); missing != 0 {
 		t.Errorf("%d missing", missing)
 	}
 	got := streamed(l)[1000:] // after the refused call's
@@ -124,6 +127,7 @@ func TestStreamOutlastsABusyServer(t *testing.T) {
 }
 
 func TestDroppedLinesAreTold(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: time.Second})
 	if err != nil {
@@ -134,7 +138,7 @@ func TestDroppedLinesAreTold(t *testing.T) {
 	in := &lines{level: "info", to: q}
 	fmt.Fprint(in, strings.Repeat("x\n", maxQueue+10)) // in one go: nothing can be sent meanwhile
 	sent(t, q)
-	if missing := q.stop(); missing != 10 {
+	if missing := q.stop(t.Context()); missing != 10 {
 		t.Errorf("%d missing", missing)
 	}
 	got := streamed(l)
@@ -151,6 +155,7 @@ func TestDroppedLinesAreTold(t *testing.T) {
 // Bodies stay below what the server takes, whatever the lines hold; the ledger
 // of these tests refuses larger ones.
 func TestBatchesHaveABound(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t, nil)
 	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: 5 * time.Second})
 	if err != nil {
@@ -162,14 +167,14 @@ func TestBatchesHaveABound(t *testing.T) {
 	for range 7 {
 		fmt.Fprintln(in, strings.Repeat("\x01", maxLine)) // six bytes each, encoded
 	}
-	sent(t, q)
-	if missing := q.stop(); missing != 0 || len(streamed(l)) != 7 {
+	if missing := q.stop(t.Context()); missing != 0 || len(streamed(l)) != 7 {
 		t.Errorf("%d missing, %d came", missing, len(streamed(l)))
 	}
 }
 
 // However output is cut into pieces, its lines are the same.
 func TestLinesProperty(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.SampledFrom([]rune("ab \r\nä\n")), 0, 60, -1).Draw(t, "text")
 		q := &streamer{full: make(chan struct{}, 1)}

@@ -11,6 +11,7 @@ import (
 
 // However output is cut into pieces, the tail is the end of it.
 func TestTailProperty(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var all []byte
 		var kept tail
@@ -38,6 +39,7 @@ func TestTailProperty(t *testing.T) {
 }
 
 func TestTailStartsWithARune(t *testing.T) {
+	t.Parallel()
 	var kept tail
 	text := "ä" + strings.Repeat("x", tailBytes-1)
 	if _, err := kept.Write([]byte(text)); err != nil {

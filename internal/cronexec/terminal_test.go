@@ -5,6 +5,7 @@ package cronexec
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ func (s *screen) String() string {
 // Keys and a change in size reach the command once, though the terminal sends
 // them to all of its foreground.
 func TestTerminal(t *testing.T) {
+	t.Parallel()
 	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip(err)
@@ -90,5 +92,45 @@ func TestTerminal(t *testing.T) {
 	}
 	if text := shown.String(); strings.Count(text, "got ") != 4 {
 		t.Errorf("some came twice: %q", text)
+	}
+}
+
+// Whoever has our output in common with us may make it non-blocking, as some do
+// with a terminal. Nothing is lost by that.
+func TestOutputBecomesNonBlocking(t *testing.T) {
+	t.Parallel()
+	const size = 300_000 // more than the pipe and the wrapper hold
+	l := newLedger(t, nil)
+	w := wrap(t, Options{URL: l.URL}, fmt.Sprintf("printf x; read _; head -c %d /dev/zero", size))
+	in, gate, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	r, ours, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w.Stdin, w.Stdout = in, ours
+	w.start()
+	if _, err := r.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.SetNonblock(int(ours.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	_ = ours.Close()
+	fmt.Fprintln(gate)
+	testwait.Until(t, "the pipe is full", func() bool {
+		n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+		return err != nil || n >= 64<<10
+	})
+	got, err := io.ReadAll(r)
+	if err != nil || len(got) != size {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if code := w.end(); code != 0 || w.stderr.String() != "" {
+		t.Errorf("code %d, says %s", code, w.stderr.String())
 	}
 }

@@ -37,12 +37,7 @@ func BenchmarkLedger(b *testing.B) {
 func pairs(b *testing.B, n *node, key string, clients int) {
 	var reporters []*reporter
 	for range clients {
-		r, err := newReporter(n.url, key)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer r.close()
-		reporters = append(reporters, r)
+		reporters = append(reporters, newReporter(b, n.url, key))
 	}
 	took := make([][]time.Duration, clients)
 	var left atomic.Int64
@@ -54,14 +49,14 @@ func pairs(b *testing.B, n *node, key string, clients int) {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
 				begun := time.Now()
-				status, id, err := r.post(fmt.Sprintf("/api/job-%d/start", i), "")
-				if err != nil || status != 200 {
-					b.Errorf("start: %d, %v", status, err)
+				start, err := r.post(fmt.Sprintf("/api/job-%d/start", i), "")
+				if err != nil || start.status != 200 {
+					b.Errorf("start: %d, %v", start.status, err)
 					return
 				}
 				started := time.Now()
-				if status, _, err = r.post(fmt.Sprintf("/api/%d/end", id), succeeded); err != nil || status != 200 {
-					b.Errorf("end: %d, %v", status, err)
+				if end, err := r.post(fmt.Sprintf("/api/%d/end", start.ID), succeeded); err != nil || end.status != 200 {
+					b.Errorf("end: %d, %v", end.status, err)
 					return
 				}
 				took[i] = append(took[i], started.Sub(begun), time.Since(started))

@@ -39,6 +39,11 @@ func TestTwoNodes(t *testing.T) {
 	}
 	<-started
 	<-started
+	for _, n := range nodes {
+		if !strings.Contains(n.logged(), "the same FERRYMAN_SECRET") {
+			t.Error("nodes with secrets of their own are not warned of")
+		}
+	}
 	scheduled := func() int {
 		return count(book.ledger(t), func(r run) bool { return r.trigger == "schedule" && r.status == "success" })
 	}

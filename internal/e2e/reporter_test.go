@@ -48,42 +48,46 @@ type reporter struct {
 	out       bytes.Buffer
 }
 
-func newReporter(base, key string) (*reporter, error) {
+func newReporter(t testing.TB, base, key string) *reporter {
+	t.Helper()
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	conn, err := net.Dial("tcp", u.Host)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	return &reporter{host: u.Host, key: key, conn: conn, in: bufio.NewReader(conn)}, nil
+	t.Cleanup(func() { _ = conn.Close() })
+	return &reporter{host: u.Host, key: key, conn: conn, in: bufio.NewReader(conn)}
 }
 
-func (r *reporter) close() { _ = r.conn.Close() }
+// reported is what a call is answered.
+type reported struct {
+	status   int
+	ID       int64 `json:"id"`
+	Replayed bool  `json:"replayed"`
+}
 
-// post makes a call and gives the status and the id that is answered.
-func (r *reporter) post(path, body string) (status int, id int64, err error) {
+// post makes a call. Without an answer it gives an error.
+func (r *reporter) post(path, body string) (answer reported, err error) {
 	r.out.Reset()
 	fmt.Fprintf(&r.out, "POST %s HTTP/1.1\r\nHost: %s\r\nX-API-KEY: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		path, r.host, r.key, len(body), body)
 	if _, err := r.conn.Write(r.out.Bytes()); err != nil {
-		return 0, 0, err
+		return answer, err
 	}
 	res, err := http.ReadResponse(r.in, nil)
 	if err != nil {
-		return 0, 0, err
+		return answer, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		return 0, 0, err
+		return answer, err
 	}
-	var answer struct {
-		ID int64 `json:"id"`
-	}
-	err = json.Unmarshal(text, &answer)
-	return res.StatusCode, answer.ID, err
+	answer.status = res.StatusCode
+	return answer, json.Unmarshal(text, &answer)
 }
 
 const succeeded = `{"type":"success","success":true}`
