@@ -102,6 +102,9 @@ func (d *DB) Close() error {
 		d.pool.Close()
 		return err
 	}
+	if d.write.Stats().InUse > 0 { // whoever has the one connection gives it back when done
+		_ = d.write.PingContext(context.Background())
+	}
 	return errors.Join(d.reads.close(), d.writes.close(), d.read.Close(), d.write.Close())
 }
 
@@ -140,7 +143,7 @@ func (d *DB) Ping(ctx context.Context) error {
 // remember keeps the trouble of the last transaction for Ping.
 func (d *DB) remember(err error) {
 	switch {
-	case err == nil:
+	case err == nil, fault.CodeOf(err) == codeConflict: // it answers
 		d.trouble.Store(nil)
 	case strings.HasPrefix(fault.CodeOf(err), "store_"):
 		d.trouble.Store(&err)

@@ -15,6 +15,7 @@ import (
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/fault"
 	"ferryman/internal/testdb"
+	"ferryman/internal/testwait"
 )
 
 func TestMigrateByManyAtOnce(t *testing.T) {
@@ -108,6 +109,68 @@ func TestTxIsAllOrNothing(t *testing.T) {
 		}
 		if err := d.Tx(ctx, insert); err != nil || count() != 1 {
 			t.Errorf("after a commit: %v, %d rows", err, count())
+		}
+	})
+}
+
+func TestCloseWaitsForATransaction(t *testing.T) {
+	d := dbtest.Open(t, "sqlite://"+t.TempDir()+"/ferryman.db", db.Options{})
+	begun, gate := make(chan struct{}), make(chan struct{})
+	ended, closed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		ended <- d.Tx(t.Context(), func(tx *db.Tx) error {
+			close(begun)
+			<-gate
+			return mark(t.Context(), tx, "written")
+		})
+	}()
+	testwait.Receive(t, begun)
+	go func() { closed <- d.Close() }()
+	testwait.Until(t, "Close is called", func() bool { return d.Writer().Stats().WaitCount > 0 || len(closed) > 0 })
+	if len(closed) > 0 {
+		t.Error("closed under an open transaction")
+	}
+	close(gate)
+	if err := errors.Join(testwait.Receive(t, ended), testwait.Receive(t, closed)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two transactions that stand against each other are no trouble of the store's.
+func TestAConflictIsNoTrouble(t *testing.T) {
+	dbtest.URLs(t, func(t *testing.T, url string) {
+		d := dbtest.Open(t, url, db.Options{})
+		if d.Dialect() == db.SQLite {
+			return // it has one writer
+		}
+		var both sync.WaitGroup
+		both.Add(2)
+		errs, gate := make(chan error, 2), make(chan struct{})
+		for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+			go func() {
+				errs <- d.Tx(t.Context(), func(tx *db.Tx) error {
+					if err := mark(t.Context(), tx, order[0]); err != nil {
+						return err
+					}
+					both.Done()
+					both.Wait()
+					err := mark(t.Context(), tx, order[1])
+					if err == nil {
+						<-gate
+					}
+					return err
+				})
+			}()
+		}
+		if err := testwait.Receive(t, errs); fault.CodeOf(err) != "store_conflict" {
+			t.Errorf("called off with %v", err)
+		}
+		if err := d.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+		close(gate)
+		if err := testwait.Receive(t, errs); err != nil {
+			t.Error(err)
 		}
 	})
 }

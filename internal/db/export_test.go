@@ -47,3 +47,10 @@ func (d *DB) MigrateTo(ctx context.Context, version int) error {
 		return nil
 	})
 }
+
+// Compiled tells whether a query outside a transaction is kept compiled.
+func (d *DB) Compiled(query string) bool {
+	d.reads.mu.RLock()
+	defer d.reads.mu.RUnlock()
+	return d.reads.ready[query] != nil
+}

@@ -57,7 +57,8 @@ var errLineFull = &fault.Error{
 // transactions of this process wait for each other.
 //
 // When ctx ends, Group gives up waiting; fn may run all the same, and is given a
-// context of its own.
+// context of its own. The transaction is not for the job engine: neither SQL nor
+// PGX.
 func (d *DB) Group(ctx context.Context, key int64, fn func(context.Context, *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -24,7 +24,7 @@ type prepared struct {
 
 const (
 	preparedAfter = 3   // uses: the statements of a migration run once
-	preparedMost  = 500 // texts; whoever writes a new one each time must not fill the memory
+	preparedMost  = 500 // texts that are ready, and as many that are counted: some differ each time
 )
 
 func newPrepared(pool *sql.DB) *prepared {
@@ -41,8 +41,11 @@ func (p *prepared) get(query string) *sql.Stmt {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.uses) >= preparedMost {
+	if len(p.ready) >= preparedMost {
 		return nil
+	}
+	if len(p.uses) >= preparedMost {
+		clear(p.uses)
 	}
 	if p.uses[query]++; p.uses[query] == preparedAfter {
 		p.wanted = append(p.wanted, query)
@@ -50,20 +53,26 @@ func (p *prepared) get(query string) *sql.Stmt {
 	return nil
 }
 
-// catchUp compiles what was wanted. One that cannot be is left to fail where it is
-// used.
+// catchUp compiles what was wanted. One that cannot be, or not before ctx ends, is
+// counted anew.
 func (p *prepared) catchUp(ctx context.Context) {
 	p.mu.Lock()
 	wanted := p.wanted
 	p.wanted = nil
 	p.mu.Unlock()
 	for _, query := range wanted {
-		s, err := p.pool.PrepareContext(ctx, query) //nolint:sqlclosecheck // close does so
-		if err != nil {
+		p.mu.RLock()
+		known := p.ready[query] != nil
+		p.mu.RUnlock()
+		if known { // it was counted twice at a time
 			continue
 		}
+		s, err := p.pool.PrepareContext(ctx, query) //nolint:sqlclosecheck // close does so
 		p.mu.Lock()
-		p.ready[query] = s
+		delete(p.uses, query)
+		if err == nil {
+			p.ready[query] = s
+		}
 		p.mu.Unlock()
 	}
 }

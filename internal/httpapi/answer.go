@@ -98,6 +98,16 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt ro
 		}
 		return
 	}
+	if rt.access.body && (r.ContentLength < 0 || r.ContentLength > largeBody) {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		default:
+			refuseBody(w, r)
+			ex.err = errManyBodies
+			return
+		}
+	}
 	if ex.err = s.takeBody(w, r, rt.access.body); ex.err != nil {
 		return
 	}

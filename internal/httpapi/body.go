@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"ferryman/internal/fault"
 )
@@ -45,8 +46,18 @@ func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, keep bool) err
 	return nil
 }
 
-// largeBody is more than what a client has sent anyway before it is refused.
-const largeBody = 64 << 10
+// largeBody is more than what a client has sent anyway before it is refused. Of
+// bodies that are larger, or of which nobody knows, only so many are in memory at
+// a time.
+const (
+	largeBody = 64 << 10
+	maxLarge  = 64
+)
+
+var errManyBodies = &fault.Error{
+	Kind: fault.RateLimited, Code: "too_many_bodies", Detail: "too many large bodies are being taken", RetryAfter: time.Second,
+	Hint: "bodies of up to 64 KiB with a content-length are taken at any time",
+}
 
 // refuseBody has the connection closed after the answer. To a client that is
 // sending already, net/http gives some time to read the answer if a reader of

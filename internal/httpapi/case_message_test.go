@@ -10,6 +10,32 @@ import (
 	"ferryman/internal/ledger"
 )
 
+// Of large bodies only so many are in memory; small ones pass all the same.
+func manyLargeBodies(h *harbour) {
+	h.newCron("chatty")
+	path := fmt.Sprintf("/api/%d/message", h.started("chatty"))
+	for range maxLarge {
+		h.large <- struct{}{}
+	}
+	large := `{"type":"info","message":"` + strings.Repeat("x", largeBody) + `"}`
+	a := h.call("POST", path, large)
+	h.wantProblem(a, http.StatusTooManyRequests, "too_many_bodies")
+	if a.Header.Get("Retry-After") != "1" {
+		h.t.Errorf("retry after %q", a.Header.Get("Retry-After"))
+	}
+	if a := h.call("POST", path, `{"type":"info","message":"small"}`); a.StatusCode != http.StatusOK {
+		h.t.Errorf("a small one: %d %s", a.StatusCode, a.text)
+	}
+	for range maxLarge {
+		<-h.large
+	}
+	for range maxLarge + 1 { // each gives its place back
+		if a := h.call("POST", path, large); a.StatusCode != http.StatusOK {
+			h.t.Fatalf("with room again: %d %s", a.StatusCode, a.text)
+		}
+	}
+}
+
 func (h *harbour) text(id int64) string {
 	h.t.Helper()
 	said, err := h.ledger.Messages(h.t.Context(), id, 0, 100)

@@ -53,6 +53,7 @@ func TestCaseTable(t *testing.T) {
 			{"22 rate of a key", rateOfKey},
 			{"23 restart in mid-run", restartInMidRun},
 			{"24 wrong method and unknown path", wrongMethodAndPath},
+			{"many large bodies", manyLargeBodies},
 		} {
 			t.Run(c.name, func(t *testing.T) { c.run(moor(t, url, store, clock)) })
 		}

@@ -106,6 +106,7 @@ type Server struct {
 	docs    docs
 	pages   pages
 	callers chan struct{} // one token for each caller that waits for a sync
+	large   chan struct{} // one token for each large body in memory
 	reports reports
 
 	keyRate   *limiter[int64]        // by the key's id
@@ -133,7 +134,7 @@ func newServer(o Options, d docs) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{
-		o: o, docs: d, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers),
+		o: o, docs: d, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers), large: make(chan struct{}, maxLarge),
 		keyRate: newLimiter[int64](o.KeyRate, 2*o.KeyRate), wrongKeys: newLimiter[netip.Prefix](wrongKeyRate, wrongKeyBurst),
 	}
 	var err error

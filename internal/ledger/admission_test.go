@@ -20,7 +20,7 @@ import (
 func TestSixtyFourStartsAtOnce(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()
-		for limit, rounds := range map[int64]int64{1: 100, 3: 20} {
+		for limit, rounds := range map[int64]int64{1: 100, 3: 5} {
 			cron := create(t, l, 1, fmt.Sprintf("at-most-%d", limit), func(s *ledger.Settings) { s.MaxRunning = limit })
 			const starts = 64
 			for round := range rounds {

@@ -3,30 +3,36 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"ferryman/internal/db"
+	"ferryman/internal/fault"
 )
 
 // alter lets fn change a cron of app that nobody else changes meanwhile, stores
-// it with what follows from the change, and gives it.
-func (l *Ledger) alter(ctx context.Context, app int64, ref Ref, fn func(tx *db.Tx, cron *Cron) error) (cron Cron, err error) {
+// it with what follows from the change, and gives it. What fn refuses, it refuses
+// before it writes.
+func (l *Ledger) alter(ctx context.Context, app int64, ref Ref, fn func(ctx context.Context, tx *db.Tx, cron *Cron) error) (cron Cron, err error) {
 	id, err := l.resolve(ctx, app, ref)
 	if err == nil {
 		// In the cron's turn, so that it stands against no report of an end.
 		cron, err = grouped(ctx, l.db, id, func(ctx context.Context, tx *db.Tx) (cron Cron, refused, err error) {
-			if cron, err = l.lockCron(ctx, tx, id); err != nil {
-				return Cron{}, nil, err
-			}
-			if !cron.DeletedAt.IsZero() {
+			cron, err = l.lockCron(ctx, tx, id)
+			if errors.Is(err, ErrNoCron) || err == nil && !cron.DeletedAt.IsZero() {
 				return Cron{}, ErrNoCron, nil
 			}
 			was := cron
-			if err := fn(tx, &cron); err != nil {
-				return Cron{}, nil, err
+			if err == nil {
+				err = fn(ctx, tx, &cron)
 			}
-			err = l.follow(ctx, tx, was, &cron)
+			if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Unprocessable {
+				return Cron{}, err, nil
+			}
+			if err == nil {
+				err = l.follow(ctx, tx, was, &cron)
+			}
 			return cron, nil, err
 		})
 	}
@@ -131,13 +137,18 @@ func renumber(ctx context.Context, tx *db.Tx, cron int64) error {
 // unmute has the last event of each trouble that stands told after all.
 func unmute(ctx context.Context, tx *db.Tx, cron *Cron) error {
 	for _, kind := range []EventKind{EventMissed, EventOverdue, EventFailing} {
-		if cron.trouble(kind).IsZero() {
+		since := *cron.trouble(kind)
+		if since.IsZero() {
 			continue
 		}
-		_, err := tx.Exec(ctx, `UPDATE events SET suppressed_until = $1
-			WHERE id = (SELECT max(id) FROM events WHERE cron_id = $2 AND kind = $3) AND suppressed = 'muted'`,
-			db.Time{Time: tx.Now()}, cron.ID, string(kind))
+		id, why, err := lastAbout(ctx, tx, cron, kind, since)
 		if err != nil {
+			return err
+		}
+		if why != Muted {
+			continue
+		}
+		if _, err := tx.Exec(ctx, "UPDATE events SET suppressed_until = $1 WHERE id = $2", db.Time{Time: tx.Now()}, id); err != nil {
 			return err
 		}
 	}

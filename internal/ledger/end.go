@@ -93,7 +93,7 @@ func (l *Ledger) report(ctx context.Context, tx *db.Tx, id int64, r Report) (out
 	out.Execution, err = scanExecution(tx.QueryRow(ctx, `
 		UPDATE executions SET
 			status = CASE WHEN status = 'superseded' THEN status ELSE $1 END,
-			reason = CASE WHEN status = 'superseded' OR $2 THEN '' ELSE 'reported' END,
+			reason = CASE WHEN status = 'superseded' OR $2 THEN '' WHEN reason = 'interrupted' THEN reason ELSE 'reported' END,
 			ended_at = $3, reported_at = $3, reported_success = $2, end_type = $4, exit_code = $5, reported_took = $6
 		WHERE id = $7 AND reported_at IS NULL
 		RETURNING `+returned()+", "+worthALook,
@@ -139,11 +139,21 @@ func (l *Ledger) Release(ctx context.Context, app, id int64, why string) (Execut
 	if err != nil {
 		return Execution{}, err
 	}
-	err = l.db.Tx(ctx, func(tx *db.Tx) error {
-		return l.End(ctx, tx, id, Outcome{Status: Cancelled, Reason: ReasonReleased, Detail: why})
-	})
-	if err != nil {
+	if err := l.release(ctx, e.CronID, id, why); err != nil {
 		return Execution{}, err
 	}
 	return l.Execution(ctx, app, e.ID)
+}
+
+// release does so in the cron's turn, so that it stands against no report of the
+// end.
+func (l *Ledger) release(ctx context.Context, cron, id int64, why string) error {
+	_, err := grouped(ctx, l.db, cron, func(ctx context.Context, tx *db.Tx) (_ struct{}, refused, err error) {
+		err = l.End(ctx, tx, id, Outcome{Status: Cancelled, Reason: ReasonReleased, Detail: why})
+		if errors.Is(err, ErrEnded) {
+			return struct{}{}, err, nil
+		}
+		return struct{}{}, nil, err
+	})
+	return err
 }

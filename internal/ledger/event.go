@@ -78,7 +78,7 @@ func (l *Ledger) recordAll(ctx context.Context, tx *db.Tx, events []cronEvent) e
 		why, until := e.cron.suppression(open.until(e.cron), tx.Now())
 		if e.Kind == EventRecovered {
 			until = time.Time{}
-			if why, err = lastSuppression(ctx, tx, e.cron, e.Subject); err != nil {
+			if _, why, err = lastAbout(ctx, tx, e.cron, e.Subject, e.Since); err != nil {
 				return err
 			}
 		}
@@ -111,12 +111,20 @@ func (c *Cron) suppression(maintenance, now time.Time) (why Suppression, until t
 	return Told, time.Time{}
 }
 
-// lastSuppression is why the newest event of a kind was not told.
-func lastSuppression(ctx context.Context, tx *db.Tx, cron *Cron, kind EventKind) (why Suppression, err error) {
-	err = tx.QueryRow(ctx, "SELECT suppressed FROM events WHERE cron_id = $1 AND kind = $2 ORDER BY id DESC LIMIT 1",
-		cron.ID, string(kind)).Scan(&why)
+// lastAbout gives the newest event of a trouble of the cron that stands since then,
+// and why it was not told; 0 if there is none. A cron may be failing of which only
+// that it is overdue was told.
+func lastAbout(ctx context.Context, tx *db.Tx, cron *Cron, trouble EventKind, since time.Time) (id int64, why Suppression, err error) {
+	instead := trouble
+	if trouble == EventFailing {
+		instead = EventOverdue
+	}
+	// A cron may have very many events: it is not for those from before the trouble.
+	err = tx.QueryRow(ctx, `SELECT id, suppressed FROM events
+		WHERE cron_id = $1 AND kind IN ($2, $3) AND id > coalesce((SELECT id FROM events WHERE cron_id = $1 AND at < $4 ORDER BY id DESC LIMIT 1), 0)
+		ORDER BY kind = $2 DESC, id DESC LIMIT 1`, cron.ID, string(trouble), string(instead), db.Time{Time: since}).Scan(&id, &why)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
-	return why, err
+	return id, why, err
 }

@@ -26,7 +26,7 @@ func newClock() *clock {
 
 func (c *clock) now() time.Time            { return time.UnixMicro(c.micros.Load()).UTC() }
 func (c *clock) add(d time.Duration)       { c.micros.Add(d.Microseconds()) }
-func (c *clock) options() db.Options       { return db.Options{Clock: c.now} }
+func (c *clock) options() db.Options       { return db.Options{Clock: c.now, Synchronous: "NORMAL"} }
 func micros(d time.Duration) time.Duration { return d.Truncate(time.Microsecond) }
 
 func register(t *testing.T, l *ledger.Ledger, slug string, s ledger.Settings) ledger.Cron {

@@ -81,7 +81,7 @@ func chosen(f ledger.ExecutionFilter, e ledger.ListedExecution) bool {
 }
 
 func TestExecutionsAreThoseOfTheFilter(t *testing.T) {
-	const n = 12_000
+	const n = 11_000
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		l := ledger.New(d)
 		generate(t, d, n)
@@ -102,7 +102,7 @@ func TestExecutionsAreThoseOfTheFilter(t *testing.T) {
 		statuses := []ledger.Status{
 			ledger.Running, ledger.Success, ledger.Failed, ledger.TimedOut, ledger.Cancelled, ledger.Superseded, ledger.Missed, ledger.Skipped,
 		}
-		for range 25 {
+		for range 15 {
 			f, one := ledger.ExecutionFilter{Limit: 1 + random.IntN(1000)}, all[random.IntN(n)]
 			sometimes(func() { f.App = one.AppID })
 			sometimes(func() { f.Cron = one.CronID })
@@ -119,7 +119,7 @@ func TestExecutionsAreThoseOfTheFilter(t *testing.T) {
 					want = append(want, e)
 				}
 			}
-			f.Limit = max(f.Limit, len(want)/20) // or it takes long
+			f.Limit = max(f.Limit, len(want)/5) // or it takes long
 			got, _ := everything(t, l, f)
 			if !slices.EqualFunc(got, want, func(a, b ledger.ListedExecution) bool { return a.ID == b.ID && a.Slug == b.Slug && a.App == b.App }) {
 				t.Errorf("%+v gives %d executions, want %d", f, len(got), len(want))

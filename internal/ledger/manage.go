@@ -84,7 +84,7 @@ func (l *Ledger) Create(ctx context.Context, app int64, slug string, s Settings)
 // It gives ErrNoCron, ErrExists, ErrOwn if edit changes of a sync what its
 // configuration decides, and what Create gives for values that are wrong.
 func (l *Ledger) Change(ctx context.Context, app int64, ref Ref, edit func(slug *string, s *Settings)) (Cron, error) {
-	return l.alter(ctx, app, ref, func(tx *db.Tx, cron *Cron) error {
+	return l.alter(ctx, app, ref, func(ctx context.Context, tx *db.Tx, cron *Cron) error {
 		was := *cron
 		edit(&cron.Slug, &cron.Settings)
 		if cron.Kind == Sync {
@@ -154,7 +154,7 @@ func rename(ctx context.Context, tx *db.Tx, was Cron, slug string) error {
 // Pause keeps a cron from being started until a time, or until Resume if it is
 // zero. Starts are not expected meanwhile; what runs goes on.
 func (l *Ledger) Pause(ctx context.Context, app int64, ref Ref, until time.Time) (Cron, error) {
-	return l.alter(ctx, app, ref, func(tx *db.Tx, cron *Cron) error {
+	return l.alter(ctx, app, ref, func(_ context.Context, tx *db.Tx, cron *Cron) error {
 		if until.IsZero() {
 			cron.Active, cron.PausedUntil = false, time.Time{}
 			return nil
@@ -166,7 +166,7 @@ func (l *Ledger) Pause(ctx context.Context, app int64, ref Ref, until time.Time)
 
 // Resume lets a cron start again that was paused or is inactive.
 func (l *Ledger) Resume(ctx context.Context, app int64, ref Ref) (Cron, error) {
-	return l.alter(ctx, app, ref, func(_ *db.Tx, cron *Cron) error {
+	return l.alter(ctx, app, ref, func(_ context.Context, _ *db.Tx, cron *Cron) error {
 		cron.Active, cron.PausedUntil = true, time.Time{}
 		return nil
 	})
@@ -175,7 +175,7 @@ func (l *Ledger) Resume(ctx context.Context, app int64, ref Ref) (Cron, error) {
 // Snooze keeps a cron's events from being told until a time; zero ends that. What
 // it kept back is told then, if it still holds.
 func (l *Ledger) Snooze(ctx context.Context, app int64, ref Ref, until time.Time) (Cron, error) {
-	return l.alter(ctx, app, ref, func(tx *db.Tx, cron *Cron) error {
+	return l.alter(ctx, app, ref, func(_ context.Context, tx *db.Tx, cron *Cron) error {
 		cron.SnoozedUntil = until
 		if until.IsZero() {
 			return nil
@@ -200,7 +200,7 @@ func ahead(until, now time.Time) error {
 // then the cron and what is known of its executions are removed. It gives
 // ErrNoCron, or ErrOwn.
 func (l *Ledger) Delete(ctx context.Context, app int64, ref Ref) (Cron, error) {
-	return l.alter(ctx, app, ref, func(tx *db.Tx, cron *Cron) error {
+	return l.alter(ctx, app, ref, func(ctx context.Context, tx *db.Tx, cron *Cron) error {
 		if cron.Kind == Sync {
 			return ErrOwn
 		}
@@ -228,10 +228,7 @@ func (l *Ledger) ReleaseAll(ctx context.Context, app int64, ref Ref, why string)
 		}
 		for _, execution := range running {
 			last = execution
-			err := l.db.Tx(ctx, func(tx *db.Tx) error {
-				return l.End(ctx, tx, execution, Outcome{Status: Cancelled, Reason: ReasonReleased, Detail: why})
-			})
-			switch {
+			switch err := l.release(ctx, id, execution, why); {
 			case err == nil:
 				released++
 			case !errors.Is(err, ErrEnded):

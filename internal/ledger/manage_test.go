@@ -485,6 +485,37 @@ func TestALimitCountsWhatRunsAlready(t *testing.T) {
 	})
 }
 
+// A limit that is lower than what runs lets nobody in until less runs, or replaces
+// as many as are too many.
+func TestALoweredLimitIsKept(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		l, ctx, app := ledger.New(d), t.Context(), addApp(t, d, "shop")
+		cron := create(t, l, app, "job", func(s *ledger.Settings) { s.MaxRunning = 4 })
+		change := func(edit func(*ledger.Settings)) {
+			if _, err := l.Change(ctx, app, bySlug("job"), func(_ *string, s *ledger.Settings) { edit(s) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first := startOf(t, l, app, "job")
+		for range 3 {
+			startOf(t, l, app, "job")
+		}
+		change(func(s *ledger.Settings) { s.MaxRunning = 2 })
+		report(t, l, app, first.ID, true)
+		if _, _, err := l.Start(ctx, ledger.Start{App: app, Cron: bySlug("job"), Trigger: ledger.HTTP}); !errors.Is(err, ledger.ErrRunning) {
+			t.Errorf("a fourth of two: %v", err)
+		}
+		if r, err := l.Readiness(ctx, app, bySlug("job")); err != nil || r.Reason != ledger.AtLimit || r.Running != 3 {
+			t.Errorf("%d run, %q, %v", r.Running, r.Reason, err)
+		}
+		change(func(s *ledger.Settings) { s.Overlap = ledger.Replace })
+		startOf(t, l, app, "job")
+		if got := kept(t, d, cron.ID); got != "2 running, 1 skipped, 1 success, 2 superseded" {
+			t.Error(got)
+		}
+	})
+}
+
 func TestOwnSyncsAreWatchedAsPeopleWishAndRunAsConfigured(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()

@@ -47,18 +47,18 @@ func TestOfManyMessagesTheFirstAndTheLastAreKept(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()
 		e := started(t, l, "chatty")
-		for from := 1; from < 10_000; from += 1000 {
+		for from := 1; from < 7000; from += 1000 {
 			out, err := l.Say(ctx, 1, e.ID, lines(from, from+999))
 			if err != nil || len(out) != 1000 {
 				t.Fatal(len(out), err)
 			}
 		}
-		if _, err := l.Say(ctx, 1, e.ID, lines(10_001, 10_001)); err != nil {
+		if _, err := l.Say(ctx, 1, e.ID, lines(7001, 7001)); err != nil {
 			t.Fatal(err)
 		}
 		var want []string
-		for i := 1; i <= 10_001; i++ {
-			if i <= 2500 || i > 10_001-2500 {
+		for i := 1; i <= 7001; i++ {
+			if i <= 2500 || i > 7001-2500 {
 				want = append(want, fmt.Sprint(i))
 			}
 		}
@@ -66,7 +66,7 @@ func TestOfManyMessagesTheFirstAndTheLastAreKept(t *testing.T) {
 			t.Errorf("%d messages are kept: %s … %s", len(got), got[0], got[len(got)-1])
 		}
 		got, err := l.Execution(ctx, 1, e.ID)
-		if err != nil || got.Messages != 10_001 || got.Dropped() != 5001 {
+		if err != nil || got.Messages != 7001 || got.Dropped() != 2001 {
 			t.Errorf("%d messages, %d dropped, %v", got.Messages, got.Dropped(), err)
 		}
 	})

@@ -40,11 +40,11 @@ func (l *Ledger) Readiness(ctx context.Context, app int64, ref Ref) (Readiness, 
 	var maintained time.Time
 	var taken int64 // of the places that there are
 	// Those that do not count are told by lapsed.
-	err = l.db.QueryRow(ctx, `SELECT count(*), count(CASE WHEN slot < $5 THEN slot END), (SELECT max(ends_at) FROM maintenance_windows
+	err = l.db.QueryRow(ctx, `SELECT count(*), count(slot), (SELECT max(ends_at) FROM maintenance_windows
 			WHERE starts_at <= $2 AND ends_at > $2 AND (application_id IS NULL OR application_id = $4) AND (cron_id IS NULL OR cron_id = $1))
 		FROM executions WHERE cron_id = $1 AND ended_at IS NULL
 			AND (lease_until IS NULL OR lease_until >= $2) AND (deadline_at IS NULL OR deadline_at >= $2 OR $3)`,
-		cron.ID, db.Time{Time: now}, cron.Kind == Sync, cron.AppID, cron.Limit()).Scan(&r.Running, &taken, instant(&maintained))
+		cron.ID, db.Time{Time: now}, cron.Kind == Sync, cron.AppID).Scan(&r.Running, &taken, instant(&maintained))
 	if err != nil {
 		return Readiness{}, fmt.Errorf("readiness of cron %d: %w", cron.ID, err)
 	}

@@ -102,6 +102,29 @@ func TestAnEndThatComesLate(t *testing.T) {
 	}
 }
 
+// One execution is one failure, also if it was given up before it said so.
+func TestAFailureIsCountedOnce(t *testing.T) {
+	for name, settings := range map[string]func(*ledger.Settings){
+		"past its deadline":   func(s *ledger.Settings) { s.MaxRuntime = time.Minute },
+		"silent for too long": func(s *ledger.Settings) { s.Heartbeat = time.Minute },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+				l := ledger.New(d)
+				cron := create(t, l, 1, "job", settings)
+				id := startOf(t, l, 1, "job").ID
+				c.add(2 * time.Minute)
+				sweep(t, l)
+				report(t, l, 1, id, false)
+				if got := cronOf(t, l, cron.ID); got.Failures != 1 {
+					t.Errorf("%d failures", got.Failures)
+				}
+			})
+		})
+	}
+}
+
 func TestOthersExecutionsAreUnknown(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		l, ctx := ledger.New(d), t.Context()

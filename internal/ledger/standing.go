@@ -43,7 +43,11 @@ func (l *Ledger) arrived(ctx context.Context, tx *db.Tx, cron *Cron, e Execution
 	if e.Status != Running {
 		runs, records, newest = 0, 1, cron.LastExecution
 	}
-	expected, late := l.expect(cron, e.ScheduledFor, tx.Now())
+	tick := e.ScheduledFor
+	if tick.After(cron.ExpectedAt) { // an application may say anything
+		tick = l.standsFor(cron, tx.Now())
+	}
+	expected, late := l.expect(cron, tick, tx.Now())
 	_, err := tx.Exec(ctx, `UPDATE crons SET runs = runs + $1, records = records + $2, last_execution_id = $3,
 			expected_at = $4, late_at = $5, missed_since = NULL WHERE id = $6`,
 		runs, records, newest, db.Time{Time: expected}, db.Time{Time: late}, cron.ID)
@@ -104,19 +108,21 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 			tell(EventSucceeded, "", time.Time{}, "")
 		}
 	case Failed, TimedOut:
+		if e.heardOfAfterAll() { // it was counted, and told, when the ledger ended it
+			if e.Overdue && !c.OverdueSince.IsZero() {
+				tell(EventRecovered, EventOverdue, c.OverdueSince, "it ended after all, as failed")
+				c.OverdueSince = time.Time{}
+			}
+			return events
+		}
 		c.Failures++
 		c.Successes = 0
 		overdue := e.Status == TimedOut
-		switch {
-		case overdue:
+		if overdue {
 			if c.OverdueSince.IsZero() {
 				c.OverdueSince = now
 			}
 			tell(EventOverdue, "", e.DeadlineAt, e.Detail)
-		case !c.OverdueSince.IsZero() && e.Overdue: // heard of after all
-			tell(EventRecovered, EventOverdue, c.OverdueSince, "it ended after all, as failed")
-			c.OverdueSince = time.Time{}
-			c.Failures-- // it was counted when it went past its deadline
 		}
 		if c.FailingSince.IsZero() && c.Failures >= c.FailAfter {
 			c.FailingSince = now
@@ -128,6 +134,12 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 		}
 	}
 	return events
+}
+
+// heardOfAfterAll tells whether the execution's application reported that it failed
+// after the ledger had ended it as overdue or interrupted.
+func (e Execution) heardOfAfterAll() bool {
+	return e.Status == Failed && !e.ReportedAt.IsZero() && (e.Overdue || e.Reason == ReasonInterrupted)
 }
 
 func failing(failures int64, detail string) string {

@@ -22,6 +22,8 @@ func TestWhatEndsTell(t *testing.T) {
 		"overdue":                  {Cron{}, "t s", "overdue recovered(overdue)+recovered(failing)"},
 		"overdue as the third":     {Cron{Settings: Settings{FailAfter: 3}}, "f f t s", "- - overdue+failing recovered(overdue)+recovered(failing)"},
 		"overdue, then heard of":   {Cron{}, "t l s", "overdue recovered(overdue) recovered(failing)"},
+		"two overdue, both heard":  {Cron{Settings: Settings{FailAfter: 3}}, "t t l l f", "overdue overdue recovered(overdue) - failing"},
+		"silent, then heard of":    {Cron{Settings: Settings{FailAfter: 2, EachFailure: true}}, "i j f", "failed - failing"},
 		"each":                     {Cron{Settings: Settings{EachFailure: true, EachSuccess: true}}, "s f f s", "succeeded failing failed recovered(failing)+succeeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +35,8 @@ func TestWhatEndsTell(t *testing.T) {
 				now = now.Add(time.Minute)
 				e := map[string]Execution{
 					"s": {Status: Success}, "f": {Status: Failed}, "t": {Status: TimedOut, Overdue: true}, "c": {Status: Cancelled},
-					"l": {Status: Failed, Overdue: true},
+					"l": {Status: Failed, Overdue: true, ReportedAt: now, Reason: "reported"},
+					"i": {Status: Failed, Reason: ReasonInterrupted}, "j": {Status: Failed, Reason: ReasonInterrupted, ReportedAt: now},
 				}[how]
 				var kinds []string
 				for _, event := range c.settle(e, now) {

@@ -83,7 +83,11 @@ func (l *Ledger) admit(ctx context.Context, id int64, s Start) (e Execution, rep
 		Execution
 		replayed bool
 	}
+	caller := ctx
 	a, err := grouped(ctx, l.db, id, func(ctx context.Context, tx *db.Tx) (a admitted, refused, err error) {
+		if gone := caller.Err(); gone != nil {
+			return admitted{}, gone, nil // it would hold a place of which nobody knows
+		}
 		a.Execution, a.replayed, refused, err = l.start(ctx, tx, id, s)
 		return a, refused, err
 	})
@@ -195,7 +199,8 @@ func (l *Ledger) place(ctx context.Context, tx *db.Tx, cron *Cron, e *Execution)
 
 // insertRunning inserts the execution into the lowest free slot, in one
 // statement: the index over slots is what admits. Nobody else does so for this
-// cron meanwhile, as tx has locked it, so one look is enough.
+// cron meanwhile, as tx has locked it, so one look is enough. Those that run are
+// counted, too: while a limit is new, some may hold slots beyond it.
 func insertRunning(ctx context.Context, tx *db.Tx, cron Cron, e *Execution) (bool, error) {
 	const columns = `INSERT INTO executions (cron_id, application_id, slot, status, "trigger", request, attempt, holder,
 			scheduled_for, started_at, lease_until, deadline_at)`
@@ -223,7 +228,8 @@ func insertRunning(ctx context.Context, tx *db.Tx, cron Cron, e *Execution) (boo
 					SELECT 1 FROM executions held
 					WHERE held.cron_id = $1 AND held.ended_at IS NULL AND held.slot = candidate.slot)
 			) AS free
-			WHERE free.n > 0
+			WHERE free.n > 0 AND (
+				SELECT count(*) FROM executions WHERE cron_id = $1 AND ended_at IS NULL AND slot IS NOT NULL) < $11
 			ON CONFLICT DO NOTHING
 			RETURNING id`, args...).Scan(&e.ID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -232,14 +238,16 @@ func insertRunning(ctx context.Context, tx *db.Tx, cron Cron, e *Execution) (boo
 	return err == nil, err
 }
 
-// supersede ends the oldest running execution of a cron whose starts replace.
+// supersede ends the oldest running executions of a cron whose starts replace, so
+// many that there is a place: one, unless the limit was lowered.
 func (l *Ledger) supersede(ctx context.Context, tx *db.Tx, cron *Cron) (bool, error) {
 	if cron.Overlap != Replace {
 		return false, nil
 	}
 	n, err := tx.Exec(ctx, `UPDATE executions SET status = 'superseded', ended_at = $1, detail = 'another start took its place'
-		WHERE id = (SELECT id FROM executions WHERE cron_id = $2 AND ended_at IS NULL AND slot IS NOT NULL ORDER BY id LIMIT 1)`,
-		db.Time{Time: tx.Now()}, cron.ID)
+		WHERE cron_id = $2 AND ended_at IS NULL AND slot IS NOT NULL AND id NOT IN (
+			SELECT id FROM executions WHERE cron_id = $2 AND ended_at IS NULL AND slot IS NOT NULL ORDER BY id DESC LIMIT $3)`,
+		db.Time{Time: tx.Now()}, cron.ID, cron.Limit()-1)
 	return n > 0, err
 }
 

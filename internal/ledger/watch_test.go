@@ -233,6 +233,26 @@ func TestWhatCouldNotStartIsNotMissed(t *testing.T) {
 	}
 }
 
+// What an application says of its start does not keep the next one from being
+// expected.
+func TestAStartForANonsensicalTimeIsWatched(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l, app := ledger.New(d), addApp(t, d, "shop")
+		cron := create(t, l, app, "job", func(s *ledger.Settings) { s.Schedule = "0 * * * *" })
+		next := cron.ExpectedAt
+		for _, forTime := range []time.Time{next.AddDate(70, 0, 0), next.AddDate(-70, 0, 0)} {
+			_, _, err := l.Start(t.Context(), ledger.Start{App: app, Cron: bySlug("job"), Trigger: ledger.HTTP, ScheduledFor: forTime})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cronOf(t, l, cron.ID).ExpectedAt; !got.Equal(next) {
+				t.Errorf("for %v, the next is expected at %v, want %v", forTime, got, next)
+			}
+		}
+	})
+}
+
 func TestNightsOfTheClockChange(t *testing.T) {
 	for name, one := range map[string]struct {
 		schedule   string
@@ -258,7 +278,7 @@ func TestNightsOfTheClockChange(t *testing.T) {
 				l, app := ledger.New(d), addApp(t, d, "shop")
 				cron := create(t, l, app, "job", func(s *ledger.Settings) { s.Schedule, s.Zone = one.schedule, "Europe/Berlin" })
 				for c.now().Before(at(one.end)) {
-					c.add(5 * time.Minute)
+					c.add(15 * time.Minute)
 					sweep(t, l)
 				}
 				wantMissed(t, d, cron.ID, one.want...)
@@ -385,6 +405,41 @@ func TestSuppressedEventsAreToldWhenTheyStillHold(t *testing.T) {
 		}
 		if got := waking(t, d); len(got) != 0 {
 			t.Errorf("still to be told: %v", got)
+		}
+	})
+}
+
+// Whoever was not told of a trouble is not told that it is over, by whatever name.
+func TestRecoveryFromWhatWasNotTold(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l, app := ledger.New(d), addApp(t, d, "shop")
+		create(t, l, app, "job", func(s *ledger.Settings) { s.MaxRuntime = time.Minute })
+		mute := func(muted bool) {
+			if _, err := l.Change(t.Context(), app, bySlug("job"), func(_ *string, s *ledger.Settings) { s.Muted = muted }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, muted := range []bool{false, true, false} {
+			mute(muted)
+			startOf(t, l, app, "job")
+			c.add(2 * time.Minute)
+			sweep(t, l)
+			report(t, l, app, startOf(t, l, app, "job").ID, true)
+			c.add(time.Second)
+		}
+		all, err := l.Events(t.Context(), ledger.EventFilter{App: app, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, e := range slices.Backward(all) {
+			told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Suppressed, e.Kind, e.Subject)))
+		}
+		once := []string{"overdue", "recovered overdue", "recovered failing"}
+		want := slices.Concat(once, []string{"muted overdue", "muted recovered overdue", "muted recovered failing"}, once)
+		if !slices.Equal(told, want) {
+			t.Errorf("events %q, want %q", told, want)
 		}
 	})
 }
