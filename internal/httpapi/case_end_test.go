@@ -135,7 +135,11 @@ func wrongValues(h *harbour) {
 		wrong(message, `{"type":"info","message":"x","at":`+v+`}`, "/at "+code)
 		wrong("/api/nightly/start", `{"scheduled_for":`+v+`}`, "/scheduled_for "+code)
 	}
-	wrong(message, `[]`, " length")
+	h.want(h.call("POST", message, `[]`), http.StatusOK, `{"ids":[]}`) // a heartbeat
+	wrong("/api/nightly/start", `{"started_at":"2026-03-01T11:00:00Z"}`, "/rid required")
+	for _, at := range []string{"2026-03-01T13:00:00Z", "2025-01-01T00:00:00Z"} { // to come, and too long ago
+		wrong("/api/nightly/start", `{"rid":"r","started_at":"`+at+`"}`, "/started_at range")
+	}
 	wrong(message, `[`+strings.Repeat(`{"message":"x","type":"info"},`, ledger.MaxMessages)+`{}]`, " length")
 	wrong(message, `[1,{},"x"]`, "/0 type", "/1/message required", "/1/type required", "/2 type")
 	if p := h.wantProblem(h.call("POST", message, "["+strings.Repeat("{},", 600)+"{}]"), 422, "invalid_values"); len(p.Errors) != maxWrong {

@@ -54,7 +54,7 @@ func readEnd(r *http.Request) (ledger.Report, error) {
 	if err != nil {
 		return ledger.Report{}, err
 	}
-	f, err := readForm(body, "success", "type", "message", "exit_code", "duration_ms")
+	f, err := readForm(body, "success", "type", "message", "exit_code", "duration_ms", "ended_at")
 	if err != nil {
 		return ledger.Report{}, err
 	}
@@ -62,7 +62,7 @@ func readEnd(r *http.Request) (ledger.Report, error) {
 	f.require("type")
 	report := ledger.Report{
 		Success: f.truth("success"), Type: ledger.MessageType(f.word("type", messageTypes()...)),
-		Message: f.text("message", math.MaxInt), Took: f.milliseconds("duration_ms", maxTook),
+		Message: f.text("message", math.MaxInt), Took: f.milliseconds("duration_ms", maxTook), EndedAt: f.time("ended_at"),
 	}
 	if strings.TrimSpace(report.Message) == "" {
 		report.Message = ""

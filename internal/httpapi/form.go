@@ -94,9 +94,9 @@ func readForms(body []byte, most int, members ...string) (forms []form, array bo
 	if err == nil {
 		_, err = d.ReadToken()
 	}
-	if err = endOf(d, body, err); err == nil && (n == 0 || n > most) {
+	if err = endOf(d, body, err); err == nil && n > most {
 		all := form{wrong: wrong}
-		all.fail("", "length", fmt.Sprintf("must have from 1 to %d elements", most))
+		all.fail("", "length", fmt.Sprintf("must have at most %d elements", most))
 		err = all.fault()
 	}
 	return forms, true, err

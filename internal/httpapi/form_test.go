@@ -55,7 +55,7 @@ func FuzzBodies(f *testing.F) {
 		if err == nil && (!report.Type.Valid() || !fit(report.Message) || report.Took < 0 || report.Took > maxTook) {
 			t.Errorf("end %+v", report)
 		}
-		begin, err := readStart(r, query{})
+		begin, err := readStart(r, query{}, epoch)
 		checkFault(t, body, err)
 		if err == nil && (len([]rune(begin.Holder)) > maxHost || !fit(begin.Holder) || len(begin.Request) > maxRequestID+len("rid:")) {
 			t.Errorf("start %+v", begin)

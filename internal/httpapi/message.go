@@ -9,7 +9,8 @@ import (
 	"ferryman/internal/ledgerjson"
 )
 
-// message takes what an execution has to say: one message, or an array of them.
+// message takes what an execution has to say: one message, or an array of them. An
+// empty one says that it lives.
 func (s *Server) message(r *http.Request) (reply, error) {
 	id, err := executionID(r)
 	if err != nil {
@@ -27,7 +28,10 @@ func (s *Server) message(r *http.Request) (reply, error) {
 	for i, m := range said {
 		ids[i] = m.ID
 	}
-	last := said[len(said)-1]
+	var last ledger.Message // none says only that the execution lives
+	if len(said) > 0 {
+		last = said[len(said)-1]
+	}
 	if several {
 		return told(r, struct {
 			IDs     []int64 `json:"ids"`
@@ -69,6 +73,9 @@ func readMessages(r *http.Request) (messages []ledger.Message, several bool, err
 			f.fail("message", "blank", "must say something")
 		}
 		messages[i] = m
+	}
+	if len(forms) == 0 {
+		return nil, several, nil
 	}
 	return messages, several, forms[0].fault()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
@@ -15,7 +16,8 @@ const (
 	maxHost      = 255
 )
 
-// startMembers are what a start may say, in its body or in the query string.
+// startMembers are what a start may say in its body or in the query string. What
+// is reported afterwards says so in its body: a GET is a start.
 func startMembers() []string { return []string{"rid", "host", "scheduled_for"} }
 
 // startByGet starts an execution, as the oldest clients do. What a browser
@@ -48,7 +50,7 @@ func (s *Server) start(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	begin, err := readStart(r, q)
+	begin, err := readStart(r, q, s.o.Ledger.Now())
 	if err != nil {
 		return reply{}, err
 	}
@@ -63,7 +65,7 @@ func (s *Server) start(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return told(r, struct {
+	out, err := told(r, struct {
 		ID         int64           `json:"id"`
 		CronID     int64           `json:"cron_id"`
 		Slug       string          `json:"slug"`
@@ -72,17 +74,20 @@ func (s *Server) start(r *http.Request) (reply, error) {
 		DeadlineAt ledgerjson.Time `json:"deadline_at"`
 		Replayed   bool            `json:"replayed"`
 	}{e.ID, e.CronID, e.Slug, e.Status, ledgerjson.Time(e.StartedAt), ledgerjson.Time(e.DeadlineAt), replayed}, e.ID)
+	out.heartbeat = e.Heartbeat
+	return out, err
 }
 
 // readStart reads what a start says.
-func readStart(r *http.Request, q query) (ledger.Start, error) {
-	f := newForm(startMembers()...)
+func readStart(r *http.Request, q query, now time.Time) (ledger.Start, error) {
+	members := append(startMembers(), "started_at")
+	f := newForm(members...)
 	if len(exchangeOf(r.Context()).body) > 0 {
 		body, err := jsonBody(r)
 		if err != nil {
 			return ledger.Start{}, err
 		}
-		if f, err = readForm(body, startMembers()...); err != nil {
+		if f, err = readForm(body, members...); err != nil {
 			return ledger.Start{}, err
 		}
 	}
@@ -106,8 +111,21 @@ func readStart(r *http.Request, q query) (ledger.Start, error) {
 		}
 		begin.Request = "rid:" + rid
 	}
+	if f.given("started_at") && !f.null("started_at") {
+		begin.Began = f.time("started_at")
+		switch {
+		case begin.Began.IsZero(): // told already
+		case begin.Began.After(now) || begin.Began.Before(now.Add(-maxReportAge)):
+			f.fail("started_at", "range", "must lie in the past, at most 31 days back: it is for the report of what has begun already")
+		case begin.Request == "":
+			f.fail("rid", "required", "is missing: what is reported afterwards must be safe to repeat")
+		}
+	}
 	return begin, f.fault()
 }
+
+// maxReportAge is how long after its start an execution may be reported.
+const maxReportAge = 31 * 24 * time.Hour
 
 // unquoted takes the quotes off an Idempotency-Key, which is a string with them or
 // without.

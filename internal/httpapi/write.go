@@ -16,15 +16,16 @@ import (
 
 // reply is what a handler says when nothing went wrong.
 type reply struct {
-	status int    // 200 if 0
-	mime   string // JSON if empty
-	body   any    // encoded as JSON, unless it is a []byte
-	policy string // Content-Security-Policy; nothing is allowed if empty
-	cache  string // Cache-Control; no-store if empty
-	link   string // Link
-	coding string // Content-Encoding
-	vary   string // Vary
-	file   string // the name under which a browser saves it; it shows it if empty
+	status    int           // 200 if 0
+	mime      string        // JSON if empty
+	body      any           // encoded as JSON, unless it is a []byte
+	policy    string        // Content-Security-Policy; nothing is allowed if empty
+	cache     string        // Cache-Control; no-store if empty
+	link      string        // Link
+	coding    string        // Content-Encoding
+	vary      string        // Vary
+	heartbeat time.Duration // Heartbeat-Seconds; none if 0
+	file      string        // the name under which a browser saves it; it shows it if empty
 	// more gives what follows the body, piece by piece, and nothing at the end.
 	more func(context.Context) ([]byte, error)
 }
@@ -80,6 +81,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 	}
 	if out.coding != "" {
 		h.Set("Content-Encoding", out.coding)
+	}
+	if out.heartbeat > 0 {
+		h.Set("Heartbeat-Seconds", strconv.FormatFloat(out.heartbeat.Seconds(), 'f', -1, 64))
 	}
 	if out.vary != "" {
 		h.Set("Vary", out.vary)

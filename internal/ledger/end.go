@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"ferryman/internal/db"
@@ -57,7 +58,40 @@ type Report struct {
 	Message  string // "" for none
 	ExitCode *int64 // nil if it does not say
 	Took     time.Duration
+	EndedAt  time.Time // when it ended, if that is reported afterwards; zero: now
 }
+
+func (r Report) endedAt(now time.Time) time.Time {
+	if r.EndedAt.IsZero() || r.EndedAt.After(now) {
+		return now
+	}
+	return r.EndedAt
+}
+
+// detail is what a failure says in a line: the exit code, and the end of the
+// message, where programs say what went wrong.
+func (r Report) detail() string {
+	if r.Success {
+		return ""
+	}
+	var said []string
+	if r.ExitCode != nil {
+		said = append(said, fmt.Sprintf("exit code %d", *r.ExitCode))
+	}
+	last := strings.TrimSpace(clean(r.Message))
+	if i := strings.LastIndexByte(last, '\n'); i >= 0 {
+		last = strings.TrimSpace(last[i:])
+	}
+	if runes := []rune(last); len(runes) > maxDetail {
+		last = string(runes[:maxDetail]) + "…"
+	}
+	if last != "" {
+		said = append(said, last)
+	}
+	return strings.Join(said, ": ")
+}
+
+const maxDetail = 300 // characters
 
 // Reported is an execution whose end was reported.
 type Reported struct {
@@ -94,10 +128,13 @@ func (l *Ledger) report(ctx context.Context, tx *db.Tx, id int64, r Report) (out
 		UPDATE executions SET
 			status = CASE WHEN status = 'superseded' THEN status ELSE $1 END,
 			reason = CASE WHEN status = 'superseded' OR $2 THEN '' WHEN reason = 'interrupted' THEN reason ELSE 'reported' END,
-			ended_at = $3, reported_at = $3, reported_success = $2, end_type = $4, exit_code = $5, reported_took = $6
+			detail = CASE WHEN status = 'superseded' OR reason = 'interrupted' THEN detail ELSE $8 END,
+			ended_at = CASE WHEN $9 < started_at THEN started_at ELSE $9 END,
+			reported_at = $3, reported_success = $2, end_type = $4, exit_code = $5, reported_took = $6
 		WHERE id = $7 AND reported_at IS NULL
 		RETURNING `+returned()+", "+worthALook,
-		string(status), r.Success, db.Time{Time: tx.Now()}, string(r.Type), r.ExitCode, db.Duration(r.Took), id), &look)
+		string(status), r.Success, db.Time{Time: tx.Now()}, string(r.Type), r.ExitCode, db.Duration(r.Took), id,
+		r.detail(), db.Time{Time: r.endedAt(tx.Now())}), &look)
 	switch {
 	case errors.Is(err, ErrNoExecution):
 		return l.reportedBefore(ctx, tx, id, r)

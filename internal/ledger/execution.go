@@ -50,7 +50,8 @@ const (
 type Execution struct {
 	ID           int64
 	CronID       int64
-	Slug         string // of the cron; only Start gives it
+	Slug         string        // of the cron; only Start gives it
+	Heartbeat    time.Duration // likewise
 	AppID        int64
 	Status       Status
 	Trigger      Trigger

@@ -15,6 +15,8 @@
 package ledger
 
 import (
+	"time"
+
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 )
@@ -29,6 +31,9 @@ type Ledger struct {
 
 // New makes a ledger on a migrated store.
 func New(d *db.DB) *Ledger { return &Ledger{db: d} }
+
+// Now is the time by which the ledger goes.
+func (l *Ledger) Now() time.Time { return l.db.Now() }
 
 // OwnApplication is the application whose crons are Ferryman's own syncs. The
 // store has it from the beginning.

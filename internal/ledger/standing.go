@@ -37,21 +37,33 @@ func (l *Ledger) expect(cron *Cron, tick, now time.Time) (expected, late time.Ti
 	return expected, expected.Add(cron.Grace)
 }
 
-// arrived notes that a start came, whether it was admitted or not.
+// arrived notes that a start came, whether it was admitted or not, or that one had
+// come before.
 func (l *Ledger) arrived(ctx context.Context, tx *db.Tx, cron *Cron, e Execution) error {
-	runs, records, newest := int64(1), int64(0), e.ID
+	runs, records, newest := int64(1), int64(0), max(e.ID, cron.LastExecution)
 	if e.Status != Running {
 		runs, records, newest = 0, 1, cron.LastExecution
 	}
 	tick := e.ScheduledFor
 	if tick.After(cron.ExpectedAt) { // an application may say anything
-		tick = l.standsFor(cron, tx.Now())
+		tick = l.standsFor(cron, e.StartedAt)
 	}
-	expected, late := l.expect(cron, tick, tx.Now())
+	expected, late := l.expect(cron, tick, e.StartedAt)
+	came := !cron.MissedSince.IsZero()
+	if e.StartedAt.Before(tx.Now()) { // it tells of the past, and what is known since stands
+		if expected.Before(cron.ExpectedAt) {
+			expected, late = cron.ExpectedAt, cron.LateAt
+		}
+		came = came && !e.StartedAt.Before(cron.MissedSince.Add(-cron.Grace))
+	}
+	missed := cron.MissedSince
+	if came {
+		missed = time.Time{}
+	}
 	_, err := tx.Exec(ctx, `UPDATE crons SET runs = runs + $1, records = records + $2, last_execution_id = $3,
-			expected_at = $4, late_at = $5, missed_since = NULL WHERE id = $6`,
-		runs, records, newest, db.Time{Time: expected}, db.Time{Time: late}, cron.ID)
-	if err != nil || cron.MissedSince.IsZero() {
+			expected_at = $4, late_at = $5, missed_since = $6 WHERE id = $7`,
+		runs, records, newest, db.Time{Time: expected}, db.Time{Time: late}, db.Time{Time: missed}, cron.ID)
+	if err != nil || !came {
 		return err
 	}
 	return l.record(ctx, tx, cron, Event{
@@ -93,6 +105,9 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 	}
 	switch e.Status {
 	case Success:
+		if e.EndedAt.Before(now) && (e.EndedAt.Before(c.FailingSince) || e.EndedAt.Before(c.OverdueSince)) {
+			return nil // it is reported afterwards, and has failed since
+		}
 		c.Failures = 0
 		if !c.OverdueSince.IsZero() {
 			tell(EventRecovered, EventOverdue, c.OverdueSince, "an execution ended well")
@@ -108,10 +123,14 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 			tell(EventSucceeded, "", time.Time{}, "")
 		}
 	case Failed, TimedOut:
-		if e.heardOfAfterAll() { // it was counted, and told, when the ledger ended it
+		if e.heardOfAfterAll() { // it was counted when the ledger ended it
 			if e.Overdue && !c.OverdueSince.IsZero() {
 				tell(EventRecovered, EventOverdue, c.OverdueSince, "it ended after all, as failed")
 				c.OverdueSince = time.Time{}
+			}
+			if c.FailingSince.IsZero() && c.Failures >= c.FailAfter {
+				c.FailingSince = now
+				tell(EventFailing, "", now, failing(c.Failures, e.Detail))
 			}
 			return events
 		}
@@ -124,11 +143,10 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 			}
 			tell(EventOverdue, "", e.DeadlineAt, e.Detail)
 		}
-		if c.FailingSince.IsZero() && c.Failures >= c.FailAfter {
+		// Being overdue says as much as a first failure.
+		if c.FailingSince.IsZero() && c.Failures >= c.FailAfter && (!overdue || c.FailAfter > 1) {
 			c.FailingSince = now
-			if !overdue || c.FailAfter > 1 { // being overdue says as much as a first failure
-				tell(EventFailing, "", now, failing(c.Failures, e.Detail))
-			}
+			tell(EventFailing, "", now, failing(c.Failures, e.Detail))
 		} else if c.EachFailure && !overdue {
 			tell(EventFailed, "", now, e.Detail)
 		}

@@ -19,9 +19,9 @@ func TestWhatEndsTell(t *testing.T) {
 		"only three in a row":      {Cron{Settings: Settings{FailAfter: 3}}, "f f s f f f f s", "- - - - - failing - recovered(failing)"},
 		"back after two":           {Cron{Settings: Settings{RecoverAfter: 2}}, "f s f s s", "failing - - - recovered(failing)"},
 		"cancelled counts nowhere": {Cron{Settings: Settings{FailAfter: 2, RecoverAfter: 2}}, "f c f s c s", "- - failing - - recovered(failing)"},
-		"overdue":                  {Cron{}, "t s", "overdue recovered(overdue)+recovered(failing)"},
+		"overdue":                  {Cron{}, "t s", "overdue recovered(overdue)"},
 		"overdue as the third":     {Cron{Settings: Settings{FailAfter: 3}}, "f f t s", "- - overdue+failing recovered(overdue)+recovered(failing)"},
-		"overdue, then heard of":   {Cron{}, "t l s", "overdue recovered(overdue) recovered(failing)"},
+		"overdue, then heard of":   {Cron{}, "t l s", "overdue recovered(overdue)+failing recovered(failing)"},
 		"two overdue, both heard":  {Cron{Settings: Settings{FailAfter: 3}}, "t t l l f", "overdue overdue recovered(overdue) - failing"},
 		"silent, then heard of":    {Cron{Settings: Settings{FailAfter: 2, EachFailure: true}}, "i j f", "failed - failing"},
 		"each":                     {Cron{Settings: Settings{EachFailure: true, EachSuccess: true}}, "s f f s", "succeeded failing failed recovered(failing)+succeeded"},
@@ -38,6 +38,7 @@ func TestWhatEndsTell(t *testing.T) {
 					"l": {Status: Failed, Overdue: true, ReportedAt: now, Reason: "reported"},
 					"i": {Status: Failed, Reason: ReasonInterrupted}, "j": {Status: Failed, Reason: ReasonInterrupted, ReportedAt: now},
 				}[how]
+				e.EndedAt = now
 				var kinds []string
 				for _, event := range c.settle(e, now) {
 					kind := string(event.Kind)

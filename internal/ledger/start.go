@@ -27,7 +27,11 @@ type Start struct {
 	// ScheduledFor is the expected start that this one stands for; zero if nobody
 	// knows.
 	ScheduledFor time.Time
-	own          bool // by Ferryman itself
+	// Began is when the execution began, if that is reported afterwards; it is zero
+	// for a start. A report takes no place and is refused neither for a limit nor
+	// because the cron does not start: it tells what was.
+	Began time.Time
+	own   bool // by Ferryman itself
 }
 
 // Start admits an execution and gives it. If the request has had its execution
@@ -109,7 +113,7 @@ func (l *Ledger) start(ctx context.Context, tx *db.Tx, id int64, s Start) (e Exe
 	case (cron.Kind == Sync) != s.own:
 		return Execution{}, false, ErrOwn, nil
 	}
-	defer func() { e.Slug = cron.Slug }()
+	defer func() { e.Slug, e.Heartbeat = cron.Slug, cron.Heartbeat }()
 	attempt := int64(1)
 	if s.Request != "" {
 		last, err := scanExecution(tx.QueryRow(ctx, "SELECT "+executionColumns+` FROM executions e
@@ -131,6 +135,10 @@ func (l *Ledger) start(ctx context.Context, tx *db.Tx, id int64, s Start) (e Exe
 		default:
 			attempt = last.Attempt + 1
 		}
+	}
+	if !s.Began.IsZero() {
+		e, err = l.begunBefore(ctx, tx, &cron, s, attempt)
+		return e, false, nil, err
 	}
 	if err := cron.Startable(tx.Now()); err != nil {
 		return Execution{}, false, err, nil
@@ -154,6 +162,25 @@ func (l *Ledger) start(ctx context.Context, tx *db.Tx, id int64, s Start) (e Exe
 		return Execution{}, false, refused, err
 	}
 	return e, false, nil, l.arrived(ctx, tx, &cron, e)
+}
+
+// reportLease is how long the end of an execution that is reported afterwards may
+// take to follow: it is known already.
+const reportLease = time.Minute
+
+// begunBefore stores an execution whose start is reported afterwards.
+func (l *Ledger) begunBefore(ctx context.Context, tx *db.Tx, cron *Cron, s Start, attempt int64) (Execution, error) {
+	e := s.execution(*cron, attempt, s.Began)
+	e.LeaseUntil, e.DeadlineAt = tx.Now().Add(reportLease), time.Time{}
+	if e.ScheduledFor.IsZero() {
+		e.ScheduledFor = l.standsFor(cron, s.Began)
+	}
+	unlimited := *cron
+	unlimited.Overlap, unlimited.MaxRunning = Allow, 0
+	if _, err := insertRunning(ctx, tx, unlimited, &e); err != nil {
+		return Execution{}, err
+	}
+	return e, l.arrived(ctx, tx, cron, e)
 }
 
 func (s Start) execution(cron Cron, attempt int64, now time.Time) Execution {
