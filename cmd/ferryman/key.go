@@ -47,7 +47,7 @@ func newKeyCreate() *cobra.Command {
 		Long: `Make a key for an application and print it alone on standard output. It is shown this
 once and kept nowhere.
 
-A key of scope ping reports executions and does nothing else; read looks at the
+A key of scope ping reports executions, and may make crons by that; read looks at the
 application's crons and executions; admin does both and changes its crons. An admin
 key of the application ferryman administers all applications.
 

@@ -27,8 +27,9 @@ refuses to start while there is none, unless --insecure-open is given.
 With --sandbox it needs nothing else: it starts a simulator of the WMS API, and
 keeps its state and its target in the folder "sandbox" of the state directory, unless
 --store or --warehouse-database name others. Whatever API_TOKEN,
-API_USER, API_PASSWORD, API_BASE_URL, FERRYMAN_STORE_URL and WAREHOUSE_DATABASE_URL
-say, the sandbox leaves the real upstream, store and target alone.`,
+API_USER, API_PASSWORD, API_BASE_URL, FERRYMAN_STORE_URL, WAREHOUSE_DATABASE_URL and
+FERRYMAN_SECRET say, the sandbox leaves the real upstream, store and target alone; the
+commands for applications, keys and crons work on it with --sandbox.`,
 		Example: `  ferryman serve --sandbox
   ferryman serve --sandbox --sandbox-fault "status=500,path=/iam/users/me,times=3"
   API_USER=me API_PASSWORD_FILE=/run/secrets/wms ferryman serve
@@ -81,6 +82,7 @@ func welcome(w io.Writer, url string, c config.Config, sandboxURL string) {
   sync now         curl -X PATCH %s/api/syncall
   last syncs       curl %s/api/synlast
   what landed      curl %s/api/warehouses
+  report crons     ferryman app --help, then key, cron, and cron exec
 
   own store        %s
   sync target      %s, every %v

@@ -11,7 +11,9 @@
 // The command has the standard input as it is, and stays in its process group.
 // Its output passes through as it comes, and the last of it is sent with the
 // report. Reports that cannot be delivered are kept in a folder, and sent by the
-// next run that finds the server there again.
+// next run that finds the server there again, with the times at which things
+// happened. While the command runs the server is told that it lives, if it wants
+// to know.
 package cronexec
 
 import (
@@ -104,6 +106,8 @@ type run struct {
 	spool    spool
 	report   report
 	startErr error // why there is no execution
+
+	heartbeat time.Duration // of the execution; 0 for none
 }
 
 // What the server is given.
@@ -119,15 +123,16 @@ const (
 func (r *run) start(ctx context.Context) os.Signal {
 	ctx, done := r.signals.cutOff(ctx, 0)
 	ask := func(tries int) {
-		r.startErr = retry(ctx, tries, func(ctx context.Context) (err error) {
-			r.report.Execution, err = r.server.start(ctx, r.Slug, r.report.RID)
+		r.startErr = retry(ctx, tries, func(ctx context.Context) error {
+			begun, err := r.server.start(ctx, r.Slug, r.report.RID, time.Time{})
+			r.report.Execution, r.heartbeat = begun.id, begun.heartbeat
 			return err
 		})
 	}
 	ask(callTries)
 	if refused(r.startErr) {
 		bounded, cancel := context.WithTimeout(ctx, flushTimeout)
-		f := r.spool.flush(bounded, r.server, r.report.Key, false)
+		f := r.spool.flush(bounded, r.server, r.report.Key)
 		cancel()
 		r.flushed(f)
 		if f.sent > 0 && fault.KindOf(r.startErr) == fault.Conflict {
@@ -157,6 +162,7 @@ func (r *run) interrupted(ctx context.Context, s os.Signal) int {
 // notRun reports that there was no run, where the server may believe in one.
 func (r *run) notRun(ctx context.Context, code int, why string) {
 	r.report.EndedAt = time.Now().UTC()
+	r.report.StartedAt = r.report.EndedAt
 	r.report.End = end{Message: why, Type: "error", ExitCode: code}
 	switch {
 	case r.report.Execution != 0:
@@ -175,18 +181,20 @@ func (r *run) mayHaveStarted() bool {
 
 // command runs the command and reports its end.
 func (r *run) command(ctx context.Context) int {
-	// Ends of earlier runs have their turn while the command runs, so that it does
+	// Reports of earlier runs have their turn while the command runs, so that it does
 	// not wait for them.
 	var earlier *flusher
 	if r.server != nil && r.startErr == nil {
 		earlier = startFlusher(ctx, r.spool, r.server, r.report.Key)
 	}
+	stopBeat := r.beat(ctx)
 	out := r.newOutput(ctx)
 	result := r.runChild(out)
 	// What ended the command may have been sent to all of its group, as timeout(1)
 	// and service managers do: it must not take output or report along.
 	passing, passed := r.signals.cutOff(ctx, lastGrace)
 	r.finish(passing, out, result)
+	stopBeat()
 	ctx, done := r.reporting(ctx, passed())
 	defer done()
 	sent := r.mayHaveStarted() && r.send(ctx)
@@ -197,11 +205,6 @@ func (r *run) command(ctx context.Context) int {
 		earlier.wait(ctx)
 	}
 	r.flushed(earlier.stop())
-	if sent {
-		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-		defer cancel()
-		r.flushed(r.spool.flush(ctx, r.server, r.report.Key, true))
-	}
 	return result.code
 }
 
@@ -218,6 +221,7 @@ func (r *run) reporting(ctx context.Context, cutBy os.Signal) (_ context.Context
 // finish fills the report of a command that has ended.
 func (r *run) finish(ctx context.Context, out *output, result result) {
 	r.report.EndedAt = result.ended.UTC()
+	r.report.StartedAt = r.report.EndedAt.Add(-result.took)
 	dropped, lost := out.finish(ctx, result.ended)
 	if result.err != nil {
 		r.say("%v", result.err)
@@ -236,15 +240,15 @@ func (r *run) finish(ctx context.Context, out *output, result result) {
 // send delivers the report, or keeps it for later. It tells whether the server is
 // there and took it.
 func (r *run) send(ctx context.Context) bool {
-	tries := callTries
-	if r.startErr != nil {
+	tries, late := callTries, r.startErr != nil
+	if late {
 		tries = 1 // the server did not answer before
 	}
-	err := retry(ctx, tries, func(ctx context.Context) error { return r.server.deliver(ctx, &r.report) })
+	err := retry(ctx, tries, func(ctx context.Context) error { return r.server.deliver(ctx, &r.report, late) })
 	switch {
 	case err == nil:
 		r.tell("the end of execution %d of %s is reported", r.report.Execution, r.Slug)
-	case fault.Temporary(err), r.report.waits(err):
+	case fault.Temporary(err):
 		r.keep(err)
 	default:
 		r.say("the end of %s is not reported: %s", r.Slug, r.cause(err))

@@ -25,7 +25,13 @@ func TestRunIsReported(t *testing.T) {
 	if start.key != "fm_secretsecret" || start.body["host"] != host || len(start.body["rid"].(string)) != 36 {
 		t.Errorf("start %v", start)
 	}
+	if _, has := start.body["started_at"]; has {
+		t.Errorf("a start that asks for leave tells its time: %v", start)
+	}
 	end := l.only(t, "/api/100/end").body
+	if _, has := end["ended_at"]; has {
+		t.Errorf("an end in time tells its time: %v", end)
+	}
 	if end["type"] != "error" || end["success"] != false || end["exit_code"] != 3.0 || end["duration_ms"].(float64) < 0 {
 		t.Errorf("end %v", end)
 	}
@@ -80,7 +86,7 @@ func TestAnswersToTheStart(t *testing.T) {
 		"weak key":       {status(403), runs, 1, 0, []string{"may not report", "--scope ping"}},
 		"unknown":        {status(404), runs, 1, 0, []string{"knows no such cron", "ferryman cron add nightly"}},
 		"redirect":       {status(302), runs, 1, 0, []string{"302 Found"}},
-		"not JSON":       {page("<html>"), runs, 1, 0, []string{"expected JSON"}},
+		"not JSON":       {page("<html>"), runs, 1, 0, []string{"not understood"}},
 		"no id":          {page(`{"ok":true}`), runs, 1, 0, []string{"no id", "FERRYMAN_URL"}},
 		"wrong id":       {page(`{"id":"x"}`), runs, 1, 0, []string{"not understood"}},
 		"closes":         {func(http.ResponseWriter, *http.Request, int) bool { panic(http.ErrAbortHandler) }, runs, 4, 1, []string{"closed the connection"}},
@@ -251,8 +257,9 @@ func TestServerComesUpDuringTheRun(t *testing.T) {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
 	}
 	await(t, out.Name(), "id:\n")
-	l.only(t, "/api/nightly/start")
-	if end := l.only(t, "/api/100/end").body; end["success"] != true {
-		t.Errorf("end %v", end)
+	start, end := l.only(t, "/api/nightly/start").body, l.only(t, "/api/100/end").body
+	took := timeIn(t, end, "ended_at").Sub(timeIn(t, start, "started_at")).Milliseconds()
+	if off := took - int64(end["duration_ms"].(float64)); end["success"] != true || off < -1 || off > 1 {
+		t.Errorf("start %v, end %v", start, end)
 	}
 }

@@ -23,9 +23,8 @@ var errStale = errors.New("nobody could send it for thirty days")
 
 // flush sends the reports that are kept for the server, the oldest first, until
 // one fails in a way that may pass. One that the server does not take is
-// discarded. Those of executions that have yet to be started wait unless starts
-// is set. If another process is at it, it does nothing.
-func (s spool) flush(ctx context.Context, to *server, key string, starts bool) (f flushed) {
+// discarded. If another process is at it, it does nothing.
+func (s spool) flush(ctx context.Context, to *server, key string) (f flushed) {
 	if len(s.names()) == 0 {
 		return f
 	}
@@ -39,7 +38,7 @@ func (s spool) flush(ctx context.Context, to *server, key string, starts bool) (
 		if ctx.Err() != nil {
 			break
 		}
-		err := s.flushOne(ctx, name, to, key, starts)
+		err := s.flushOne(ctx, name, to, key)
 		switch {
 		case err == nil:
 			f.sent++
@@ -57,9 +56,9 @@ func (s spool) flush(ctx context.Context, to *server, key string, starts bool) (
 }
 
 // errNotNow is for what another run has to see to.
-var errNotNow = errors.New("not for this server or key, or not yet")
+var errNotNow = errors.New("not for this server or key")
 
-func (s spool) flushOne(ctx context.Context, name string, to *server, key string, starts bool) error {
+func (s spool) flushOne(ctx context.Context, name string, to *server, key string) error {
 	p, err := s.read(name)
 	switch {
 	case errors.Is(err, errCorrupt):
@@ -70,15 +69,10 @@ func (s spool) flushOne(ctx context.Context, name string, to *server, key string
 		return errStale
 	case p.URL != to.base.String():
 		return errNotNow // the key is this server's business alone
-	case p.Execution == 0 && !starts:
-		return errNotNow // the run that is under way would be in its place, or lose its own
 	case p.Execution == 0 && p.Key != key:
 		return errNotNow // another application may have a cron of this name
 	}
-	err = to.deliver(ctx, &p)
-	if p.waits(err) {
-		return errNotNow
-	}
+	err = to.deliver(ctx, &p, true)
 	if p.Key != key {
 		// Either the key was changed for another since then, or the cron is of
 		// another application, which this key knows nothing of.
@@ -102,7 +96,7 @@ func startFlusher(ctx context.Context, s spool, to *server, key string) *flusher
 	f := &flusher{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
-		f.result = s.flush(ctx, to, key, false)
+		f.result = s.flush(ctx, to, key)
 	}()
 	return f
 }

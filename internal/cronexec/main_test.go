@@ -210,6 +210,17 @@ func (l *ledger) only(t *testing.T, suffix string) call {
 	return found[0]
 }
 
+// timeIn gives a time that a body holds.
+func timeIn(t *testing.T, body map[string]any, name string) time.Time {
+	t.Helper()
+	text, _ := body[name].(string)
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatalf("%s: %v in %v", name, err, body)
+	}
+	return at
+}
+
 // nowhere is an address that refuses connections, and that nobody else gets.
 type nowhere struct {
 	url    string

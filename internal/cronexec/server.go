@@ -3,6 +3,7 @@ package cronexec
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -50,45 +51,74 @@ func newServer(o Options) (*server, error) {
 
 func (s *server) close() { s.http.Close() }
 
-// start gives the execution's id. The same rid gives the same id.
-func (s *server) start(ctx context.Context, slug, rid string) (int64, error) {
+// started is an execution as the server knows it.
+type started struct {
+	id        int64
+	heartbeat time.Duration // how long it may be silent; 0: for ever
+}
+
+// start gives the execution. The same rid gives the same one. The start of a run
+// that began already tells when; began is zero for one that asks for leave.
+func (s *server) start(ctx context.Context, slug, rid string, began time.Time) (started, error) {
 	body := struct {
-		RID  string `json:"rid"`
-		Host string `json:"host,omitempty"`
-	}{rid, s.host}
+		RID       string    `json:"rid"`
+		Host      string    `json:"host,omitempty"`
+		StartedAt time.Time `json:"started_at,omitzero"`
+	}{rid, s.host, millis(began)}
+	var out started
+	err := s.post(ctx, slug, "start", http.Header{"Idempotency-Key": {rid}}, body, func(a *httpclient.Answer) (err error) {
+		out.heartbeat = heartbeat(a.Header.Get("Heartbeat-Seconds"))
+		out.id, err = readID(a.Body)
+		return err
+	})
+	if err != nil {
+		return started{}, err
+	}
+	return out, nil
+}
+
+// readID reads the id of an answer to a start.
+func readID(from io.Reader) (int64, error) {
+	const hint = "check that FERRYMAN_URL is the address of a Ferryman server"
 	var answer struct {
 		ID int64 `json:"id"`
 	}
-	if err := s.post(ctx, slug, "start", http.Header{"Idempotency-Key": {rid}}, body, &answer); err != nil {
-		return 0, err
+	err := httpclient.DecodeJSON(from, func(d *jsontext.Decoder) error { return json.UnmarshalDecode(d, &answer) })
+	_, mistyped := errors.AsType[*json.SemanticError](err)
+	switch {
+	case mistyped, fault.CodeOf(err) == "invalid_json":
+		return 0, &fault.Error{Kind: fault.Invalid, Code: "not_understood", Detail: "the answer is not understood", Hint: hint, Err: err}
+	case err == nil && answer.ID <= 0:
+		return 0, &fault.Error{Kind: fault.Invalid, Code: "no_id", Detail: "the answer to the start holds no id of an execution", Hint: hint}
 	}
-	if answer.ID <= 0 {
-		return 0, &fault.Error{
-			Kind: fault.Invalid, Code: "no_id", Detail: "the answer to the start holds no id of an execution",
-			Hint: "check that FERRYMAN_URL is the address of a Ferryman server",
-		}
-	}
-	return answer.ID, nil
+	return answer.ID, err
 }
 
 // end is the end of an execution as the server takes it.
 type end struct {
-	Message    string `json:"message,omitempty"`
-	Type       string `json:"type"` // success or error
-	Success    bool   `json:"success"`
-	ExitCode   int    `json:"exit_code"`
-	DurationMS int64  `json:"duration_ms"`
+	Message    string    `json:"message,omitempty"`
+	Type       string    `json:"type"` // success or error
+	Success    bool      `json:"success"`
+	ExitCode   int       `json:"exit_code"`
+	DurationMS int64     `json:"duration_ms"`
+	EndedAt    time.Time `json:"ended_at,omitzero"` // if it is reported late; else the server's clock counts
 }
 
-// deliver reports an end. An execution that the server does not know yet is
-// started first; p remembers its id.
-func (s *server) deliver(ctx context.Context, p *report) (err error) {
+// deliver reports an end that is now, or was if it comes late. The start of a run
+// that the server did not answer is reported first; p remembers its execution.
+func (s *server) deliver(ctx context.Context, p *report, late bool) error {
 	if p.Execution == 0 {
-		if p.Execution, err = s.start(ctx, p.Slug, p.RID); err != nil {
+		begun, err := s.start(ctx, p.Slug, p.RID, p.StartedAt)
+		if err != nil {
 			return err
 		}
+		p.Execution = begun.id
 	}
-	return s.post(ctx, strconv.FormatInt(p.Execution, 10), "end", nil, p.End, nil)
+	body := p.End
+	if late {
+		body.EndedAt = millis(p.EndedAt)
+	}
+	return s.post(ctx, strconv.FormatInt(p.Execution, 10), "end", nil, body, nil)
 }
 
 // messages sends an encoded array of messages.
@@ -96,8 +126,8 @@ func (s *server) messages(ctx context.Context, execution int64, array []byte) er
 	return s.post(ctx, strconv.FormatInt(execution, 10), "message", nil, jsontext.Value(array), nil)
 }
 
-// post makes a call. Without answer only the status counts.
-func (s *server) post(ctx context.Context, of, what string, header http.Header, body, answer any) error {
+// post makes a call. Without read only the status counts.
+func (s *server) post(ctx context.Context, of, what string, header http.Header, body any, read func(*httpclient.Answer) error) error {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return &fault.Error{Kind: fault.Invalid, Code: "not_encodable", Detail: "the report cannot be encoded", Err: err}
@@ -106,19 +136,10 @@ func (s *server) post(ctx context.Context, of, what string, header http.Header, 
 		header = http.Header{}
 	}
 	header.Set("X-API-KEY", s.key)
-	request := httpclient.Request{
+	header.Set("Accept", "application/json")
+	return s.http.Do(ctx, httpclient.Request{
 		Method: http.MethodPost, URL: s.address(of, what), Header: header, Body: encoded, Secrets: []string{s.key},
-	}
-	if answer == nil {
-		return s.http.Do(ctx, request, nil)
-	}
-	return s.http.JSON(ctx, request, func(d *jsontext.Decoder) error {
-		err := json.UnmarshalDecode(d, answer)
-		if _, ok := errors.AsType[*json.SemanticError](err); ok {
-			return &fault.Error{Kind: fault.Invalid, Code: "not_understood", Detail: "the answer is not understood", Err: err}
-		}
-		return err
-	})
+	}, read)
 }
 
 // address is that of a call. A slug is escaped so that it stays one segment of

@@ -30,6 +30,7 @@ type report struct {
 	Slug      string    `json:"slug"`
 	RID       string    `json:"rid"`
 	Execution int64     `json:"execution,omitzero"` // 0 if the start was not answered
+	StartedAt time.Time `json:"started_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at"`
 	End       end       `json:"end"`
 }
@@ -37,10 +38,6 @@ type report struct {
 func (p report) valid() bool {
 	return p.URL != "" && p.Slug != "" && p.RID != "" && p.Execution >= 0 && p.End.Type != "" && !p.EndedAt.IsZero()
 }
-
-// waits tells whether err keeps the report back until its cron may start: an
-// execution that the server has never heard of needs a place like any other.
-func (p report) waits(err error) bool { return p.Execution == 0 && refused(err) }
 
 // fingerprint tells keys apart without giving them away.
 func fingerprint(key string) string {
@@ -145,6 +142,9 @@ func (s spool) read(name string) (report, error) {
 	var p report
 	if json.Unmarshal(content, &p) != nil || !p.valid() {
 		return report{}, errCorrupt
+	}
+	if p.StartedAt.IsZero() { // an earlier version kept it
+		p.StartedAt = p.EndedAt.Add(-time.Duration(p.End.DurationMS) * time.Millisecond)
 	}
 	return p, nil
 }

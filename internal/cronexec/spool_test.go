@@ -58,6 +58,10 @@ func TestEndIsSpooledAndSentByTheNextRun(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
 	}
+	p, err := spool{dir}.read(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	back.Store(true)
 	w = wrap(t, Options{URL: l.URL, SpoolDir: dir, Verbose: true}, "true")
 	if code := w.run(); code != 0 || !strings.Contains(w.stderr.String(), "1 reports of earlier runs are sent") {
@@ -68,17 +72,22 @@ func TestEndIsSpooledAndSentByTheNextRun(t *testing.T) {
 	if len(ends) != callTries+1 || end["exit_code"] != 3.0 || end["message"] != "no key: fm_nothing\n" || len(spool{dir}.names()) != 0 {
 		t.Errorf("ends %v, kept %v", ends, spool{dir}.names())
 	}
+	if _, early := ends[0].body["ended_at"]; early || !timeIn(t, end, "ended_at").Equal(millis(p.EndedAt)) {
+		t.Errorf("it ended at %v, ends %v", p.EndedAt, ends)
+	}
 	l.only(t, "/api/101/end")
 }
 
-// A run whose start was not answered is reported whole.
+// A run whose start was not answered is reported whole, with its own times.
 func TestLateReport(t *testing.T) {
 	t.Parallel()
 	address, dir := newNowhere(t), t.TempDir()
 	w := wrap(t, Options{URL: address.url, SpoolDir: dir}, "exit 3")
+	before := millis(time.Now())
 	if code := w.run(); code != 3 || strings.Count(w.stderr.String(), "\n") != 1 {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
 	}
+	after := time.Now()
 	p, err := spool{dir}.read(spool{dir}.names()[0])
 	if err != nil {
 		t.Fatal(err)
@@ -92,73 +101,38 @@ func TestLateReport(t *testing.T) {
 	if start.body["rid"] != p.RID || end.body["exit_code"] != 3.0 || len(spool{dir}.names()) != 0 {
 		t.Errorf("start %v, end %v", start, end)
 	}
-}
-
-// book answers as a ledger whose crons run once at a time.
-func book() func(http.ResponseWriter, *http.Request, int) bool {
-	var mu sync.Mutex
-	running := false
-	return func(w http.ResponseWriter, r *http.Request, _ int) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		start := strings.HasSuffix(r.URL.Path, "/start")
-		if start && running {
-			w.WriteHeader(http.StatusConflict)
-			return true
-		}
-		running = start
-		return false
+	began, ended := timeIn(t, start.body, "started_at"), timeIn(t, end.body, "ended_at")
+	if began.Before(before) || ended.Before(began) || ended.After(after) {
+		t.Errorf("between %v and %v: start %v, end %v", before, after, start, end)
+	}
+	if _, has := l.only(t, "/api/other/start").body["started_at"]; has {
+		t.Error("the run that sends it tells its own start as late")
 	}
 }
 
-// The report of a run whose start was not answered needs a place of its own: it
-// comes neither before the end of the next run, nor is it lost for the want of it.
-func TestLateReportWaitsForAPlace(t *testing.T) {
+// A report that an earlier version kept does not tell when its run began.
+func TestReportWithoutItsBeginning(t *testing.T) {
 	t.Parallel()
-	l, dir := newLedger(t, book()), t.TempDir()
-	late := kept(l.URL, 1)
-	late.Execution = 0
-	add(t, spool{dir}, late)
-	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "exit 3")
-	if code := w.run(); code != 3 || w.stderr.String() != "" || len(spool{dir}.names()) != 0 {
-		t.Errorf("code %d, says %s, kept %v", code, w.stderr.String(), spool{dir}.names())
-	}
-	starts := l.got("/start")
-	if len(starts) != 2 || starts[1].body["rid"] != late.RID || len(l.got("/end")) != 2 {
-		t.Errorf("calls %v", l.got(""))
+	s, old := spool{t.TempDir()}, kept("http://h", 1)
+	old.End.DurationMS = 61_250
+	add(t, s, old)
+	p, err := s.read(s.names()[0])
+	if err != nil || p.EndedAt.Sub(p.StartedAt) != 61_250*time.Millisecond {
+		t.Errorf("from %v to %v, %v", p.StartedAt, p.EndedAt, err)
 	}
 }
 
-func TestLateReportIsKeptWhileThereIsNoPlace(t *testing.T) {
+// A run that was called off reports, if it is reported, that it took no time.
+func TestLateReportOfNoRun(t *testing.T) {
 	t.Parallel()
-	l, dir := newLedger(t, on("/start", status(409))), t.TempDir()
-	late := kept(l.URL, 1)
-	late.Execution = 0
-	add(t, spool{dir}, late)
-	to, err := newServer(Options{URL: l.URL, Key: "fm_secretsecret", callTimeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
+	s := spool{t.TempDir()}
+	w := wrap(t, Options{URL: newNowhere(t).url, SpoolDir: s.dir, FailUnreachable: true}, "true")
+	if code := w.run(); code != ExitTemporary {
+		t.Errorf("code %d", code)
 	}
-	defer to.close()
-	if f := (spool{dir}).flush(t.Context(), to, late.Key, true); f != (flushed{}) || len(spool{dir}.names()) != 1 || len(l.got("/start")) != 1 {
-		t.Errorf("%+v, kept %v", f, spool{dir}.names())
-	}
-	// So is one that is refused when its run ends.
-	at := newNowhere(t)
-	w := wrap(t, Options{URL: at.url, SpoolDir: dir}, "echo began; read _")
-	in, gate, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	w.Stdin = in
-	out := outFile(t, w)
-	w.start()
-	await(t, out, "began")
-	newLedgerAt(t, at, status(409))
-	fmt.Fprintln(gate)
-	if code := w.end(); code != 0 || len(spool{dir}.names()) != 2 {
-		t.Errorf("code %d, says %s, kept %v", code, w.stderr.String(), spool{dir}.names())
+	p, err := s.read(s.names()[0])
+	if err != nil || p.EndedAt.IsZero() || !p.StartedAt.Equal(p.EndedAt) {
+		t.Errorf("from %v to %v, %v", p.StartedAt, p.EndedAt, err)
 	}
 }
 
@@ -250,7 +224,7 @@ func TestFlushSortsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer to.close()
-	f := s.flush(t.Context(), to, fingerprint("fm_secretsecret"), true)
+	f := s.flush(t.Context(), to, fingerprint("fm_secretsecret"))
 	if f.sent != 2 || f.discarded != 14 || f.why == nil {
 		t.Errorf("%+v", f)
 	}
@@ -294,7 +268,7 @@ func TestFlushStopsWhenTheServerGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer to.close()
-	if f := s.flush(t.Context(), to, fingerprint("k"), false); f.sent != 2 || f.discarded != 0 || len(s.names()) != 3 || len(l.got("")) != 3 {
+	if f := s.flush(t.Context(), to, fingerprint("k")); f.sent != 2 || f.discarded != 0 || len(s.names()) != 3 || len(l.got("")) != 3 {
 		t.Errorf("%+v, %d left, %d calls", f, len(s.names()), len(l.got("")))
 	}
 }

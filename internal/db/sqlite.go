@@ -33,6 +33,14 @@ func (d *DB) openSQLite(ctx context.Context, rawURL, synchronous string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return cannotOpen(path, err)
 	}
+	// The files beside it take their rights from it.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return cannotOpen(path, err)
+	}
+	if err := f.Close(); err != nil {
+		return cannotOpen(path, err)
+	}
 	pragmas := url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)",
 		"synchronous(" + synchronous + ")",

@@ -113,6 +113,9 @@ func readStart(r *http.Request, q query, now time.Time) (ledger.Start, error) {
 	}
 	if f.given("started_at") && !f.null("started_at") {
 		begin.Began = f.time("started_at")
+		if ahead := begin.Began.Sub(now); ahead > 0 && ahead <= maxAhead {
+			begin.Began = now
+		}
 		switch {
 		case begin.Began.IsZero(): // told already
 		case begin.Began.After(now) || begin.Began.Before(now.Add(-maxReportAge)):
@@ -124,8 +127,10 @@ func readStart(r *http.Request, q query, now time.Time) (ledger.Start, error) {
 	return begin, f.fault()
 }
 
-// maxReportAge is how long after its start an execution may be reported.
-const maxReportAge = 31 * 24 * time.Hour
+const (
+	maxReportAge = 31 * 24 * time.Hour // how long after its start an execution may be reported
+	maxAhead     = 10 * time.Minute    // by which a client's clock may go wrong
+)
 
 // unquoted takes the quotes off an Idempotency-Key, which is a string with them or
 // without.

@@ -76,7 +76,7 @@ func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set 
 // the engine.
 func (s *Set) Add(ctx context.Context, sync Sync) (*Syncer, error) {
 	cron, err := s.ledger.Register(ctx, sync.Slug, ledger.Settings{
-		Name: sync.Name, Schedule: "every " + sync.Every.String(), MaxRunning: 1, MaxRuntime: sync.MaxRuntime,
+		Name: sync.Name, Schedule: rhythm(sync.Every), MaxRunning: 1, MaxRuntime: sync.MaxRuntime,
 	})
 	if err != nil {
 		return nil, err
@@ -88,6 +88,15 @@ func (s *Set) Add(ctx context.Context, sync Sync) (*Syncer, error) {
 		s.engine.Every(jobs.Schedule{Name: "sync-" + sync.Slug, Every: sync.Every, CatchUp: jobs.Once, Fire: sr.tick})
 	}
 	return sr, nil
+}
+
+// rhythm is an interval as a schedule of the ledger; one of fractions of a second is
+// too fast to be watched.
+func rhythm(every time.Duration) string {
+	if every%time.Second != 0 {
+		return ""
+	}
+	return fmt.Sprintf("every %ds", int64(every/time.Second))
 }
 
 // Close lets callers who still wait for a run go. Stop the engine first.
