@@ -47,7 +47,7 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	d.write = stdlib.OpenDBFromPool(d.pool)
 	d.read = d.write
 	if err := d.pool.Ping(ctx); err != nil {
-		_ = d.Close() //nolint:contextcheck // nothing runs yet that it would wait for
+		_ = d.Close()
 		return d.unreachable(rawURL, err)
 	}
 	return nil

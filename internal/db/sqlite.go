@@ -63,7 +63,7 @@ func (d *DB) openSQLite(ctx context.Context, rawURL, synchronous string) error {
 	// The writer goes first: it creates the file.
 	for _, pool := range []*sql.DB{d.write, d.read} {
 		if err := pool.PingContext(ctx); err != nil {
-			_ = d.Close() //nolint:contextcheck // nothing runs yet that it would wait for
+			_ = d.Close()
 			return cannotOpen(path, err)
 		}
 	}

@@ -136,12 +136,13 @@ func wrongValues(h *harbour) {
 		wrong("/api/nightly/start", `{"scheduled_for":`+v+`}`, "/scheduled_for "+code)
 	}
 	h.want(h.call("POST", message, `[]`), http.StatusOK, `{"ids":[]}`) // a heartbeat
-	wrong("/api/nightly/start", `{"started_at":"2026-03-01T11:00:00Z"}`, "/rid required")
+	wrong("/api/nightly/start", `{"started_at":"`+h.clock.now().Add(-time.Hour).Format(time.RFC3339)+`"}`, "/rid required")
 	ahead := h.clock.now().Add(time.Minute).Format(time.RFC3339)
 	if a := h.call("POST", "/api/nightly/start", `{"rid":"ahead","started_at":"`+ahead+`"}`); h.get(a, "started_at") != h.stamp() {
 		h.t.Errorf("by a clock that is ahead: %s", a.text)
 	}
-	for _, at := range []string{"2026-03-01T13:00:00Z", "2025-01-01T00:00:00Z"} { // to come, and too long ago
+	for _, far := range []time.Duration{time.Hour, -32 * 24 * time.Hour} { // to come, and too long ago
+		at := h.clock.now().Add(far).Format(time.RFC3339)
 		wrong("/api/nightly/start", `{"rid":"r","started_at":"`+at+`"}`, "/started_at range")
 	}
 	wrong(message, `[`+strings.Repeat(`{"message":"x","type":"info"},`, ledger.MaxMessages)+`{}]`, " length")

@@ -436,8 +436,8 @@ func TestRecoveryFromWhatWasNotTold(t *testing.T) {
 		for _, e := range slices.Backward(all) {
 			told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Suppressed, e.Kind, e.Subject)))
 		}
-		once := []string{"overdue", "recovered overdue", "recovered failing"}
-		want := slices.Concat(once, []string{"muted overdue", "muted recovered overdue", "muted recovered failing"}, once)
+		once := []string{"overdue", "recovered overdue"}
+		want := slices.Concat(once, []string{"muted overdue", "muted recovered overdue"}, once)
 		if !slices.Equal(told, want) {
 			t.Errorf("events %q, want %q", told, want)
 		}
