@@ -81,11 +81,11 @@ func TestAReportOfThePastAndTheWatch(t *testing.T) {
 			}
 			return got
 		}
-		report := func(request string, began time.Time) {
+		report := func(request string, began time.Time, success bool) {
 			t.Helper()
 			e, _, err := l.Start(ctx, ledger.Start{App: 1, Cron: ref, Trigger: ledger.HTTP, Request: request, Began: began})
 			if err == nil {
-				_, err = l.Report(ctx, 1, e.ID, ledger.Report{Success: true, Type: ledger.Succeeded, EndedAt: began.Add(time.Second)})
+				_, err = l.Report(ctx, 1, e.ID, ledger.Report{Success: success, Type: ledger.Info, EndedAt: began.Add(time.Second)})
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -100,14 +100,25 @@ func TestAReportOfThePastAndTheWatch(t *testing.T) {
 		if missed.MissedSince.IsZero() {
 			t.Fatal("nothing was missed")
 		}
-		report("before", due.Add(-5*time.Minute))
+		report("before", due.Add(-5*time.Minute), true)
 		if got := standing(); got.MissedSince.IsZero() || got.ExpectedAt.Before(missed.ExpectedAt) {
 			t.Errorf("after a report of an earlier run: missed since %v, expected at %v", got.MissedSince, got.ExpectedAt)
 		}
-		report("it", due)
+		report("it", due, true)
 		if got := standing(); !got.MissedSince.IsZero() || got.ExpectedAt.Before(missed.ExpectedAt) {
 			t.Errorf("after a report of the run itself: missed since %v, expected at %v", got.MissedSince, got.ExpectedAt)
 		}
+
+		// A failure that is reported afterwards is over if a later run ended well.
+		report("old failure", due.Add(-time.Minute), false)
+		if got := standing(); !got.FailingSince.IsZero() || got.Failures != 0 {
+			t.Errorf("failing since %v, %d failures", got.FailingSince, got.Failures)
+		}
+		report("new failure", due.Add(30*time.Second), false)
+		if got := standing(); got.FailingSince.IsZero() {
+			t.Error("the last run failed, and the cron is not failing")
+		}
+		report("new success", c.now().Add(-time.Second), true)
 
 		// A success that is reported afterwards does not end a failure since.
 		e, _, err := l.Start(ctx, ledger.Start{App: 1, Cron: ref, Trigger: ledger.HTTP})
@@ -117,7 +128,7 @@ func TestAReportOfThePastAndTheWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report("old success", due.Add(time.Second))
+		report("old success", due.Add(time.Second), true)
 		if got := standing(); got.FailingSince.IsZero() || got.Failures != 1 {
 			t.Errorf("failing since %v, %d failures", got.FailingSince, got.Failures)
 		}

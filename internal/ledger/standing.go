@@ -87,13 +87,35 @@ func (l *Ledger) endedOf(ctx context.Context, tx *db.Tx, e Execution) error {
 
 // ended notes the end of an execution of a cron that tx has locked.
 func (l *Ledger) ended(ctx context.Context, tx *db.Tx, cron *Cron, e Execution) error {
+	over, err := l.overSince(ctx, tx, e)
+	if err != nil {
+		return err
+	}
+	if over {
+		if !cron.EachFailure {
+			return nil
+		}
+		return l.record(ctx, tx, cron, Event{Kind: EventFailed, Execution: e.ID, Since: e.EndedAt, Detail: e.Detail})
+	}
 	events := cron.settle(e, tx.Now())
-	_, err := tx.Exec(ctx, "UPDATE crons SET failures = $1, successes = $2, overdue_since = $3, failing_since = $4 WHERE id = $5",
+	_, err = tx.Exec(ctx, "UPDATE crons SET failures = $1, successes = $2, overdue_since = $3, failing_since = $4 WHERE id = $5",
 		cron.Failures, cron.Successes, db.Time{Time: cron.OverdueSince}, db.Time{Time: cron.FailingSince}, cron.ID)
 	if err != nil {
 		return err
 	}
 	return l.record(ctx, tx, cron, events...)
+}
+
+// overSince tells whether an execution is a failure that is reported afterwards,
+// and one that began later has ended well since.
+func (l *Ledger) overSince(ctx context.Context, tx *db.Tx, e Execution) (over bool, err error) {
+	if e.Status != Failed || !e.EndedAt.Before(tx.Now()) {
+		return false, nil
+	}
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1
+		FROM (SELECT status, started_at FROM executions WHERE cron_id = $1 ORDER BY id DESC LIMIT 100) AS newest
+		WHERE status = 'success' AND started_at > $2)`, e.CronID, db.Time{Time: e.StartedAt}).Scan(&over)
+	return over, err
 }
 
 // settle changes how a cron stands by an execution that ended at now, and gives
