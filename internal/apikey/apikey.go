@@ -90,12 +90,11 @@ func expired(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // Identity is who calls.
 type Identity struct {
-	KeyID    int64
-	AppID    int64
-	App      string
-	Prefix   string // of the key
-	Scope    Scope
-	Operator bool // an admin key of the built-in application: it administers all of them
+	KeyID  int64
+	AppID  int64
+	App    string
+	Prefix string // of the key
+	Scope  Scope
 }
 
 // Faults that callers branch on with errors.Is.

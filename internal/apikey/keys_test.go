@@ -126,15 +126,14 @@ func TestKeyFromBirthToEnd(t *testing.T) {
 	})
 }
 
-func TestOnlyAdminKeysOfTheBuiltInApplicationAreOperators(t *testing.T) {
+func TestAKeyTellsItsApplicationAndScope(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		k := open(t, d, secret)
 		addApplication(t, k, "shop")
 		for _, app := range []string{"shop", apikey.BuiltIn} {
 			for _, scope := range apikey.Scopes() {
 				_, key := create(t, k, app, scope)
-				want := app == apikey.BuiltIn && scope == apikey.Admin
-				if id := accepted(t, k, app, key); id.Operator != want || id.App != app || id.Scope != scope {
+				if id := accepted(t, k, app, key); id.App != app || id.Scope != scope {
 					t.Errorf("%s %s: %+v", app, scope, id)
 				}
 			}

@@ -87,7 +87,6 @@ func (k *Keys) load(ctx context.Context, old *snapshot) (map[string]*entry, erro
 		var expires, revoked db.Time
 		var used int64
 		err := r.Scan(&i.KeyID, &i.AppID, &i.App, &i.Prefix, &i.Scope, &hash, &expires, &revoked, &used)
-		i.Operator = i.Scope == Admin && i.App == BuiltIn
 		// A hash of another length is none of ours and equals none.
 		e.revoked = !revoked.IsZero() || copy(e.hash[:], hash) != len(e.hash)
 		e.expires = expires.Time

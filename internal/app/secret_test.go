@@ -81,7 +81,7 @@ func TestSecretIsMadeOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if id, err := keys.Authenticate(t.Context(), key); err != nil || !id.Operator {
+		if id, err := keys.Authenticate(t.Context(), key); err != nil || id.App != apikey.BuiltIn || id.Scope != apikey.Admin {
 			t.Errorf("%+v, %v", id, err)
 		}
 	})

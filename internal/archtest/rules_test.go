@@ -65,7 +65,7 @@ var layers = []struct {
 	{"internal/archtest", nil},
 	{"internal/testdb", nil},
 	{"internal/testwait", nil},
-	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb"}},
+	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb", "internal/testwait"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
 	{"internal/e2e/...", []string{"internal/testdb"}},
 }

@@ -2,20 +2,7 @@ package db
 
 import (
 	"context"
-	"testing"
-
-	"ferryman/internal/testwait"
 )
-
-// AwaitLine waits until n calls of Group wait for their turn.
-func (d *DB) AwaitLine(t *testing.T, n int) {
-	t.Helper()
-	testwait.Until(t, "calls stand in line", func() bool {
-		d.group.mu.Lock()
-		defer d.group.mu.Unlock()
-		return len(d.group.line) == n
-	})
-}
 
 // Lanes is how many transactions are shared at a time.
 func (d *DB) Lanes() int {

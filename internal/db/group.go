@@ -88,6 +88,13 @@ func (d *DB) Group(ctx context.Context, key int64, fn func(context.Context, *Tx)
 	}
 }
 
+// Waiting is how many calls of Group stand in line.
+func (d *DB) Waiting() int {
+	d.group.mu.Lock()
+	defer d.group.mu.Unlock()
+	return len(d.group.line)
+}
+
 // lead runs what waits until nothing does.
 func (d *DB) lead() {
 	g := &d.group

@@ -39,24 +39,11 @@ func marks(t *testing.T, d *db.DB) (names []string) {
 // is grouped meanwhile arrives together.
 func hold(t *testing.T, d *db.DB) (release func()) {
 	t.Helper()
-	gate, held := make(chan struct{}), make(chan struct{})
-	var wg sync.WaitGroup
+	var keys []int64
 	for i := range d.Lanes() {
-		wg.Go(func() {
-			err := d.Group(t.Context(), int64(-1-i), func(context.Context, *db.Tx) error {
-				held <- struct{}{}
-				<-gate
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		testwait.Receive(t, held)
+		keys = append(keys, int64(-1-i))
 	}
-	release = sync.OnceFunc(func() { close(gate); wg.Wait() })
-	t.Cleanup(release)
-	return release
+	return dbtest.HoldTurn(t, d, keys...)
 }
 
 func TestCallsThatArriveTogetherShareATransaction(t *testing.T) {
@@ -81,7 +68,7 @@ func TestCallsThatArriveTogetherShareATransaction(t *testing.T) {
 				}
 			})
 		}
-		d.AwaitLine(t, 20)
+		dbtest.AwaitLine(t, d, 20)
 		release()
 		wg.Wait()
 		if n := len(marks(t, d)); n != 20 {
@@ -125,7 +112,7 @@ func TestAnErrorInAGroupIsOneCallsOwn(t *testing.T) {
 			key++
 			call(name, key, func(ctx context.Context, tx *db.Tx) error { return mark(ctx, tx, name) })
 		}
-		d.AwaitLine(t, len(bad)+2)
+		dbtest.AwaitLine(t, d, len(bad)+2)
 		release()
 		wg.Wait()
 		if got := marks(t, d); !slices.Equal(got, []string{"good-1", "good-2", "good-3"}) {
@@ -151,7 +138,7 @@ func TestACallerOfAGroupMayLeave(t *testing.T) {
 				return err
 			})
 		}()
-		d.AwaitLine(t, 1)
+		dbtest.AwaitLine(t, d, 1)
 		cancel()
 		if err := testwait.Receive(t, left); !errors.Is(err, context.Canceled) {
 			t.Errorf("left with %v", err)

@@ -29,17 +29,7 @@ type EventFilter struct {
 // Events gives events, the newest first, or with After the oldest first.
 func (l *Ledger) Events(ctx context.Context, f EventFilter) ([]ListedEvent, error) {
 	var w where
-	var index []string
-	var values []any
-	switch {
-	case f.Cron != 0:
-		index, values = append(index, "e.cron_id"), append(values, f.Cron)
-		if f.App != 0 {
-			w.is("e.application_id + 0 = %s", f.App)
-		}
-	case f.App != 0:
-		index, values = append(index, "e.application_id"), append(values, f.App)
-	}
+	index, values := w.of(f.App, f.Cron)
 	if f.Kind != "" {
 		w.is("e.kind = %s", string(f.Kind))
 	}

@@ -150,17 +150,7 @@ func (l *Ledger) floor(ctx context.Context, f ExecutionFilter, hi int64) (id int
 // span adds whose executions they are, with a status that is neither success nor
 // running or with any if it is "", and which ids they have. It gives their order.
 func (f *ExecutionFilter) span(w *where, dialect db.Dialect, status Status, lo, hi int64) (order string) {
-	var index []string
-	var values []any
-	switch {
-	case f.Cron != 0:
-		index, values = append(index, "e.cron_id"), append(values, f.Cron)
-		if f.App != 0 {
-			w.is("e.application_id + 0 = %s", f.App)
-		}
-	case f.App != 0:
-		index, values = append(index, "e.application_id"), append(values, f.App)
-	}
+	index, values := w.of(f.App, f.Cron)
 	if status != "" {
 		index, values = append(index, "e.status"), append(values, string(status))
 		w.is("e.status NOT IN ('success', 'running')") // as its index has it

@@ -72,3 +72,18 @@ func (w *where) String() string {
 	}
 	return " WHERE " + strings.Join(w.conditions, " AND ")
 }
+
+// of tells by which columns of an index rows e of a cron or else of an application
+// are found; 0 is any. An application beside a cron is only asked for.
+func (w *where) of(app, cron int64) (index []string, values []any) {
+	switch {
+	case cron != 0:
+		if app != 0 {
+			w.is("e.application_id + 0 = %s", app)
+		}
+		return []string{"e.cron_id"}, []any{cron}
+	case app != 0:
+		return []string{"e.application_id"}, []any{app}
+	}
+	return nil, nil
+}

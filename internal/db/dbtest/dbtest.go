@@ -4,10 +4,12 @@ package dbtest
 import (
 	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"ferryman/internal/db"
 	"ferryman/internal/testdb"
+	"ferryman/internal/testwait"
 )
 
 // URLs are the stores that a test runs on: a fresh SQLite file and a fresh
@@ -42,4 +44,34 @@ func Open(t testing.TB, url string, opts db.Options, parts ...func(context.Conte
 		t.Fatal(err)
 	}
 	return d
+}
+
+// HoldTurn runs a call of Group for each of the keys, all at the same time, until
+// the returned function is called or the test ends.
+func HoldTurn(t *testing.T, d *db.DB, keys ...int64) (release func()) {
+	t.Helper()
+	gate, held := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	for _, key := range keys {
+		wg.Go(func() {
+			err := d.Group(context.WithoutCancel(t.Context()), key, func(context.Context, *db.Tx) error {
+				held <- struct{}{}
+				<-gate
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		testwait.Receive(t, held)
+	}
+	release = sync.OnceFunc(func() { close(gate); wg.Wait() })
+	t.Cleanup(release)
+	return release
+}
+
+// AwaitLine waits until n calls of Group stand in line.
+func AwaitLine(t *testing.T, d *db.DB, n int) {
+	t.Helper()
+	testwait.Until(t, "calls stand in line", func() bool { return d.Waiting() == n })
 }
