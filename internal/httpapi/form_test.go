@@ -33,6 +33,7 @@ func FuzzBodies(f *testing.F) {
 		`[{"message":"a","type":"info"},{"message":"b","type":"error","at":null}]`, `{"rid":"one","host":"web-1","scheduled_for":"2026-03-01T12:00:00+02:00"}`,
 		`{"success":true,"type":"success","message":"\ud800\u0000"}`, "{\"message\":\"a\x00\xff\",\"type\":\"info\"}", `{"a":[[[{}]]]}`, `{`, `[`, `1`, `"x"`, ``, ` `,
 		`{"success":"true","type":3,"message":null}`, `{}{}`, strings.Repeat("[", 40), `{"type":"info","type":"error","message":"x"}`, `[1,"x",null,{}]`,
+		`[ ]`, `{"rid":"r","started_at":"2020-08-16T10:00:00Z","success":true,"type":"info","ended_at":"2020-08-16T10:00:01Z"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -41,7 +42,8 @@ func FuzzBodies(f *testing.F) {
 		messages, several, err := readMessages(r)
 		checkFault(t, body, err)
 		if err == nil {
-			if len(messages) == 0 || len(messages) > ledger.MaxMessages || !several && len(messages) != 1 {
+			heartbeat := strings.Join(strings.Fields(string(body)), "") == "[]"
+			if (len(messages) == 0) != heartbeat || len(messages) > ledger.MaxMessages || !several && len(messages) != 1 {
 				t.Errorf("%d messages", len(messages))
 			}
 			for _, m := range messages {
@@ -57,6 +59,10 @@ func FuzzBodies(f *testing.F) {
 		}
 		begin, err := readStart(r, query{}, epoch)
 		checkFault(t, body, err)
+		if err == nil && !begin.Began.IsZero() &&
+			(begin.Request == "" || begin.Began.After(epoch) || epoch.Sub(begin.Began) > maxReportAge) {
+			t.Errorf("report of a start %+v", begin)
+		}
 		if err == nil && (len([]rune(begin.Holder)) > maxHost || !fit(begin.Holder) || len(begin.Request) > maxRequestID+len("rid:")) {
 			t.Errorf("start %+v", begin)
 		}
