@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite" // also the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -62,12 +63,31 @@ func (d *DB) openSQLite(ctx context.Context, rawURL, synchronous string) error {
 	d.writes, d.reads = newPrepared(d.write), newPrepared(d.read)
 	// The writer goes first: it creates the file.
 	for _, pool := range []*sql.DB{d.write, d.read} {
-		if err := pool.PingContext(ctx); err != nil {
+		if err := firstPing(ctx, pool); err != nil {
 			_ = d.Close()
 			return cannotOpen(path, err)
 		}
 	}
 	return nil
+}
+
+// firstPing connects. A file that several processes open for the first time is
+// made a WAL file by one of them; SQLite refuses the others meanwhile instead of
+// having them wait for busy_timeout.
+func firstPing(ctx context.Context, pool *sql.DB) error {
+	const pause, most = 20 * time.Millisecond, 10 * time.Second
+	for begun := time.Now(); ; {
+		err := pool.PingContext(ctx)
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Since(begun) > most {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // sqlitePath reads sqlite:///absolute/path and sqlite:relative/path.
