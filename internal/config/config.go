@@ -26,6 +26,8 @@ type Config struct {
 	Server    Server
 	Store     Store
 	Warehouse Warehouse
+	Outbox    Outbox
+	Push      Push
 	Exec      Exec
 	Log       Log
 
@@ -63,7 +65,52 @@ type Warehouse struct {
 	MaxAnswer  int64         // bytes that one answer may have
 }
 
-// Exec is what wraps a cron's command and reports it to a server.
+// Outbox is how deliveries of every kind are sent.
+type Outbox struct {
+	Concurrency int           // attempts at the same time, of each channel on this node
+	Timeout     time.Duration // of one attempt
+	Hold        bool          // what is uncertain waits for a person instead of being sent again
+	Keep        time.Duration // of attempts
+	AllowHosts  []string      // host or host:port that webhooks may reach although the address is private
+}
+
+// Push is the messengers. Each is valid without its token: its messages wait.
+type Push struct {
+	Attempts int // of a message, at most
+	Telegram Telegram
+	Viber    Viber
+	WhatsApp WhatsApp
+}
+
+// Messenger is what all messengers have. Rates are as in "30/s", "100/h", "1/6s"
+// or "none".
+type Messenger struct {
+	Token         Secret
+	BaseURL       string // http or https, without a slash at its end
+	Rate          string // of all messages together
+	RecipientRate string // of the messages to one recipient
+}
+
+// Telegram is the Bot API.
+type Telegram struct{ Messenger }
+
+// Viber is the REST API of a Viber bot.
+type Viber struct {
+	Messenger
+
+	Sender string // the name that people see
+}
+
+// WhatsApp is the Business Cloud API.
+type WhatsApp struct {
+	Messenger
+
+	PhoneNumberID string
+	APIVersion    string // such as v23.0
+}
+
+// Exec is how commands reach a server: those that report a cron, and those of
+// messages.
 type Exec struct {
 	URL      string // of the server, without a slash at its end
 	Key      Secret // empty means that no run can be reported

@@ -105,7 +105,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	if !slices.IsSortedFunc(rows, func(a, b setting) int {
-		order := []Section{FileSection, ServerSection, StoreSection, WarehouseSection, ExecSection, LogSection}
+		order := []Section{FileSection, ServerSection, StoreSection, WarehouseSection, OutboxSection, PushSection, ExecSection, LogSection}
 		return slices.Index(order, a.section) - slices.Index(order, b.section)
 	}) {
 		t.Error("a section is torn apart")

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,5 +228,68 @@ func webURL(to *string) kind {
 		}
 		*to = strings.TrimRight(u.String(), "/")
 		return *to, nil
+	}}
+}
+
+// rate checks how a rate is written; whoever keeps to it knows what it means.
+func rate(to *string) kind {
+	const form = "^(none|[1-9][0-9]{0,5}/([1-9][0-9]{0,4})?(s|min|h|d))$"
+	return matching(to, form, "a rate such as 30/s, 20/min, 100/h or 1/6s, or none", "rate")
+}
+
+func shortText(to *string, most int) kind {
+	k := text(to, fmt.Sprintf("one line of at most %d characters", most))
+	parse := k.parse
+	k.parse = func(raw string) (string, error) {
+		if utf8.RuneCountInString(raw) > most {
+			return "", errors.New("it is longer")
+		}
+		return parse(raw)
+	}
+	return k
+}
+
+func digits(to *string) kind {
+	return matching(to, "^[0-9]{1,40}$", "digits alone", "digits")
+}
+
+func version(to *string) kind {
+	return matching(to, `^v[0-9]{1,3}\.[0-9]{1,3}$`, "a version such as v23.0", "version")
+}
+
+func matching(to *string, form, expect, metavar string) kind {
+	return kind{expect: expect, metavar: metavar, parse: func(raw string) (string, error) {
+		if !regexp.MustCompile(form).MatchString(raw) {
+			return "", errors.New("it is something else")
+		}
+		*to = raw
+		return raw, nil
+	}}
+}
+
+// webHosts takes names and addresses, each with or without a port.
+func webHosts(to *[]string) kind {
+	return kind{expect: "hosts with commas between, such as hooks.example.com or 10.0.0.7:8443", metavar: "hosts", parse: func(raw string) (string, error) {
+		var all []string
+		for one := range strings.SplitSeq(raw, ",") {
+			one = strings.ToLower(strings.TrimSpace(one))
+			host := one
+			if h, port, err := net.SplitHostPort(one); err == nil {
+				if host = h; !portNumber(port) {
+					return "", errors.New("one of them has a port that is no number from 0 to 65535")
+				}
+			}
+			switch {
+			case host == "":
+				return "", errors.New("it has a comma without a host on both sides")
+			case !hostOrAddress(host):
+				return "", errors.New("one of them is no host; a scheme, a path or a * does not belong there")
+			case len(all) >= maxHosts:
+				return "", fmt.Errorf("it has more than %d hosts", maxHosts)
+			}
+			all = append(all, one)
+		}
+		*to = all
+		return strings.Join(all, ","), nil
 	}}
 }

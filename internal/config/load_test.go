@@ -138,6 +138,21 @@ func TestDefaults(t *testing.T) {
 			if w.RetryToken != 10*time.Second || w.Interval != time.Minute || w.Timeout != 30*time.Second || w.MaxAnswer != 16<<20 {
 				t.Errorf("warehouse %+v", w)
 			}
+			if want := (config.Outbox{Concurrency: 64, Timeout: 30 * time.Second, Keep: 30 * 24 * time.Hour}); !reflect.DeepEqual(c.Outbox, want) {
+				t.Errorf("outbox %+v", c.Outbox)
+			}
+			want := config.Push{
+				Attempts: 8,
+				Telegram: config.Telegram{Messenger: config.Messenger{BaseURL: "https://api.telegram.org", Rate: "30/s", RecipientRate: "1/s"}},
+				Viber:    config.Viber{Messenger: config.Messenger{BaseURL: "https://chatapi.viber.com", Rate: "none", RecipientRate: "100/h"}, Sender: "Ferryman"},
+				WhatsApp: config.WhatsApp{
+					Messenger:  config.Messenger{BaseURL: "https://graph.facebook.com", Rate: "80/s", RecipientRate: "1/6s"},
+					APIVersion: "v23.0",
+				},
+			}
+			if !reflect.DeepEqual(c.Push, want) {
+				t.Errorf("push %+v", c.Push)
+			}
 			if c.Log.Level != 0 || c.Log.JSON {
 				t.Errorf("log %+v", c.Log)
 			}
@@ -156,6 +171,11 @@ func TestEverythingSet(t *testing.T) {
 		"INTERVAL_RETRY_TOKEN_SECONDS=1", "INTERVAL_SCHEDULER_SECONDS=3600", "API_TIMEOUT_SECONDS=5", "API_MAX_ANSWER_BYTES=1024",
 		"FERRYMAN_SQLITE_SYNCHRONOUS=normal", "FERRYMAN_STOP_GRACE_SECONDS=2",
 		"FERRYMAN_KEY_RATE=0", "FERRYMAN_SECRET=0123456789abcdef0123456789abcdef",
+		"FERRYMAN_SEND_CONCURRENCY=1", "FERRYMAN_SEND_TIMEOUT_SECONDS=2", "FERRYMAN_UNCERTAIN=Hold", "FERRYMAN_KEEP_ATTEMPTS_DAYS=3",
+		"FERRYMAN_WEBHOOK_ALLOW_HOSTS=Hooks.example.com, 10.0.0.7:8443,[::1]:80,::1", "FERRYMAN_PUSH_ATTEMPTS=4",
+		"TELEGRAM_TOKEN=5:t", "TELEGRAM_RATE=none", "TELEGRAM_RECIPIENT_RATE=20/min",
+		"VIBER_TOKEN=v", "VIBER_SENDER=Жук", "VIBER_BASE_URL=http://127.0.0.1:9/", "WHATSAPP_TOKEN=w", "WHATSAPP_PHONE_NUMBER_ID=106",
+		"WHATSAPP_API_VERSION=v1.2", "WHATSAPP_RATE=5/2s",
 	), "--insecure-open", "--listen=:0", "--hosts= Ferry.example.com,::1 , ferry.example.com", "--state-dir=~/s", "--store=sqlite:a b/x.db", "--log-level=WARN", "--log-format=json",
 		"--warehouse-database=mariadb://u:p@h/db")
 	c, warnings := load(t, in)
@@ -177,6 +197,22 @@ func TestEverythingSet(t *testing.T) {
 	}
 	if w.RetryToken != time.Second || w.Interval != time.Hour || w.Timeout != 5*time.Second || w.MaxAnswer != 1024 {
 		t.Errorf("warehouse %+v", w)
+	}
+	if want := (config.Outbox{
+		Concurrency: 1, Timeout: 2 * time.Second, Hold: true, Keep: 3 * 24 * time.Hour,
+		AllowHosts: []string{"hooks.example.com", "10.0.0.7:8443", "[::1]:80", "::1"},
+	}); !reflect.DeepEqual(c.Outbox, want) {
+		t.Errorf("outbox %+v", c.Outbox)
+	}
+	p := c.Push
+	if p.Attempts != 4 || p.Telegram.Token.Reveal() != "5:t" || p.Telegram.Rate != "none" || p.Telegram.RecipientRate != "20/min" {
+		t.Errorf("telegram %+v, %d attempts", p.Telegram, p.Attempts)
+	}
+	if p.Viber.Token.Reveal() != "v" || p.Viber.Sender != "Жук" || p.Viber.BaseURL != "http://127.0.0.1:9" {
+		t.Errorf("viber %+v", p.Viber)
+	}
+	if p.WhatsApp.Token.Reveal() != "w" || p.WhatsApp.PhoneNumberID != "106" || p.WhatsApp.APIVersion != "v1.2" || p.WhatsApp.Rate != "5/2s" {
+		t.Errorf("whatsapp %+v", p.WhatsApp)
 	}
 	if c.Log.Level.String() != "WARN" || !c.Log.JSON {
 		t.Errorf("log %+v", c.Log)
@@ -252,6 +288,15 @@ func TestInvalidValues(t *testing.T) {
 		"API_MAX_ANSWER_BYTES":         {"16MiB", "1023", "1073741825"},
 		"FERRYMAN_KEY_RATE":            {"-1", "1000001", "fast"},
 		"FERRYMAN_SECRET":              {strings.Repeat("x", 31), strings.Repeat("x", 32) + "\nx", strings.Repeat("\xff", 32)},
+		"FERRYMAN_SEND_CONCURRENCY":    {"0", "4097", "many"},
+		"FERRYMAN_UNCERTAIN":           {"retry", "yes"},
+		"FERRYMAN_KEEP_ATTEMPTS_DAYS":  {"0", "36501", "30d"},
+		"FERRYMAN_WEBHOOK_ALLOW_HOSTS": {"http://h", "h/x", "*.h", "h:x", "h:99999", "a,,b", ":80", manyHosts()},
+		"FERRYMAN_PUSH_ATTEMPTS":       {"0", "101"},
+		"TELEGRAM_RATE":                {"30", "0/s", "30/", "30/w", "30 / s", "1.5/s", "-1/s", "1000000/s", "1/0s", "None"},
+		"VIBER_SENDER":                 {strings.Repeat("ж", 29), "a\nb"},
+		"WHATSAPP_PHONE_NUMBER_ID":     {"+49", "1 2", "x"},
+		"WHATSAPP_API_VERSION":         {"23", "v23", "v23.0/x"},
 		"FERRYMAN_LOG_LEVEL":           {"trace"},
 		"FERRYMAN_LOG_FORMAT":          {"xml"},
 		"FERRYMAN_URL":                 {"127.0.0.1:8080", "http://", "http://h?x=1", "unix:///run/x"},

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Section groups settings.
 type Section string
@@ -11,7 +14,9 @@ const (
 	ServerSection    Section = "Server"
 	StoreSection     Section = "Own state"
 	WarehouseSection Section = "Warehouse sync"
-	ExecSection      Section = "Wrapped commands"
+	OutboxSection    Section = "Deliveries"
+	PushSection      Section = "Messengers"
+	ExecSection      Section = "Commands that call a server"
 	LogSection       Section = "Log"
 )
 
@@ -142,13 +147,118 @@ func (l *loader) table() []setting {
 			kind: whole(1024, 1<<30, "bytes", func(n int64) { c.Warehouse.MaxAnswer = n }),
 		},
 		{
+			name: "FERRYMAN_SEND_CONCURRENCY", section: OutboxSection,
+			help: "attempts that each channel makes at the same time; as many may be uncertain after a crash", deflt: "64",
+			kind: whole(1, 4096, "attempts", func(n int64) { c.Outbox.Concurrency = int(n) }),
+		},
+		{
+			name: "FERRYMAN_SEND_TIMEOUT_SECONDS", section: OutboxSection,
+			help: "how long one attempt may take", deflt: "30",
+			kind: seconds(&c.Outbox.Timeout, 600),
+		},
+		{
+			name: "FERRYMAN_UNCERTAIN", section: OutboxSection,
+			help: "what becomes of a message that a messenger may or may not have taken, because the answer or this process was lost: repeat sends it again, hold leaves it to a person, as a dead letter", deflt: "repeat",
+			kind: oneOf([]string{"repeat", "hold"}, func(word string) { c.Outbox.Hold = word == "hold" }),
+		},
+		{
+			name: "FERRYMAN_KEEP_ATTEMPTS_DAYS", section: OutboxSection,
+			help: "how long attempts of what is settled are kept; messages themselves stay, since each goes out once for ever", deflt: "30",
+			kind: whole(1, 36500, "days", func(n int64) { c.Outbox.Keep = time.Duration(n) * day * time.Second }),
+		},
+		{
+			name: "FERRYMAN_WEBHOOK_ALLOW_HOSTS", section: OutboxSection,
+			help: "hosts, with or without port, that webhooks may reach although their addresses are private, loopback or otherwise special",
+			kind: webHosts(&c.Outbox.AllowHosts),
+		},
+		{
+			name: "FERRYMAN_PUSH_ATTEMPTS", section: PushSection,
+			help: "attempts at a message before it is a dead letter; the pauses between them begin at 5 s and double, up to 10 minutes", deflt: "8",
+			kind: whole(1, 100, "attempts", func(n int64) { c.Push.Attempts = int(n) }),
+		},
+		{
+			name: "TELEGRAM_TOKEN", section: PushSection, secret: true, inFile: true,
+			help: "token of the bot that sends; without it messages for Telegram wait",
+			kind: token(&c.Push.Telegram.Token),
+		},
+		{
+			name: "TELEGRAM_BASE_URL", section: PushSection,
+			help: "base address of the Bot API", deflt: "https://api.telegram.org",
+			kind: webURL(&c.Push.Telegram.BaseURL),
+		},
+		{
+			name: "TELEGRAM_RATE", section: PushSection,
+			help: "rate of all messages for Telegram, on all nodes together", deflt: "30/s",
+			kind: rate(&c.Push.Telegram.Rate),
+		},
+		{
+			name: "TELEGRAM_RECIPIENT_RATE", section: PushSection,
+			help: "rate of the messages to one chat; groups have 20/min besides", deflt: "1/s",
+			kind: rate(&c.Push.Telegram.RecipientRate),
+		},
+		{
+			name: "VIBER_TOKEN", section: PushSection, secret: true, inFile: true,
+			help: "authentication token of the bot that sends; without it messages for Viber wait",
+			kind: token(&c.Push.Viber.Token),
+		},
+		{
+			name: "VIBER_SENDER", section: PushSection,
+			help: "name that people see as the sender, of at most 28 characters", deflt: "Ferryman",
+			kind: shortText(&c.Push.Viber.Sender, 28),
+		},
+		{
+			name: "VIBER_BASE_URL", section: PushSection,
+			help: "base address of the REST API", deflt: "https://chatapi.viber.com",
+			kind: webURL(&c.Push.Viber.BaseURL),
+		},
+		{
+			name: "VIBER_RATE", section: PushSection,
+			help: "rate of all messages for Viber, on all nodes together", deflt: "none",
+			kind: rate(&c.Push.Viber.Rate),
+		},
+		{
+			name: "VIBER_RECIPIENT_RATE", section: PushSection,
+			help: "rate of the messages to one user", deflt: "100/h",
+			kind: rate(&c.Push.Viber.RecipientRate),
+		},
+		{
+			name: "WHATSAPP_TOKEN", section: PushSection, secret: true, inFile: true,
+			help: "access token of the Business Cloud API; without it messages for WhatsApp wait",
+			kind: token(&c.Push.WhatsApp.Token),
+		},
+		{
+			name: "WHATSAPP_PHONE_NUMBER_ID", section: PushSection,
+			help: "id of the phone number that sends; without it messages for WhatsApp wait",
+			kind: digits(&c.Push.WhatsApp.PhoneNumberID),
+		},
+		{
+			name: "WHATSAPP_API_VERSION", section: PushSection,
+			help: "version of the API", deflt: "v23.0",
+			kind: version(&c.Push.WhatsApp.APIVersion),
+		},
+		{
+			name: "WHATSAPP_BASE_URL", section: PushSection,
+			help: "base address of the API", deflt: "https://graph.facebook.com",
+			kind: webURL(&c.Push.WhatsApp.BaseURL),
+		},
+		{
+			name: "WHATSAPP_RATE", section: PushSection,
+			help: "rate of all messages for WhatsApp, on all nodes together", deflt: "80/s",
+			kind: rate(&c.Push.WhatsApp.Rate),
+		},
+		{
+			name: "WHATSAPP_RECIPIENT_RATE", section: PushSection,
+			help: "rate of the messages to one recipient", deflt: "1/6s",
+			kind: rate(&c.Push.WhatsApp.RecipientRate),
+		},
+		{
 			name: "FERRYMAN_URL", section: ExecSection,
-			help: "address of the server that `ferryman cron exec` reports to", deflt: "http://127.0.0.1:8080",
+			help: "address of the server that `ferryman cron exec` reports to, and that `ferryman push` sends by", deflt: "http://127.0.0.1:8080",
 			kind: webURL(&c.Exec.URL),
 		},
 		{
 			name: "FERRYMAN_API_KEY", section: ExecSection, secret: true, inFile: true,
-			help: "key of the application whose crons it reports",
+			help: "key of the application whose crons are reported; for messages, of the application ferryman, where the server asks for one",
 			kind: apiKey(&c.Exec.Key),
 		},
 		{
