@@ -3,7 +3,8 @@
 //
 // A request is sent once: redirects are not followed and nothing is tried
 // again, but for a request without a body whose kept-alive connection turns out
-// to be dropped. Every wait, answer and connection pool has a bound. An error is
+// to be dropped. Do and JSON make an error of every answer but the good ones;
+// Exchange gives what came, and tells whether the request went out at all. Every wait, answer and connection pool has a bound. An error is
 // a *fault.Error whose code is stable, whose detail names the method and the
 // address without user information and query, and which quotes at most a short
 // cleaned piece of the answer. What others wrote is quoted only if it holds
@@ -21,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +40,12 @@ type Options struct {
 	Version        string        // of the User-Agent ferryman/<version>; default "dev"
 	Settings       Settings      // what hints call them
 	Logger         *slog.Logger  // gets one debug line a request; nil for none
+	Conns          int           // connections a host, idle and busy; default 8
+	Direct         bool          // goes through no proxy
+
+	// Control sees every address before it is connected to, as net.Dialer.Control
+	// does, and refuses it by an error; nil refuses none.
+	Control func(network, address string, c syscall.RawConn) error
 }
 
 // Settings are the names of the settings that an operator may have to change.
@@ -50,10 +58,7 @@ type Settings struct {
 
 // These bounds are nobody's setting: to connect takes no longer because an
 // answer does.
-const (
-	connectTimeout = 10 * time.Second // of the connect and of the TLS handshake, each
-	maxConns       = 8                // connections a host, idle and busy
-)
+const connectTimeout = 10 * time.Second // of the connect and of the TLS handshake, each
 
 // Client sends requests to one API. It is safe for concurrent use.
 type Client struct {
@@ -65,21 +70,26 @@ type Client struct {
 	log      *slog.Logger
 }
 
-// New makes a client. Proxies are taken from the environment, as usual in Go.
+// New makes a client. Proxies are taken from the environment, as usual in Go,
+// unless it is to go directly.
 func New(o Options) *Client {
 	o = o.withDefaults()
-	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second, Control: o.Control}
+	proxy := http.ProxyFromEnvironment
+	if o.Direct {
+		proxy = nil
+	}
 	return &Client{
 		http: &http.Client{
 			Transport: &http.Transport{
-				Proxy:                  http.ProxyFromEnvironment,
+				Proxy:                  proxy,
 				DialContext:            dialer.DialContext,
 				ForceAttemptHTTP2:      true,
 				TLSHandshakeTimeout:    connectTimeout,
 				MaxResponseHeaderBytes: 256 << 10,
-				MaxConnsPerHost:        maxConns,
-				MaxIdleConnsPerHost:    maxConns,
-				MaxIdleConns:           maxConns,
+				MaxConnsPerHost:        o.Conns,
+				MaxIdleConnsPerHost:    o.Conns,
+				MaxIdleConns:           o.Conns,
 				// Shorter than the usual keep-alive of servers: a connection is
 				// rarely found dropped just when a request goes out on it.
 				IdleConnTimeout: 30 * time.Second,
@@ -104,6 +114,9 @@ func (o Options) withDefaults() Options {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
+	if o.Conns <= 0 {
+		o.Conns = 8
+	}
 	if o.Settings.Address == "" {
 		o.Settings.Address = "the address"
 	}
@@ -126,6 +139,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 type Request struct {
 	Method  string
 	URL     *url.URL    // errors and the log show it but for user information and query
+	Shown   *url.URL    // shown in place of URL, for one whose path is secret; nil shows URL
 	Header  http.Header // sent besides; what is secret in it belongs into Secrets too
 	Bearer  string      // sent as Authorization: Bearer, and secret; "" sends none
 	Body    []byte      // JSON; nil sends none
@@ -155,11 +169,15 @@ func (c *Client) Do(ctx context.Context, r Request, read func(*Answer) error) er
 	if err != nil {
 		err = explain(err, r, redact)
 	}
+	c.note(ctx, r, status, start)
+	return err
+}
+
+func (c *Client) note(ctx context.Context, r Request, status int, start time.Time) {
 	if c.log.Enabled(ctx, slog.LevelDebug) {
-		c.log.DebugContext(ctx, "http request", "method", r.Method, "url", address(r.URL),
+		c.log.DebugContext(ctx, "http request", "method", r.Method, "url", r.address(),
 			"status", status, "duration", time.Since(start))
 	}
-	return err
 }
 
 var errTimeout = errors.New("request time-out")
@@ -218,6 +236,14 @@ func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
 	}
 	req.Header.Set("User-Agent", c.agent)
 	return req, nil
+}
+
+// address is what an error may show of where the request goes.
+func (r Request) address() string {
+	if r.Shown != nil {
+		return address(r.Shown)
+	}
+	return address(r.URL)
 }
 
 // address is what an error may show of a URL.

@@ -85,9 +85,12 @@ func (r redactor) found(s string) bool {
 	return slices.ContainsFunc(r.secrets, func(secret string) bool { return strings.Contains(s, secret) })
 }
 
-// quote makes what others wrote fit for an error: one short line of printable
-// text, without anything that looks like a credential.
-func (r redactor) quote(s string) string {
+// quote makes what others wrote fit for an error: one short line, cleaned.
+func (r redactor) quote(s string) string { return shorten(r.clean(s)) }
+
+// clean makes what others wrote one line of printable text, without anything that
+// looks like a credential.
+func (r redactor) clean(s string) string {
 	clean := strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return ' '
@@ -101,12 +104,12 @@ func (r redactor) quote(s string) string {
 	for _, c := range credentials {
 		clean = c.pattern.ReplaceAllString(clean, c.with)
 	}
-	return shorten(clean)
+	return clean
 }
 
 // explain names the request in err and cleans its cause.
 func explain(err error, r Request, redact redactor) error {
-	what := r.Method + " " + address(r.URL)
+	what := r.Method + " " + r.address()
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		return fmt.Errorf("%s: %w", what, cause{redact.quote(err.Error()), err})

@@ -19,7 +19,7 @@ func (c *Client) answerFault(resp *http.Response, redact redactor) error {
 	f := statusFault(resp.StatusCode)
 	f.Detail = strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
 	if f.Temporary() {
-		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now(), maxRetryAfter)
 	}
 	if f.Code == "redirected" {
 		if to := location(resp, redact); to != "" {
@@ -79,19 +79,19 @@ func statusFault(status int) *fault.Error {
 }
 
 // retryAfter reads a Retry-After header, seconds or an HTTP date; 0 if it has
-// passed or cannot be read.
-func retryAfter(header string, now time.Time) time.Duration {
+// passed or cannot be read, and never more than longest.
+func retryAfter(header string, now time.Time, longest time.Duration) time.Duration {
 	header = strings.TrimSpace(header)
 	seconds, err := strconv.ParseInt(header, 10, 64)
 	switch {
 	case err == nil:
-		seconds = min(seconds, int64(maxRetryAfter/time.Second))
+		seconds = min(seconds, int64(longest/time.Second))
 		return max(0, time.Duration(seconds)*time.Second)
 	case errors.Is(err, strconv.ErrRange) && header[0] != '-':
-		return maxRetryAfter
+		return longest
 	}
 	if at, err := http.ParseTime(header); err == nil {
-		return min(max(0, at.Sub(now)), maxRetryAfter)
+		return min(max(0, at.Sub(now)), longest)
 	}
 	return 0
 }

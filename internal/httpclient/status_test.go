@@ -113,7 +113,7 @@ func TestRetryAfter(t *testing.T) {
 		"Tue, 06 May 2036 07:00:00 GMT":   maxRetryAfter,
 		"Tuesday, 06-May-31 07:10:09 GMT": 2 * time.Minute,
 	} {
-		if got := retryAfter(header, now); got != want {
+		if got := retryAfter(header, now, maxRetryAfter); got != want {
 			t.Errorf("retryAfter(%q) = %v, want %v", header, got, want)
 		}
 	}

@@ -92,7 +92,7 @@ func isReset(err error) bool {
 	}
 	// net/http exports neither of these.
 	text := err.Error()
-	return strings.Contains(text, "server closed idle connection") || strings.HasPrefix(text, "stream error: ") ||
+	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "stream error: ") ||
 		strings.Contains(text, "GOAWAY")
 }
 
