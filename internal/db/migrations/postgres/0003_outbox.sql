@@ -68,7 +68,8 @@ CREATE UNIQUE INDEX deliveries_dedupe ON deliveries (recipient, channel, dedupe)
 CREATE INDEX deliveries_due ON deliveries (channel, due_at, id) WHERE state = 0;
 CREATE INDEX deliveries_state ON deliveries (topic, state, id);
 CREATE INDEX deliveries_expires ON deliveries (expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2);
-CREATE INDEX deliveries_order ON deliveries (channel, order_key, id) WHERE order_key IS NOT NULL AND state IN (0, 1, 2);
+CREATE INDEX deliveries_order ON deliveries (channel, order_key, state, id) WHERE order_key IS NOT NULL AND state IN (0, 1, 2);
+CREATE INDEX deliveries_dead ON deliveries (channel, id) WHERE state = 4;
 
 CREATE TABLE attempts (
     delivery_id BIGINT NOT NULL, -- no reference: it would lock the delivery

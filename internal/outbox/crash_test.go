@@ -1,0 +1,364 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
+	"ferryman/internal/outbox"
+	"ferryman/internal/testdb"
+	"ferryman/internal/testwait"
+)
+
+// kill makes it so that a sender had claimed a delivery and died.
+func kill(tb testing.TB, d *db.DB, ids ...int64) {
+	tb.Helper()
+	var sender int64
+	now := d.Now()
+	err := d.Tx(tb.Context(), func(tx *db.Tx) error {
+		err := tx.QueryRow(tb.Context(), "INSERT INTO senders (name, alive_until) VALUES ('dead', $1) RETURNING id", db.Time{Time: now.Add(-time.Second)}).Scan(&sender)
+		if err == nil {
+			_, err = tx.Exec(tb.Context(), "INSERT INTO channel_totals (channel, sender_id, sent) VALUES ('telegram', $1, 10)", sender)
+		}
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, id := range ids {
+		writeSQL(tb, d, "UPDATE deliveries SET state = 1, sender_id = $1, claimed_at = $2, attempts = attempts + 1 WHERE id = $3", sender, db.Time{Time: now}, id)
+	}
+}
+
+// What a dead process was sending is sent again, or held, and is marked.
+func TestWhatTheDeadWereSending(t *testing.T) {
+	for name, one := range map[string]struct {
+		hold, repeatable bool
+		attempts         int
+		want             outbox.State
+	}{
+		"repeated":  {attempts: 3, want: outbox.Sent},
+		"known":     {hold: true, repeatable: true, attempts: 3, want: outbox.Sent},
+		"held":      {hold: true, attempts: 3, want: outbox.Failed},
+		"exhausted": {attempts: 1, want: outbox.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
+				o, side := outbox.New(d, outbox.Options{Hold: one.hold}), &otherSide{}
+				o.SetBeat(20 * time.Millisecond)
+				o.Set("telegram", outbox.Config{Channel: side, Repeatable: one.repeatable, Backoff: outbox.Doubling(one.attempts, 0, 0, 0)})
+				items := lettersTo("anna", 3)
+				items[0].OrderKey, items[2].OrderKey = "k", "k"
+				ids := addItems(t, d, o, outbox.Refuse, items...).ids
+				kill(t, d, ids[0])
+				running(t, o, time.Second)
+				awaitState(t, o, one.want, ids[0])
+				awaitState(t, o, outbox.Sent, ids[1:]...)
+				first := attemptsOf(t, o, ids[0])[0]
+				if first.N != 1 || first.Verdict != outbox.Uncertain || first.Code != "interrupted" || first.Took != 0 {
+					t.Errorf("attempt %+v", first)
+				}
+				if r := get(t, o, ids[0]); one.want == outbox.Failed && (r.Attempts != 1 || r.LastError == "" || side.times()[ids[0]] != 0) {
+					t.Errorf("stands as %+v", r)
+				}
+				testwait.Until(t, "the dead are forgotten", func() bool {
+					return countSQL(t, d, "SELECT count(*) FROM senders WHERE name = 'dead'") == 0
+				})
+				if n := standingOf(t, o, "telegram").Totals; n.Sent != int64(10+side.count()) || n.Uncertain != 1 {
+					t.Errorf("counted %+v", n)
+				}
+			})
+		})
+	}
+}
+
+// What others took over is theirs: a late result changes nothing.
+func TestALateResultIsNotNoted(t *testing.T) {
+	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
+		gate := make(chan struct{})
+		side := &otherSide{answer: func(context.Context, outbox.Delivery) outbox.Outcome {
+			<-gate
+			return outbox.Outcome{Verdict: outbox.Rejected, Code: "no"}
+		}}
+		o := outbox.New(d, outbox.Options{})
+		o.Set("telegram", outbox.Config{Channel: side})
+		id := addItems(t, d, o, outbox.Refuse, letterTo("anna", "hello")).ids[0]
+		stop := running(t, o, time.Minute)
+		testwait.Until(t, "it is under way", func() bool { return side.count() == 1 })
+		writeSQL(t, d, "UPDATE deliveries SET state = 3, sender_id = NULL WHERE id = $1", id)
+		close(gate)
+		stop()
+		if r := get(t, o, id); r.State != outbox.Sent || r.LastError != "" || len(attemptsOf(t, o, id)) != 0 {
+			t.Errorf("stands as %+v", r)
+		}
+	})
+}
+
+// A process that ends waits for what is under way, calls off the rest, and sends
+// nothing more.
+func TestTheEnd(t *testing.T) {
+	dbtest.Run(t, db.Options{Synchronous: "NORMAL"}, func(t *testing.T, d *db.DB) {
+		release := make(chan struct{})
+		side := &otherSide{answer: func(ctx context.Context, d outbox.Delivery) outbox.Outcome {
+			if d.Recipient == "anna" {
+				<-release
+				return outbox.Outcome{Verdict: outbox.Accepted}
+			}
+			<-ctx.Done()
+			return outbox.Outcome{Verdict: outbox.Uncertain, Code: "canceled"}
+		}}
+		o := outbox.New(d, outbox.Options{})
+		o.Set("telegram", outbox.Config{Channel: side, Concurrency: 2})
+		ids := addItems(t, d, o, outbox.Refuse, letterTo("anna", "hello"), letterTo("berta", "hello"), letterTo("carla", "hello")).ids
+		stop := running(t, o, 300*time.Millisecond)
+		testwait.Until(t, "two are under way", func() bool { return side.count() == 2 })
+		time.AfterFunc(50*time.Millisecond, func() { close(release) })
+		stop()
+		awaitState(t, o, outbox.Sent, ids[0])
+		awaitState(t, o, outbox.Waiting, ids[1:]...)
+		if r := get(t, o, ids[1]); r.Attempts != 1 || r.LastError != "canceled" {
+			t.Errorf("stands as %+v", r)
+		}
+		if n := side.count(); n != 2 {
+			t.Errorf("%d attempts", n)
+		}
+		if d.Dialect() == db.Postgres && countSQL(t, d, "SELECT count(*) FROM senders") != 0 {
+			t.Error("it has not left")
+		}
+	})
+}
+
+// While the store refuses, nothing is sent; what was sent before is noted as soon
+// as it can be, once.
+func TestTheStoreRefuses(t *testing.T) {
+	dbtest.Run(t, db.Options{Synchronous: "NORMAL"}, func(t *testing.T, d *db.DB) {
+		gate := make(chan struct{})
+		side := &otherSide{answer: func(context.Context, outbox.Delivery) outbox.Outcome {
+			<-gate
+			return outbox.Outcome{Verdict: outbox.Accepted}
+		}}
+		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(20 * time.Millisecond)
+		o.Set("telegram", outbox.Config{Channel: side, Concurrency: 10})
+		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 30)...).ids
+		running(t, o, time.Second)
+		testwait.Until(t, "ten are under way", func() bool { return side.count() == 10 })
+		writeSQL(t, d, "ALTER TABLE attempts RENAME TO elsewhere")
+		close(gate)
+		o.Wake()
+		testwait.Until(t, "nothing can be noted", func() bool { return o.Refused("telegram") > 2 })
+		if n := side.count(); n != 10 {
+			t.Errorf("%d attempts", n)
+		}
+		writeSQL(t, d, "ALTER TABLE elsewhere RENAME TO attempts")
+		awaitState(t, o, outbox.Sent, ids...)
+		for id, n := range side.times() {
+			if n != 1 || len(attemptsOf(t, o, id)) != 1 {
+				t.Errorf("delivery %d arrived %d times", id, n)
+			}
+		}
+	})
+}
+
+// Of a commit whose answer was lost nobody knows whether it counts: what it
+// claimed was not sent.
+func TestAClaimInDoubt(t *testing.T) {
+	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
+		o, side := outbox.New(d, outbox.Options{}), &otherSide{}
+		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 30)...).ids
+		o.FailTurns(2, true)
+		o.Set("telegram", outbox.Config{Channel: side, Concurrency: 10})
+		running(t, o, time.Second)
+		awaitState(t, o, outbox.Sent, ids...)
+		for _, id := range ids {
+			if r := get(t, o, id); r.Attempts != 1 || side.times()[id] != 1 || len(attemptsOf(t, o, id)) != 1 {
+				t.Errorf("arrived %d times: %+v", side.times()[id], r)
+			}
+		}
+	})
+}
+
+// Two nodes on one store send each delivery once, and keep to a rate together.
+func TestTwoNodes(t *testing.T) {
+	url := testdb.Postgres(t)
+	side := &otherSide{}
+	var outboxes []*outbox.Outbox
+	var first *db.DB
+	for i := range 2 {
+		d := dbtest.Open(t, url, db.Options{})
+		if first == nil {
+			first = d
+		}
+		o := outbox.New(d, outbox.Options{Node: fmt.Sprint("node-", i)})
+		o.Set("telegram", outbox.Config{Channel: side})
+		o.Set("viber", outbox.Config{Channel: side, Rate: outbox.Rate{N: 100, Per: time.Second}})
+		outboxes = append(outboxes, o)
+	}
+	items := lettersTo("anna", 1000)
+	for i := range 100 {
+		items = append(items, outbox.Item{Channel: "viber", Recipient: fmt.Sprint(i)})
+	}
+	ids := addItems(t, first, outboxes[0], outbox.Refuse, items...).ids
+	var stops []func()
+	for _, o := range outboxes {
+		stops = append(stops, running(t, o, time.Second))
+	}
+	awaitState(t, outboxes[0], outbox.Sent, ids...)
+	for _, stop := range stops {
+		stop()
+	}
+	times := side.times()
+	for _, id := range ids {
+		if n := times[id]; n != 1 {
+			t.Errorf("delivery %d arrived %d times", id, n)
+		}
+	}
+	if n := countSQL(t, first, "SELECT CAST(sum(sent) AS BIGINT) FROM channel_totals"); n != 1100 {
+		t.Errorf("counted %d", n)
+	}
+	var at []time.Time
+	side.mu.Lock()
+	for i, got := range side.arrived {
+		if got.Payload == "" {
+			at = append(at, side.at[i])
+		}
+	}
+	side.mu.Unlock()
+	slices.SortFunc(at, time.Time.Compare)
+	if took := at[len(at)-1].Sub(at[0]); took < 850*time.Millisecond {
+		t.Errorf("100 at 100/s took %v", took)
+	}
+}
+
+// A recipient with much to come holds up nobody, and gets it at its rate.
+func TestAHotRecipient(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		o, side := outbox.New(d, outbox.Options{}), &otherSide{}
+		o.Set("telegram", outbox.Config{Channel: side, Recipient: func(to string) outbox.Rate {
+			if to == "hot" {
+				return outbox.Rate{N: 1, Per: time.Minute}
+			}
+			return outbox.Rate{}
+		}})
+		hot := addItems(t, d, o, outbox.Refuse, lettersTo("hot", 2000)...).ids
+		cold := addItems(t, d, o, outbox.Refuse, letterTo("cold", "hello")).ids[0]
+		running(t, o, time.Second)
+		awaitState(t, o, outbox.Sent, cold, hot[0])
+		testwait.Until(t, "the others are put off", func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state = 0 AND due_at <= $1", db.Time{Time: c.now()}) == 0
+		})
+		for i, id := range hot[:100] {
+			if r := get(t, o, id); i > 0 && (!r.DueAt.Equal(c.now().Add(time.Duration(i)*time.Minute)) || r.Attempts != 0) {
+				t.Fatalf("number %d stands as %+v", i, r)
+			}
+		}
+		for range 3 {
+			n := side.count()
+			c.add(time.Minute)
+			o.Wake()
+			testwait.Until(t, "one more", func() bool { return side.count() == n+1 })
+		}
+		awaitState(t, o, outbox.Sent, hot[3])
+		awaitState(t, o, outbox.Waiting, hot[4])
+	})
+}
+
+// After a clock that went back nothing is late by the jump.
+func TestTheClockGoesBack(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(20 * time.Millisecond)
+		var mu sync.Mutex
+		tries := map[string]int{}
+		side := &otherSide{answer: func(_ context.Context, d outbox.Delivery) outbox.Outcome {
+			mu.Lock()
+			defer mu.Unlock()
+			if tries[d.Payload]++; d.Payload == "again" && tries[d.Payload] == 1 {
+				return outbox.Outcome{Verdict: outbox.Retry, Code: "busy"}
+			}
+			return outbox.Outcome{Verdict: outbox.Accepted}
+		}}
+		o.Set("telegram", outbox.Config{Channel: side, Rate: outbox.Rate{N: 1000, Per: time.Second}, Backoff: oneMinute})
+		at := c.now().Add(10 * time.Minute)
+		planned := letterTo("anna", "planned")
+		planned.StartAt = &at
+		ids := addItems(t, d, o, outbox.Refuse, letterTo("anna", "again"), planned).ids
+		running(t, o, time.Second)
+		awaitAttempts(t, o, ids[0], 1)
+		if err := o.Pause(t.Context(), "telegram", "to add one meanwhile"); err != nil {
+			t.Fatal(err)
+		}
+		once := addItems(t, d, o, outbox.Refuse, letterTo("anna", "at once")).ids[0]
+		c.add(-time.Hour)
+		testwait.Until(t, "it has new times", func() bool { return !get(t, o, once).DueAt.After(c.now()) })
+		if r := get(t, o, ids[0]); !r.DueAt.Equal(c.now().Add(time.Minute)) {
+			t.Errorf("the retry is due after %v", r.DueAt.Sub(c.now()))
+		}
+		if r := get(t, o, ids[1]); !r.DueAt.Equal(at) {
+			t.Errorf("what has a time of its own is due at %v", r.DueAt)
+		}
+		if err := o.Resume(t.Context(), "telegram"); err != nil {
+			t.Fatal(err)
+		}
+		testwait.Until(t, "it is sent as soon as the rate allows", func() bool {
+			c.add(time.Millisecond)
+			return get(t, o, once).State == outbox.Sent
+		})
+		c.add(time.Minute)
+		awaitState(t, o, outbox.Sent, ids[0])
+		c.add(2 * time.Hour)
+		awaitState(t, o, outbox.Sent, ids[1])
+	})
+}
+
+// A channel that is set anew, or gone, loses nothing that is under way.
+func TestSetAnewAndUnset(t *testing.T) {
+	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
+		gate := make(chan struct{})
+		slow := &otherSide{answer: func(context.Context, outbox.Delivery) outbox.Outcome {
+			<-gate
+			return outbox.Outcome{Verdict: outbox.Accepted}
+		}}
+		o, fresh := outbox.New(d, outbox.Options{}), &otherSide{}
+		o.Set("telegram", outbox.Config{Channel: slow, Concurrency: 2})
+		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 10)...).ids
+		running(t, o, time.Second)
+		testwait.Until(t, "two are under way", func() bool { return slow.count() == 2 })
+		o.Set("telegram", outbox.Config{Channel: fresh})
+		testwait.Until(t, "the others are sent", func() bool { return fresh.count() == 8 })
+		close(gate)
+		awaitState(t, o, outbox.Sent, ids...)
+		o.Unset("telegram")
+		testwait.Until(t, "it is told", func() bool { return !standingOf(t, o, "telegram").Configured })
+		id := addItems(t, d, o, outbox.Refuse, letterTo("anna", "later")).ids[0]
+		o.Wake("telegram")
+		if r := get(t, o, id); r.State != outbox.Waiting {
+			t.Errorf("stands as %+v", r)
+		}
+		o.Set("telegram", outbox.Config{Channel: fresh})
+		awaitState(t, o, outbox.Sent, id)
+		if slow.count() != 2 || fresh.count() != 9 {
+			t.Errorf("%d and %d attempts", slow.count(), fresh.count())
+		}
+	})
+}
+
+// What a channel does badly is its own affair.
+func TestAChannelThatPanics(t *testing.T) {
+	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
+		o := outbox.New(d, outbox.Options{})
+		o.Set("telegram", outbox.Config{Channel: &otherSide{answer: func(context.Context, outbox.Delivery) outbox.Outcome { panic("no") }}, Backoff: oneMinute})
+		id := addItems(t, d, o, outbox.Refuse, letterTo("anna", "hello")).ids[0]
+		running(t, o, time.Second)
+		if r := awaitAttempts(t, o, id, 1); r.State != outbox.Waiting || r.LastError != "panic" {
+			t.Errorf("stands as %+v", r)
+		}
+	})
+}

@@ -1,0 +1,149 @@
+package outbox
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"ferryman/internal/db"
+)
+
+// A sender's lease is so many beats: it stops one beat before others may take over.
+const (
+	leaseBeats = 5
+	ownBeats   = 4
+	// On SQLite the row only keeps in mind what time it was.
+	beatsSQLite = 60
+)
+
+// sender is this process among those that send.
+type sender struct {
+	beat time.Duration // 1 s if 0
+
+	mu      sync.Mutex
+	id      int64
+	renewed time.Time // by the monotonic clock
+	until   time.Time // by the store's
+}
+
+func (s *sender) every() time.Duration {
+	if s.beat == 0 {
+		return time.Second
+	}
+	return s.beat
+}
+
+// current gives the id to claim by, and whether it may be used: what others take
+// for dead must not begin anything.
+func (o *Outbox) current() (id int64, alive bool) {
+	s := &o.self
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.db.Dialect() == db.SQLite {
+		return s.id, true
+	}
+	return s.id, time.Since(s.renewed) < ownBeats*s.every() && o.db.Now().Before(s.until)
+}
+
+func (s *sender) renewedAt(id int64, begun, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id, s.renewed, s.until = id, begun, until
+}
+
+// register makes a new sender and tells whether the store's clock has gone back
+// since others were there.
+func (o *Outbox) register(ctx context.Context) (back bool, err error) {
+	begun, lease := time.Now(), leaseBeats*o.self.every()
+	var id int64
+	var until time.Time
+	err = o.db.Tx(ctx, func(tx *db.Tx) error {
+		var latest time.Time
+		if err := tx.QueryRow(ctx, "SELECT max(alive_until) FROM senders").Scan(db.ScanTime(&latest)); err != nil {
+			return err
+		}
+		back = latest.After(tx.Now().Add(lease + o.self.every()))
+		until = tx.Now().Add(lease)
+		return tx.QueryRow(ctx, "INSERT INTO senders (name, alive_until) VALUES ($1, $2) RETURNING id", o.o.Node, db.Time{Time: until}).Scan(&id)
+	})
+	if err == nil {
+		o.self.renewedAt(id, begun, until)
+	}
+	return back, err
+}
+
+// renew extends the lease. A process that others have taken for dead begins anew.
+func (o *Outbox) renew(ctx context.Context) error {
+	begun, s := time.Now(), &o.self
+	s.mu.Lock()
+	id, last := s.id, s.renewed
+	s.mu.Unlock()
+	if o.db.Dialect() == db.SQLite && begun.Sub(last) < beatsSQLite*s.every() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, ownBeats*s.every())
+	defer cancel()
+	var until time.Time
+	var n int64
+	err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
+		until = tx.Now().Add(leaseBeats * s.every())
+		n, err = tx.Exec(ctx, "UPDATE senders SET alive_until = $1 WHERE id = $2", db.Time{Time: until}, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		o.log.Warn("this process was taken for dead: what it was sending is sent again by others, or held")
+		_, err := o.register(ctx)
+		return err
+	}
+	s.renewedAt(id, begun, until)
+	return nil
+}
+
+// leave ends the lease. On SQLite the row stays until the next start.
+func (o *Outbox) leave(ctx context.Context) error {
+	id, _ := o.current()
+	return o.db.Tx(ctx, func(tx *db.Tx) error {
+		if o.db.Dialect() == db.SQLite {
+			_, err := tx.Exec(ctx, "UPDATE senders SET alive_until = $1 WHERE id = $2", db.Time{Time: tx.Now()}, id)
+			return err
+		}
+		return forget(ctx, tx, []int64{id})
+	})
+}
+
+// forget removes senders; what they did is counted as that of nobody.
+func forget(ctx context.Context, tx *db.Tx, ids []int64) error {
+	list, err := listed(idRows(ids))
+	if err != nil {
+		return err
+	}
+	const these = "(SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v)"
+	rows, err := tx.Query(ctx, "SELECT channel FROM channel_totals WHERE sender_id IN "+these+" ORDER BY channel, sender_id"+tx.ForUpdate(), list)
+	if err != nil {
+		return err
+	}
+	channels, err := db.Collect(rows, func(r *db.Rows) (name string, err error) {
+		err = r.Scan(&name)
+		return name, err
+	})
+	if err != nil {
+		return err
+	}
+	if len(channels) > 0 {
+		_, err = tx.Exec(ctx, `
+			INSERT INTO channel_totals (channel, sender_id, sent, failed, retried, uncertain, expired)
+			SELECT channel, 0, CAST(sum(sent) AS BIGINT), CAST(sum(failed) AS BIGINT), CAST(sum(retried) AS BIGINT), CAST(sum(uncertain) AS BIGINT), CAST(sum(expired) AS BIGINT)
+			FROM channel_totals WHERE sender_id IN `+these+` GROUP BY channel`+addTotals, list)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM channel_totals WHERE sender_id IN "+these, list); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(ctx, "DELETE FROM senders WHERE id IN "+these, list)
+	return err
+}

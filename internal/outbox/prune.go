@@ -1,0 +1,114 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/jobs"
+)
+
+const (
+	keepUsual = 30 * 24 * time.Hour
+	keepKeys  = 24 * time.Hour // answers to calls that may be repeated
+	keepRates = time.Hour      // rates of recipients that are fully rested: a clock may have been wrong
+
+	// pruneSlice is how many rows a transaction deletes: nobody shall wait for it
+	// long. pruneMost is how many of each kind a call does.
+	pruneSlice = 500
+	pruneMost  = 100_000
+
+	pruneQueue   = "outbox-prune"
+	pruneAtATime = 30 * time.Second
+)
+
+// pruning is the job that prunes.
+type pruning struct{}
+
+// Kind implements jobs.Args.
+func (pruning) Kind() string { return "outbox_prune" }
+
+// PruneOn lets the engine prune each minute, on one node at a time.
+func (o *Outbox) PruneOn(engine *jobs.Engine) {
+	engine.Queue(pruneQueue, 1)
+	jobs.Handle(engine, func(ctx context.Context, _ jobs.Job[pruning]) error {
+		limited, cancel := context.WithTimeout(ctx, pruneAtATime)
+		defer cancel()
+		_, err := o.Prune(limited)
+		if limited.Err() != nil && ctx.Err() == nil {
+			return nil // the rest is left for the next time
+		}
+		return err
+	})
+	engine.Every(jobs.Schedule{
+		Name: pruneQueue, Every: time.Minute, CatchUp: jobs.Once,
+		Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
+			_, err := engine.Enqueue(ctx, tx, pruneQueue, pruning{})
+			return err
+		},
+	})
+}
+
+// Prune deletes attempts of what is settled, and settled alerts, that are older
+// than Options.Keep, answers kept for calls that are repeated after a day, and
+// rates of recipients that are at rest: a bounded number of them, in short
+// transactions. It tells how many, also along with an error.
+func (o *Outbox) Prune(ctx context.Context) (int64, error) {
+	keep := o.o.Keep
+	if keep == 0 {
+		keep = keepUsual
+	}
+	now := o.db.Now()
+	before := func(d time.Duration) db.Time { return db.Time{Time: now.Add(-d)} }
+	var deleted int64
+	for _, kind := range []struct {
+		what, statement string
+		older           db.Time
+	}{
+		{"attempts", `DELETE FROM attempts WHERE (delivery_id, n) IN (
+			SELECT a.delivery_id, a.n FROM attempts a WHERE a.at < $1
+				AND coalesce((SELECT d.state FROM deliveries d WHERE d.id = a.delivery_id), 3) NOT IN (0, 1, 2)
+			ORDER BY a.at LIMIT $2)`, before(keep)},
+		{"sent alerts", pruneAlerts(Sent), before(keep)},
+		{"failed alerts", pruneAlerts(Failed), before(keep)},
+		{"cancelled alerts", pruneAlerts(Cancelled), before(keep)},
+		{"expired alerts", pruneAlerts(Expired), before(keep)},
+		{"idempotency keys", `DELETE FROM idempotency_keys WHERE key_hash IN (
+			SELECT key_hash FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, before(keepKeys)},
+		{"recipients' rates", `DELETE FROM recipient_rates WHERE next_at < $1 AND (channel, recipient) IN (
+			SELECT channel, recipient FROM recipient_rates WHERE next_at < $1 ORDER BY next_at LIMIT $2)`, before(keepRates)},
+	} {
+		n, err := o.deleteEach(ctx, kind.statement, kind.older)
+		deleted += n
+		if err != nil {
+			return deleted, fmt.Errorf("prune %s: %w", kind.what, err)
+		}
+	}
+	return deleted, nil
+}
+
+// pruneAlerts deletes alerts of a state. Ids rise with time, so that it looks at
+// the first ones only: it does not read all that are kept.
+func pruneAlerts(s State) string {
+	return fmt.Sprintf(`DELETE FROM deliveries WHERE id IN (
+		SELECT id FROM (SELECT id, ended_at FROM deliveries WHERE topic = 1 AND state = %d ORDER BY topic, state, id LIMIT $2) AS oldest
+		WHERE ended_at < $1)`, s)
+}
+
+// deleteEach runs a DELETE of what is older than a time, in a transaction each,
+// until nothing is left or it was enough.
+func (o *Outbox) deleteEach(ctx context.Context, statement string, older db.Time) (deleted int64, err error) {
+	for deleted < pruneMost {
+		var n int64
+		err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
+			n, err = tx.Exec(ctx, statement, older, pruneSlice)
+			return err
+		})
+		if err != nil || n == 0 {
+			return deleted, err
+		}
+		deleted += n
+	}
+	return deleted, nil
+}

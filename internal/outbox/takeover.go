@@ -1,0 +1,200 @@
+package outbox
+
+import (
+	"context"
+	"time"
+
+	"ferryman/internal/db"
+)
+
+// inherit settles what earlier processes of a SQLite store were sending: whoever
+// serves it is alone.
+func (o *Outbox) inherit(ctx context.Context) error {
+	id, _ := o.current()
+	for more := true; more; {
+		var err error
+		if more, err = o.takeOver(ctx, []int64{id}); err != nil {
+			return err
+		}
+	}
+	return o.db.Tx(ctx, func(tx *db.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT id FROM senders WHERE id <> $1 UNION SELECT sender_id FROM channel_totals WHERE sender_id NOT IN (0, $1)", id)
+		if err != nil {
+			return err
+		}
+		others, err := db.Collect(rows, func(r *db.Rows) (id int64, err error) {
+			err = r.Scan(&id)
+			return id, err
+		})
+		if err != nil || len(others) == 0 {
+			return err
+		}
+		return forget(ctx, tx, others)
+	})
+}
+
+// sweepSenders settles what dead senders were sending, and forgets them.
+func (o *Outbox) sweepSenders(ctx context.Context) error {
+	own, _ := o.current()
+	rows, err := o.db.Query(ctx, "SELECT id, alive_until FROM senders")
+	if err != nil {
+		return err
+	}
+	type sender struct {
+		id    int64
+		until time.Time
+	}
+	all, err := db.Collect(rows, func(r *db.Rows) (s sender, err error) {
+		err = r.Scan(&s.id, db.ScanTime(&s.until))
+		return s, err
+	})
+	if err != nil {
+		return err
+	}
+	now, known := o.db.Now(), make(map[int64]sighting, len(all))
+	alive, dead := []int64{own}, []int64(nil)
+	for _, s := range all {
+		if s.id == own {
+			continue
+		}
+		seen, ok := o.watch.known[s.id]
+		if !ok || !seen.until.Equal(s.until) {
+			seen = sighting{s.until, time.Now()}
+		}
+		known[s.id] = seen
+		unmoved := time.Since(seen.since)
+		lapsed := s.until.Before(now) && unmoved > time.Duration(deadBeats*float64(o.self.every()))
+		if lapsed || unmoved > leaseBeats*o.self.every() {
+			dead = append(dead, s.id)
+		} else {
+			alive = append(alive, s.id)
+		}
+	}
+	o.watch.known = known
+	// Also of senders that are forgotten already: a claim may have been on its way.
+	for round, more := 0, true; more && round < sweepRounds; round++ {
+		if more, err = o.takeOver(ctx, alive); err != nil {
+			return err
+		}
+	}
+	if len(dead) == 0 {
+		return nil
+	}
+	o.log.Warn("senders are dead: what they were sending is uncertain", "senders", dead)
+	return o.db.Tx(ctx, func(tx *db.Tx) error {
+		list, err := listed(idRows(dead))
+		if err != nil {
+			return err
+		}
+		// Another node may be at it.
+		rows, err := tx.Query(ctx, "SELECT d.id FROM senders d WHERE d.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY d.id"+skipLocked(tx), list)
+		if err != nil {
+			return err
+		}
+		ours, err := db.Collect(rows, func(r *db.Rows) (id int64, err error) {
+			err = r.Scan(&id)
+			return id, err
+		})
+		if err != nil || len(ours) == 0 {
+			return err
+		}
+		return forget(ctx, tx, ours)
+	})
+}
+
+// takeOver settles some of what is being sent by others than those, who are
+// alive, and tells whether there may be more.
+func (o *Outbox) takeOver(ctx context.Context, alive []int64) (more bool, err error) {
+	list, err := listed(idRows(alive))
+	if err != nil {
+		return false, err
+	}
+	rows, err := o.db.Query(ctx, "SELECT "+leftColumns+` FROM deliveries WHERE topic IN (0, 1, 2) AND state = 1
+		AND coalesce(sender_id, 0) NOT IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY topic, id LIMIT CAST($2 AS BIGINT)`, list, sweepMost)
+	if err != nil {
+		return false, err
+	}
+	found, err := db.Collect(rows, scanLeft)
+	if err != nil {
+		return false, err
+	}
+	all := found[:0:0]
+	for _, l := range found {
+		// Whether the other side knows what it was given before is for the channel to say.
+		if !o.o.Hold || o.dispatcherOf(l.channel) != nil {
+			all = append(all, l)
+		}
+	}
+	if len(all) == 0 {
+		return false, nil
+	}
+	var freed []string
+	err = o.db.Tx(ctx, func(tx *db.Tx) (err error) {
+		freed, err = o.interrupt(ctx, tx, all)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	o.log.Warn("attempts were interrupted: nobody knows what became of them", "attempts", len(all))
+	o.wakeEach(freed)
+	return len(all) == sweepMost, nil
+}
+
+// interrupt notes attempts whose sender died as uncertain, and gives the names of
+// the channels where something may go.
+func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels []string, err error) {
+	if err := lockOrder(ctx, tx, keysOf(all)); err != nil {
+		return nil, err
+	}
+	now := tx.Now()
+	held := Outcome{Code: codeUncertain, Detail: "its sender was interrupted"}.lastError()
+	ends := make([]ending, len(all))
+	rows := make([][]any, len(all))
+	for i, l := range all {
+		e := ending{state: Waiting, due: now, lastError: codeInterrupted}
+		if d := o.dispatcherOf(l.channel); d != nil {
+			switch {
+			case d.holds():
+				e = ending{state: Failed, ended: now, lastError: held}
+			case l.attempt-l.spared >= d.c.Backoff.attempts():
+				e = ending{state: Failed, ended: now, lastError: codeInterrupted}
+			}
+		}
+		ends[i] = e
+		rows[i] = e.row(result{flight: flight{Delivery: Delivery{ID: l.id}, sender: senderOf(l)}})
+	}
+	ours, err := noteDeliveries(ctx, tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	var attempts [][]any
+	var keys []orderKey
+	totals := map[string]*Totals{}
+	for i, l := range all {
+		if !ours[l.id] {
+			continue
+		}
+		attempts = append(attempts, []any{l.id, l.attempt, microsOf(l.claimed), nil, Uncertain, 0, codeInterrupted, ""})
+		totalsOf(totals, l.channel).count(ends[i].state, Uncertain, false)
+		switch {
+		case ends[i].state == Waiting:
+			channels = append(channels, l.channel)
+		case l.orderKey != nil:
+			keys = append(keys, orderKey{l.channel, *l.orderKey})
+		}
+	}
+	if err := noteAttempts(ctx, tx, attempts); err != nil {
+		return nil, err
+	}
+	id, _ := o.current()
+	freed, err := o.settled(ctx, tx, id, totals, keys)
+	return append(channels, freed...), err
+}
+
+func senderOf(l left) int64 {
+	if l.sender == nil {
+		return 0
+	}
+	return *l.sender
+}
