@@ -54,8 +54,8 @@ type cronEvent struct {
 	Event
 }
 
-// record stores events of a cron, and whether they are told. A recovery is told
-// exactly if its trouble was.
+// record stores events of a cron, and whether they are told: those that are not
+// are no news; see TakeNews. A recovery is told exactly if its trouble was.
 func (l *Ledger) record(ctx context.Context, tx *db.Tx, cron *Cron, events ...Event) error {
 	all := make([]cronEvent, len(events))
 	for i, e := range events {
@@ -82,17 +82,21 @@ func (l *Ledger) recordAll(ctx context.Context, tx *db.Tx, events []cronEvent) e
 				return err
 			}
 		}
+		taken := time.Time{}
+		if why != Told {
+			taken = tx.Now()
+		}
 		rows[i] = []any{
-			e.cron.ID, e.cron.AppID, e.Execution, e.Kind, e.Subject, moment(e.Since), clean(e.Detail), why, moment(until),
+			e.cron.ID, e.cron.AppID, e.Execution, e.Kind, e.Subject, moment(e.Since), clean(e.Detail), why, moment(until), moment(taken),
 		}
 	}
 	list, err := rowsOf(rows)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO events (cron_id, application_id, execution_id, kind, subject, since, detail, suppressed, suppressed_until, at)
+	_, err = tx.Exec(ctx, `INSERT INTO events (cron_id, application_id, execution_id, kind, subject, since, detail, suppressed, suppressed_until, alerted_at, at)
 		SELECT CAST(v.value->>0 AS BIGINT), CAST(v.value->>1 AS BIGINT), nullif(CAST(v.value->>2 AS BIGINT), 0), v.value->>3, v.value->>4,
-			CAST(v.value->>5 AS BIGINT), v.value->>6, v.value->>7, CAST(v.value->>8 AS BIGINT), CAST($2 AS BIGINT)
+			CAST(v.value->>5 AS BIGINT), v.value->>6, v.value->>7, CAST(v.value->>8 AS BIGINT), CAST(v.value->>9 AS BIGINT), CAST($2 AS BIGINT)
 		FROM `+l.rowsTable(), list, db.Time{Time: tx.Now()})
 	return err
 }
