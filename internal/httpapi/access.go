@@ -21,7 +21,9 @@ type Authenticator interface {
 type access struct {
 	public bool           // nobody needs a key
 	scopes []apikey.Scope // a key that includes one of these; if empty, see byOperators
+	enough []apikey.Scope // with which an operator may call; if empty, see byOperators
 	body   bool           // the route takes one; see body
+	bulk   bool           // and that may be as large as maxBulk
 }
 
 // byAll lets everybody in.
@@ -32,6 +34,9 @@ func byAll() access { return access{public: true} }
 // read to look and admin to change.
 func byOperators() access { return access{} }
 
+// byOperatorsWith is byOperators for calls that one of the scopes suffices for.
+func byOperatorsWith(scopes ...apikey.Scope) access { return access{enough: scopes} }
+
 // byKey lets in who presents a key that includes one of the scopes. The route
 // finds out by caller who that is.
 func byKey(scopes ...apikey.Scope) access { return access{scopes: scopes} }
@@ -39,6 +44,12 @@ func byKey(scopes ...apikey.Scope) access { return access{scopes: scopes} }
 // withBody says that the route takes a body. It is read once the caller is let in.
 func (a access) withBody() access {
 	a.body = true
+	return a
+}
+
+// withBulk says that the route takes a body of up to maxBulk.
+func (a access) withBulk() access {
+	a.body, a.bulk = true, true
 	return a
 }
 
@@ -75,7 +86,7 @@ func (s *Server) admit(r *http.Request, a access) error {
 		}
 	}
 	if len(a.scopes) == 0 {
-		return operator(who, r.Method)
+		return operator(who, r.Method, a.enough)
 	}
 	if !slices.ContainsFunc(a.scopes, who.Scope.Includes) {
 		return scopeError(who, a.scopes...)
@@ -102,18 +113,21 @@ func (s *Server) authenticate(r *http.Request) (apikey.Identity, error) {
 }
 
 // operator refuses keys that are not for the server as a whole.
-func operator(who apikey.Identity, method string) error {
-	scope := apikey.Admin
-	if method == http.MethodGet || method == http.MethodHead {
-		scope = apikey.Read
+func operator(who apikey.Identity, method string, enough []apikey.Scope) error {
+	switch {
+	case len(enough) > 0:
+	case method == http.MethodGet || method == http.MethodHead:
+		enough = []apikey.Scope{apikey.Read}
+	default:
+		enough = []apikey.Scope{apikey.Admin}
 	}
 	if who.App != apikey.BuiltIn {
 		return &fault.Error{
 			Kind: fault.Forbidden, Code: "not_an_operator", Detail: "this needs a key of the application " + apikey.BuiltIn,
 		}
 	}
-	if !who.Scope.Includes(scope) {
-		return scopeError(who, scope)
+	if !slices.ContainsFunc(enough, who.Scope.Includes) {
+		return scopeError(who, enough...)
 	}
 	return nil
 }

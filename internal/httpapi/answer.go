@@ -99,16 +99,15 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt ro
 		return
 	}
 	if rt.access.body && (r.ContentLength < 0 || r.ContentLength > largeBody) {
-		select {
-		case s.large <- struct{}{}:
-			defer func() { <-s.large }()
-		default:
+		leave, found := s.room(r, rt.access)
+		if !found {
 			refuseBody(w, r)
 			ex.err = errManyBodies
 			return
 		}
+		defer leave()
 	}
-	if ex.err = s.takeBody(w, r, rt.access.body); ex.err != nil {
+	if ex.err = s.takeBody(w, r, rt.access); ex.err != nil {
 		return
 	}
 	ex.out, ex.err = rt.answer(r)

@@ -14,6 +14,8 @@ import (
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
+	"ferryman/internal/outbox"
+	"ferryman/internal/push"
 )
 
 // BenchmarkAnswer measures what the server itself costs a call: over one
@@ -28,7 +30,7 @@ func BenchmarkAnswer(b *testing.B) {
 	s, err := New(Options{
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
 		Sync: h, Rows: h, Users: usersTable(), Warehouses: warehousesTable(), LoopbackOnly: true,
-		Keys: h, Ledger: ledger.New(nil),
+		Keys: h, Apps: h, Ledger: ledger.New(nil), Messages: push.New(nil, nil), Outbox: outbox.New(nil, outbox.Options{}),
 	})
 	if err != nil {
 		b.Fatal(err)

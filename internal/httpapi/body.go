@@ -15,18 +15,22 @@ import (
 
 // takeBody reads the body to its end, where the read time-out ends, too. It keeps
 // the body for a route that takes one, and refuses any that is over the bound.
-func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, keep bool) error {
+func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, a access) error {
+	most := s.o.MaxBody
+	if a.bulk {
+		most = max(most, maxBulk)
+	}
 	tooLarge := &fault.Error{
 		Kind: fault.TooLarge, Code: "body_too_large",
-		Detail: fmt.Sprintf("the body is larger than %d bytes", s.o.MaxBody),
+		Detail: fmt.Sprintf("the body is larger than %d bytes", most),
 	}
-	if r.ContentLength > s.o.MaxBody {
+	if r.ContentLength > most {
 		refuseBody(w, r)
 		return tooLarge
 	}
-	body := http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+	body := http.MaxBytesReader(w, r.Body, most)
 	var err error
-	if keep {
+	if a.body {
 		var buf bytes.Buffer
 		// What a client announces it need not send.
 		buf.Grow(int(min(max(r.ContentLength, 0), 8<<10)) + bytes.MinRead)
@@ -52,7 +56,33 @@ func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, keep bool) err
 const (
 	largeBody = 64 << 10
 	maxLarge  = 64
+
+	// Lists of messages may be larger. Of them it counts how large they are together.
+	maxBulk      = 16 << 20
+	maxBulkTotal = 3 * maxBulk
 )
+
+// room finds place for a large body, which leave gives back.
+func (s *Server) room(r *http.Request, a access) (leave func(), found bool) {
+	if a.bulk {
+		size := r.ContentLength
+		if size < 0 || size > maxBulk { // none known, or about to be refused
+			size = maxBulk
+		}
+		leave = func() { s.bulk.Add(-size) }
+		if s.bulk.Add(size) > maxBulkTotal {
+			leave()
+			return nil, false
+		}
+		return leave, true
+	}
+	select {
+	case s.large <- struct{}{}:
+		return func() { <-s.large }, true
+	default:
+		return nil, false
+	}
+}
 
 var errManyBodies = &fault.Error{
 	Kind: fault.RateLimited, Code: "too_many_bodies", Detail: "too many large bodies are being taken", RetryAfter: time.Second,

@@ -15,6 +15,8 @@ import (
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/outbox"
+	"ferryman/internal/push"
 	"ferryman/internal/rejected"
 )
 
@@ -77,6 +79,7 @@ type harbour struct {
 	store  *db.DB
 	clock  *clock
 	ledger *ledger.Ledger
+	outbox *outbox.Outbox
 	keys   *apikey.Keys
 	app    apikey.Application
 	key    string // of the application, with the scope ping
@@ -91,9 +94,13 @@ func moor(t testing.TB, url string, store *db.DB, clock *clock, change ...func(*
 	t.Cleanup(keys.Close)
 	refused := rejected.Open(store, slog.New(slog.DiscardHandler))
 	t.Cleanup(refused.Close)
-	h := &harbour{url: url, store: store, clock: clock, ledger: ledger.New(store), keys: keys}
+	h := &harbour{
+		url: url, store: store, clock: clock, ledger: ledger.New(store), outbox: outbox.New(store, outbox.Options{}), keys: keys,
+	}
 	h.house = open(t, append([]func(*Options){func(o *Options) {
 		o.Keys, o.Apps, o.Ledger, o.Rejected = keys, keys, h.ledger, refused
+		o.Outbox = h.outbox
+		o.Messages = push.New(store, h.outbox)
 	}}, change...)...)
 	h.app = h.newApp()
 	h.key = h.newKey(h.app, apikey.Ping)

@@ -61,7 +61,7 @@ var exampleStore = sync.OnceValues(func() (file []byte, err error) {
 		return nil, err
 	}
 	err = store.Tx(ctx, func(tx *db.Tx) error {
-		for table, last := range map[string]int{"crons": 11, "executions": 84_212, "messages": 99_118} {
+		for table, last := range map[string]int{"crons": 11, "executions": 84_212, "messages": 99_118, "deliveries": 4_199} {
 			if _, err := tx.Exec(ctx, "DELETE FROM sqlite_sequence WHERE name = $1", table); err != nil {
 				return err
 			}

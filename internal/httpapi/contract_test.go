@@ -142,6 +142,8 @@ func TestExamplesAreWhatTheServerSays(t *testing.T) {
 	scenarios := maps.Clone(scenarios)
 	maps.Copy(scenarios, reportScenarios())
 	maps.Copy(scenarios, administrationScenarios())
+	maps.Copy(scenarios, messageScenarios())
+	maps.Copy(scenarios, outboxScenarios())
 	left := maps.Clone(scenarios)
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -174,7 +176,9 @@ func replay(t *testing.T, doc *openapi3.T, method, path, status, name, mime stri
 	op := item.GetOperation(method)
 	headers := append([]string{"X-Request-Id", "example-1"}, sc.headers...)
 	var h *house
-	harbours := map[string]func(*testing.T, func(*Options)) *harbour{"reports": moorExample, "administration": administered}
+	harbours := map[string]func(*testing.T, func(*Options)) *harbour{
+		"reports": moorExample, "administration": administered, "messages": moorDeliveries, "outbox": moorDeliveries,
+	}
 	if moored := harbours[op.Tags[0]]; moored != nil && sc.key == "" && status != "default" {
 		m := moored(t, sc.options)
 		if sc.moored != nil {

@@ -3,8 +3,9 @@
 //
 // A handler returns what to say, or an error; one place writes it, so that every
 // answer has its request id, its headers, its line in the access log and its
-// place in the metrics. Errors are problem+json (RFC 9457), with a status that
-// one table gives for each fault.Kind; what an unclassified error says goes to
+// place in the metrics. Errors are problem+json (RFC 9457), under /messages
+// {"detail": …} as clients of that API know them, with a status that one table
+// gives for each fault.Kind; what an unclassified error says goes to
 // the log and not to the client. Bodies, lists, time and the number of callers
 // that wait are bounded.
 package httpapi
@@ -15,12 +16,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ferryman/internal/ledger"
+	"ferryman/internal/outbox"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/push"
 	"ferryman/internal/rejected"
 	"ferryman/internal/syncs"
 )
@@ -64,6 +68,8 @@ type Options struct {
 	Apps      Applications
 	Ledger    *ledger.Ledger
 	Rejected  *rejected.Log // keeps reports of applications that were refused; may be nil
+	Messages  *push.Messages
+	Outbox    *outbox.Outbox
 	KeyRate   int           // calls a second that one key may make, and twice as many at once; 0: no limit
 	CallTime  time.Duration // that a report of an application may take; 4 s if 0
 	AdminTime time.Duration // that a call of the administration may take, and each part of an export; 30 s if 0
@@ -107,6 +113,7 @@ type Server struct {
 	pages   pages
 	callers chan struct{} // one token for each caller that waits for a sync
 	large   chan struct{} // one token for each large body in memory
+	bulk    atomic.Int64  // bytes of the lists of messages in memory
 	reports reports
 
 	keyRate   *limiter[int64]        // by the key's id
@@ -125,7 +132,7 @@ func New(o Options) (*Server, error) {
 
 func newServer(o Options, d docs) (*Server, error) {
 	if o.Log == nil || o.Registry == nil || o.Sync == nil || o.Rows == nil || o.Users == nil || o.Warehouses == nil ||
-		o.Keys == nil || o.Apps == nil || o.Ledger == nil {
+		o.Keys == nil || o.Apps == nil || o.Ledger == nil || o.Messages == nil || o.Outbox == nil {
 		return nil, errors.New("an option of the http interface is missing")
 	}
 	o.MaxBody = or(o.MaxBody, defaultMaxBody)
@@ -151,6 +158,7 @@ func newServer(o Options, d docs) (*Server, error) {
 	for _, r := range s.routes {
 		s.mux.Handle(r.method+" "+r.pattern, s.dispatch(r))
 	}
+	s.handleAliases()
 	s.mux.Handle("/", s.dispatch(route{pattern: unmatched, answer: s.noRoute, access: byAll()}))
 	s.reports = s.reportCalls()
 	s.routes = append(s.routes, s.reports.all...)

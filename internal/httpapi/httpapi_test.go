@@ -20,7 +20,9 @@ import (
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/outbox"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/push"
 	"ferryman/internal/syncs"
 )
 
@@ -95,7 +97,7 @@ func build(t testing.TB, change ...func(*Options)) *house {
 		Registry: prometheus.NewRegistry(), Version: "1.2.3",
 		Sync: h, Rows: h, Users: usersTable(), Warehouses: warehousesTable(),
 		LoopbackOnly: true, Now: func() time.Time { return epoch },
-		Keys: h, Apps: h, Ledger: ledger.New(nil),
+		Keys: h, Apps: h, Ledger: ledger.New(nil), Messages: push.New(nil, nil), Outbox: outbox.New(nil, outbox.Options{}),
 	}
 	for _, c := range change {
 		c(&o)

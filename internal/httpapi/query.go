@@ -49,6 +49,9 @@ func (q query) number(name string, otherwise, most int) (int, error) {
 	return int(n), nil
 }
 
+// limit is how many rows a page shall have.
+func (q query) limit() (int, error) { return q.number("limit", defaultLimit, maxLimit) }
+
 // truth is a parameter that is 1 or true, 0 or false.
 func (q query) truth(name string) (bool, error) {
 	text, given, err := q.one(name)

@@ -36,7 +36,7 @@ func (s *Server) table() []route {
 		{"GET", "/docs/{file}", s.docsFile, byAll(), false},
 		{"GET", "/problems/{kind}", s.problemPage, byAll(), false},
 		{"GET", "/{$}", s.index, byOperators(), false},
-	}, s.administration())
+	}, s.messageCalls(), s.outboxCalls(), s.administration())
 }
 
 // unmatched stands for the pattern of requests that no route takes.
@@ -53,6 +53,12 @@ func (s *Server) noRoute(r *http.Request) (reply, error) {
 	}
 	if len(allow) == 0 {
 		return reply{}, errNoPath
+	}
+	if ofMessages(r.URL.Path) {
+		allow = append(allow, http.MethodOptions)
+		if r.Method == http.MethodOptions {
+			return reply{status: http.StatusNoContent, allow: strings.Join(allow, ", ")}, nil
+		}
 	}
 	return reply{}, &methodError{allow: strings.Join(allow, ", ")}
 }

@@ -23,7 +23,7 @@ func (s *Server) list(t *pipeline.Table) answerer {
 		if err != nil {
 			return reply{}, err
 		}
-		limit, err := q.number("limit", defaultLimit, maxLimit)
+		limit, err := q.limit()
 		if err != nil {
 			return reply{}, err
 		}

@@ -73,7 +73,7 @@ func listed[T any](r *http.Request, q query, param, name string, rows fetch[T]) 
 	if err != nil {
 		return reply{}, err
 	}
-	limit, err := q.number("limit", defaultLimit, maxLimit)
+	limit, err := q.limit()
 	if err != nil {
 		return reply{}, err
 	}

@@ -24,6 +24,8 @@ type reply struct {
 	link      string        // Link
 	coding    string        // Content-Encoding
 	vary      string        // Vary
+	allow     string        // Allow
+	location  string        // Location
 	heartbeat time.Duration // Heartbeat-Seconds; none if 0
 	file      string        // the name under which a browser saves it; it shows it if empty
 	// more gives what follows the body, piece by piece, and nothing at the end.
@@ -48,22 +50,22 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 		text, ex.err = encode(out.body)
 	}
 	if ex.err != nil {
-		p := newProblem(ex.err, ex.id)
-		out = reply{status: p.Status, mime: problemMIME}
-		text, _ = encode(p) // strings and a number always encode
+		out, text = said(r, ex)
 		if method, ok := errors.AsType[*methodError](ex.err); ok {
 			h.Set("Allow", method.allow)
 		}
-		if p.Status == http.StatusUnauthorized {
+		if out.status == http.StatusUnauthorized {
 			h.Set("WWW-Authenticate", challenge)
 		}
 		if seconds := retryAfter(ex.err); seconds > 0 {
 			h.Set("Retry-After", strconv.FormatInt(seconds, 10))
 		}
 	}
-	h.Set("Content-Type", or(out.mime, jsonMIME))
-	if out.more == nil {
-		h.Set("Content-Length", strconv.Itoa(len(text)))
+	if out.status != http.StatusNoContent {
+		h.Set("Content-Type", or(out.mime, jsonMIME))
+		if out.more == nil {
+			h.Set("Content-Length", strconv.Itoa(len(text)))
+		}
 	}
 	h.Set("Content-Security-Policy", or(out.policy, noPolicy))
 	h.Set("Cache-Control", or(out.cache, "no-store"))
@@ -88,13 +90,20 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 	if out.vary != "" {
 		h.Set("Vary", out.vary)
 	}
+	if out.allow != "" {
+		h.Set("Allow", out.allow)
+	}
+	if out.location != "" {
+		h.Set("Location", out.location)
+	}
 	extendWrite(w, r)
 	status := or(out.status, http.StatusOK)
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return status, 0
 	}
-	n, err := w.Write(text) // the client may be gone; the count says how far it got
+	// The client may be gone; the count says how far it got.
+	n, err := w.Write(text) //nolint:gosec // the type says what it is, and browsers are told to believe it
 	written := int64(n)
 	for err == nil && out.more != nil {
 		if text, ex.err = s.further(r.Context(), out.more); ex.err != nil || len(text) == 0 {
@@ -106,6 +115,20 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 		written += int64(n)
 	}
 	return status, written
+}
+
+// said is what is said of an error.
+func said(r *http.Request, ex *exchange) (reply, []byte) {
+	p, out := newProblem(ex.err, ex.id), reply{mime: problemMIME}
+	out.status = p.Status
+	var text []byte // strings and a number always encode
+	if ofMessages(r.URL.Path) {
+		out.mime = jsonMIME
+		text, _ = encode(detailOf(p, r.Method))
+	} else {
+		text, _ = encode(p)
+	}
+	return out, text
 }
 
 // further gives the next piece of an answer.
