@@ -53,14 +53,18 @@ func TestOrderKeepsLaterOnesBehind(t *testing.T) {
 			want []outbox.State
 		}{
 			{func() error { become(t, d, ids[0], sending); return nil }, []outbox.State{sending, behind, behind, behind}},
-			{func() error { return release(t, d, "k") }, []outbox.State{sending, behind, behind, behind}},
-			{func() error { become(t, d, ids[0], failed); return release(t, d, "k") }, []outbox.State{failed, waiting, behind, behind}},
-			{func() error { return release(t, d, "k") }, []outbox.State{failed, waiting, behind, behind}},
+			{func() error { return settled(t, d) }, []outbox.State{sending, behind, behind, behind}},
+			{func() error { become(t, d, ids[0], failed); return settled(t, d) }, []outbox.State{failed, waiting, behind, behind}},
+			{func() error { return settled(t, d) }, []outbox.State{failed, waiting, behind, behind}},
 			{func() error { return o.Cancel(t.Context(), ids[4]) }, []outbox.State{failed, waiting, cancelled, behind}},
 			{func() error { return o.Cancel(t.Context(), ids[1]) }, []outbox.State{failed, cancelled, cancelled, waiting}},
 			{func() error { return o.Revive(t.Context(), ids[0]) }, []outbox.State{behind, cancelled, cancelled, waiting}},
-			{func() error { become(t, d, ids[6], sent); return release(t, d, "k") }, []outbox.State{waiting, cancelled, cancelled, sent}},
-			{func() error { become(t, d, ids[0], failed); _, err := o.Replay(t.Context(), outbox.Selection{All: true}); return err }, []outbox.State{waiting, cancelled, cancelled, sent}},
+			{func() error { become(t, d, ids[6], sent); return settled(t, d) }, []outbox.State{waiting, cancelled, cancelled, sent}},
+			{func() error {
+				become(t, d, ids[0], failed)
+				_, err := o.Replay(t.Context(), outbox.Selection{All: true})
+				return err
+			}, []outbox.State{waiting, cancelled, cancelled, sent}},
 		} {
 			if err := step.do(); err != nil {
 				t.Fatal(err)
@@ -71,10 +75,10 @@ func TestOrderKeepsLaterOnesBehind(t *testing.T) {
 	})
 }
 
-// release looks after an order key of channel a as a dispatcher does.
-func release(tb testing.TB, d *db.DB, key string) error {
+// settled looks after the key k of channel a as a dispatcher does.
+func settled(tb testing.TB, d *db.DB) error {
 	tb.Helper()
-	_, err := outbox.Settle(tb.Context(), d, "a", key)
+	_, err := outbox.Settle(tb.Context(), d, "a", "k")
 	return err
 }
 

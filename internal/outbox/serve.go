@@ -94,7 +94,10 @@ func (o *Outbox) dispatcherOf(channel string) *dispatcher {
 // runs once at a time.
 func (o *Outbox) Run(ctx context.Context, grace time.Duration) error {
 	store, err := o.join(ctx)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return fmt.Errorf("join the senders: %w", err)
 	}
 	attempts, callOff := context.WithCancel(context.WithoutCancel(ctx))

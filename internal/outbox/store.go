@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"ferryman/internal/db"
@@ -124,6 +125,8 @@ type Outbox struct {
 	db  *db.DB
 	o   Options
 	log *slog.Logger
+
+	highest atomic.Int64 // id that Add gave
 	server
 }
 

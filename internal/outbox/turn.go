@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"ferryman/internal/db"
@@ -71,7 +72,8 @@ func (d *dispatcher) turn(s *serving, closing bool) {
 		d.next = t.now
 	default:
 		d.look()
-		if !d.next.IsZero() && len(t.claims) == 0 && !d.next.After(d.o.db.Now()) {
+		// It was due and not to be had; what has become due since is not meant.
+		if !d.next.IsZero() && len(t.claims) == 0 && !d.next.After(t.now) {
 			d.next = d.o.db.Now().Add(again)
 		}
 	}
@@ -138,6 +140,7 @@ func (t *turn) tell() {
 func (d *dispatcher) launch(s *serving, claims []flight) {
 	_, alive := d.o.current()
 	for _, f := range claims {
+		f.UID = s.store + "_" + strconv.FormatInt(f.ID, 10)
 		r := result{flight: f, at: d.o.db.Now(), over: time.Now(), unsent: true}
 		d.flying++
 		switch {
