@@ -1,0 +1,45 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+
+	"code.dny.dev/ssrf"
+)
+
+// errNotPublic says that a connection was refused because of its address.
+var errNotPublic = errors.New("this address is not of the public Internet, and webhooks may go to no other")
+
+// onlyPublic refuses connections to private and special addresses. It is asked
+// once the name is resolved, so that no name can mean another address by then.
+func onlyPublic() func(network, address string, c syscall.RawConn) error {
+	guardian := ssrf.New(ssrf.WithAnyPort())
+	return func(network, address string, c syscall.RawConn) error {
+		if guardian.Safe(network, address, c) != nil {
+			return fmt.Errorf("%s: %w", address, errNotPublic)
+		}
+		return nil
+	}
+}
+
+// allowed tells whether the host of u is among hosts, each a name or an address,
+// with a port or without.
+func allowed(u *url.URL, hosts []string) bool {
+	name, port := canonical(u.Hostname()), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return slices.ContainsFunc(hosts, func(h string) bool {
+		if host, only, err := net.SplitHostPort(h); err == nil {
+			return canonical(host) == name && only == port
+		}
+		return canonical(strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")) == name
+	})
+}
+
+func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
