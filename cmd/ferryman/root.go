@@ -17,7 +17,8 @@ func newRoot() *cobra.Command {
 		Use:   "ferryman",
 		Short: "Carries data across, and keeps the book of every crossing",
 		Long: `Ferryman keeps the book of what an organisation's crons do, which any application may
-report, and pulls data from the APIs that it depends on into SQL.
+report, sends messages to people on messengers, once each and at their time, and pulls
+data from the APIs that it depends on into SQL.
 
 Settings come from flags, a .env file, or the environment; ` + "`ferryman config show`" + `
 tells what is in force and where it comes from.
@@ -30,6 +31,8 @@ tells what is in force and where it comes from.
   ferryman key create --app shop      # the key that it does so with
   ferryman cron add import --app shop # a cron
   ferryman cron exec import -- job    # run a job and report it
+  ferryman alert add --via telegram --to 123    # who is told when one fails
+  ferryman push send --via telegram --to 123 --text hello
   ferryman config show                # what is set, and where`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // finish reports them
@@ -39,7 +42,10 @@ tells what is in force and where it comes from.
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
-	root.AddCommand(newServe(), newApp(), newKey(), newCron(), newMaintenance(), newWarehouses(), newMigrate(), newConfig(), newVersion())
+	root.AddCommand(
+		newServe(), newApp(), newKey(), newCron(), newMaintenance(), newAlert(),
+		newPush(), newWebhook(), newOutbox(), newWarehouses(), newMigrate(), newConfig(), newVersion(),
+	)
 	return root
 }
 

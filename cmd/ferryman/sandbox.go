@@ -19,9 +19,9 @@ type sandboxFlags struct {
 }
 
 func (f *sandboxFlags) add(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.on, "sandbox", false, "sync from a simulated WMS API, with a store and a target of their own")
-	fs.StringVar(&f.listen, "sandbox-listen", "127.0.0.1:8081", "loopback address of the simulated API; unless given, another free port will do")
-	fs.StringArrayVar(&f.faults, "sandbox-fault", nil, `make the simulated API fail, such as "status=500,path=/iam/users/me,times=3" (may be repeated)`)
+	fs.BoolVar(&f.on, "sandbox", false, "sync from a simulated WMS API and send to simulated messengers, with a store and a target of their own")
+	fs.StringVar(&f.listen, "sandbox-listen", "127.0.0.1:8081", "loopback address of the simulators; unless given, another free port will do")
+	fs.StringArrayVar(&f.faults, "sandbox-fault", nil, `make the simulated API fail, such as "status=500,path=/iam/users/me,times=3", or a messenger, such as "telegram:status=500,times=3" (may be repeated)`)
 }
 
 // unused refuses flags that mean nothing without --sandbox.
@@ -34,7 +34,7 @@ func (f *sandboxFlags) unused(cmd *cobra.Command) error {
 	return nil
 }
 
-// serveSandbox serves with a simulator as the upstream.
+// serveSandbox serves with simulators as the upstream and the messengers.
 func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
 	c, log, err := sandboxSettings(cmd)
 	if err != nil {
@@ -45,7 +45,7 @@ func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
 		return err
 	}
 	defer sandbox.Close()
-	sandbox.Point(&c.Warehouse)
+	sandbox.Point(&c)
 	return serve(cmd, app.Options{Config: c, Version: version, Log: log}, sandbox.URL())
 }
 
@@ -64,6 +64,8 @@ func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 func loadSandbox(cmd *cobra.Command, in config.Input, least slog.Level) (config.Config, *slog.Logger, error) {
 	in.Ignore = []string{
 		"API_BASE_URL", "API_TOKEN", "API_USER", "API_PASSWORD", "FERRYMAN_SECRET", "FERRYMAN_STORE_URL", "WAREHOUSE_DATABASE_URL",
+		"TELEGRAM_BASE_URL", "TELEGRAM_TOKEN", "VIBER_BASE_URL", "VIBER_TOKEN",
+		"WHATSAPP_BASE_URL", "WHATSAPP_TOKEN", "WHATSAPP_PHONE_NUMBER_ID", "WHATSAPP_API_VERSION",
 	}
 	given, _, err := config.Load(in)
 	if err != nil {

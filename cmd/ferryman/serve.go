@@ -24,14 +24,16 @@ On loopback the API is open, but for the calls by which applications report thei
 crons: those need a key. On any other address every call needs one, and the server
 refuses to start while there is none, unless --insecure-open is given.
 
-With --sandbox it needs nothing else: it starts a simulator of the WMS API, and
-keeps its state and its target in the folder "sandbox" of the state directory, unless
---store or --warehouse-database name others. Whatever API_TOKEN,
-API_USER, API_PASSWORD, API_BASE_URL, FERRYMAN_STORE_URL, WAREHOUSE_DATABASE_URL and
-FERRYMAN_SECRET say, the sandbox leaves the real upstream, store and target alone; the
-commands for applications, keys and crons work on it with --sandbox.`,
+With --sandbox it needs nothing else: it starts simulators of the WMS API and of the
+messengers, and keeps its state and its target in the folder "sandbox" of the state
+directory, unless --store or --warehouse-database name others. Whatever API_TOKEN,
+API_USER, API_PASSWORD, API_BASE_URL, FERRYMAN_STORE_URL, WAREHOUSE_DATABASE_URL,
+FERRYMAN_SECRET and the tokens and addresses of messengers say, the sandbox leaves
+the real upstream, messengers, store and target alone; the commands for applications,
+keys and crons work on it with --sandbox.`,
 		Example: `  ferryman serve --sandbox
   ferryman serve --sandbox --sandbox-fault "status=500,path=/iam/users/me,times=3"
+  ferryman serve --sandbox --sandbox-fault "telegram:status=500,times=3"
   API_USER=me API_PASSWORD_FILE=/run/secrets/wms ferryman serve
   ferryman serve --store postgres://ferryman:password@db.example.com/ferryman`,
 		Args: noArgs,
@@ -83,14 +85,17 @@ func welcome(w io.Writer, url string, c config.Config, sandboxURL string) {
   last syncs       curl %s/api/synlast
   what landed      curl %s/api/warehouses
   report crons     ferryman app --help, then key, cron, and cron exec
+  send a message   curl %s/messages/ -H 'Content-Type: application/json' -d '[{"user_id": 123, "messenger_id": 1, "text": "hello"}]'
 
   own store        %s
   sync target      %s, every %v
-`, version, url, url, url, url, url, c.Store.URL, c.Warehouse.Database, c.Warehouse.Interval)
+`, version, url, url, url, url, url, url, c.Store.URL, c.Warehouse.Database, c.Warehouse.Interval)
 	if sandboxURL != "" {
 		fmt.Fprintf(w, `  simulated API    %s
   make it fail     curl %s/_sandbox/faults -d '{"kind":"status","status":500,"path":"/iam/users/me","times":1}'
-`, c.Warehouse.BaseURL, sandboxURL)
+  messages arrive  %s/_sandbox/messages
+  or they fail     curl %s/_sandbox/messengers/faults -d '{"messenger":"telegram","status":500,"times":3}'
+`, c.Warehouse.BaseURL, sandboxURL, sandboxURL, sandboxURL)
 	}
 	fmt.Fprint(w, "\nStop it with Ctrl-C.\n")
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"time"
 
+	"ferryman/internal/alert"
 	"ferryman/internal/apikey"
 	"ferryman/internal/db"
 	"ferryman/internal/ledger"
+	"ferryman/internal/outbox"
 )
 
 // Admin is what administrative commands work with: the store itself, whether or
@@ -14,6 +16,8 @@ import (
 type Admin struct {
 	Apps   *apikey.Registry // applications and keys, as far as no secret is needed
 	Ledger *ledger.Ledger
+	Outbox *outbox.Outbox // it sends nothing here
+	Alerts *alert.Alerts
 
 	o    Options
 	db   *db.DB
@@ -26,7 +30,11 @@ func OpenAdmin(ctx context.Context, o Options) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Admin{Apps: apikey.NewRegistry(d), Ledger: ledger.New(d), o: o, db: d}, nil
+	a := &Admin{
+		Apps: apikey.NewRegistry(d), Ledger: ledger.New(d), Outbox: outbox.New(d, outbox.Options{Logger: o.Log}), o: o, db: d,
+	}
+	a.Alerts = alert.New(d, a.Ledger, a.Outbox)
+	return a, nil
 }
 
 // Keys gives what makes keys. The first call needs the secret and makes one if

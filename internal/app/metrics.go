@@ -1,8 +1,11 @@
 package app
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ferryman/internal/outbox"
 	"ferryman/internal/syncs"
 )
 
@@ -49,4 +52,35 @@ func (m *syncMetrics) ended(r syncs.Run) {
 			m.rows.WithLabelValues(r.Sync, t.Table, effect).Add(float64(n))
 		}
 	}
+}
+
+// sendMetrics tell Prometheus how the deliveries of this process went.
+type sendMetrics struct {
+	attempts *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	lateness *prometheus.HistogramVec
+}
+
+func newSendMetrics(r *prometheus.Registry) *sendMetrics {
+	m := &sendMetrics{
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ferryman_delivery_attempts_total", Help: "Attempts to send a delivery, by what they came to.",
+		}, []string{"channel", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ferryman_delivery_attempt_duration_seconds", Help: "How long attempts took.",
+			Buckets: []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10, 30},
+		}, []string{"channel"}),
+		lateness: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ferryman_delivery_lateness_seconds", Help: "How long after its time an attempt began.",
+			Buckets: []float64{.001, .003, .01, .03, .1, .3, 1, 10, 100, 1000},
+		}, []string{"channel"}),
+	}
+	r.MustRegister(m.attempts, m.duration, m.lateness)
+	return m
+}
+
+func (m *sendMetrics) observe(channel string, o outbox.Outcome, late, took time.Duration) {
+	m.attempts.WithLabelValues(channel, string(o.Verdict)).Inc()
+	m.duration.WithLabelValues(channel).Observe(took.Seconds())
+	m.lateness.WithLabelValues(channel).Observe(late.Seconds())
 }

@@ -9,29 +9,23 @@ import (
 
 	"ferryman/internal/config"
 	"ferryman/internal/fault"
+	"ferryman/internal/sandbox/messengers"
 	"ferryman/internal/sandbox/wms"
 )
 
-// Sandbox is the simulated upstreams, serving on loopback.
+// Sandbox is the simulated upstreams and messengers, serving on loopback.
 type Sandbox struct {
 	listener net.Listener
 	server   *http.Server
 	served   chan struct{} // closed once nothing is served any more
 }
 
-// StartSandbox serves the simulated WMS API on a loopback address, with faults
-// such as "status=500,path=/iam/users/me,times=3". With orAny it takes any free
-// port if that of the address is used.
+// StartSandbox serves the simulated WMS API and messengers on one loopback
+// address, with faults such as "status=500,path=/iam/users/me,times=3" or, for a
+// messenger, "telegram:reset,every=10". With orAny it takes any free port if that
+// of the address is used.
 func StartSandbox(ctx context.Context, address string, orAny bool, faults []string) (*Sandbox, error) {
-	var options wms.Options
-	for _, text := range faults {
-		f, err := wms.ParseFault(text)
-		if err != nil {
-			return nil, sandboxFault("--sandbox-fault", err)
-		}
-		options.Faults = append(options.Faults, f)
-	}
-	simulator, err := wms.New(options)
+	handler, err := sandboxHandler(faults)
 	if err != nil {
 		return nil, sandboxFault("--sandbox-fault", err)
 	}
@@ -49,7 +43,7 @@ func StartSandbox(ctx context.Context, address string, orAny bool, faults []stri
 	}
 	s := &Sandbox{
 		listener: listener,
-		server:   &http.Server{Handler: simulator, ReadHeaderTimeout: 5 * time.Second},
+		server:   &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second},
 		served:   make(chan struct{}),
 	}
 	go func() {
@@ -59,18 +53,63 @@ func StartSandbox(ctx context.Context, address string, orAny bool, faults []stri
 	return s, nil
 }
 
+// sandboxHandler puts the simulators side by side. The messengers keep to the
+// rates that the real ones make known.
+func sandboxHandler(faults []string) (http.Handler, error) {
+	upstream := wms.Options{}
+	targets := messengers.Options{Limits: messengers.VendorLimits()}
+	for _, text := range faults {
+		if messengers.IsFault(text) {
+			f, err := messengers.ParseFault(text)
+			if err != nil {
+				return nil, err
+			}
+			targets.Faults = append(targets.Faults, f)
+			continue
+		}
+		f, err := wms.ParseFault(text)
+		if err != nil {
+			return nil, err
+		}
+		upstream.Faults = append(upstream.Faults, f)
+	}
+	warehouses, err := wms.New(upstream)
+	if err != nil {
+		return nil, err
+	}
+	phones, err := messengers.New(targets)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", warehouses)
+	for _, path := range messengers.Paths() {
+		mux.Handle(path, phones)
+	}
+	return mux, nil
+}
+
 func sandboxFault(flag string, err error) error {
 	return &fault.Error{Kind: fault.Unconfigured, Code: "sandbox", Detail: flag, Err: err}
 }
 
-// URL is where the simulator answers, without the path of the API.
+// URL is where the simulators answer, without the path of an API.
 func (s *Sandbox) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Point makes a configuration read from the sandbox instead of the real API.
-func (s *Sandbox) Point(w *config.Warehouse) {
+// Point makes a configuration use the sandbox: it reads from it instead of the
+// real API, and sends to it instead of the real messengers.
+func (s *Sandbox) Point(c *config.Config) {
+	w := &c.Warehouse
 	w.BaseURL = s.URL() + wms.DefaultBase
 	w.Token = config.Secret{}
 	w.User, w.Password = wms.DefaultUsername, config.NewSecret(wms.DefaultPassword)
+
+	p := &c.Push
+	p.Telegram.BaseURL, p.Telegram.Token = s.URL()+messengers.TelegramPath, config.NewSecret(messengers.DefaultTelegramToken)
+	p.Viber.BaseURL, p.Viber.Token = s.URL()+messengers.ViberPath, config.NewSecret(messengers.DefaultViberToken)
+	p.WhatsApp.BaseURL, p.WhatsApp.Token = s.URL()+messengers.WhatsAppPath, config.NewSecret(messengers.DefaultWhatsAppToken)
+	p.WhatsApp.PhoneNumberID = messengers.DefaultPhoneNumberID
+	c.Outbox.AllowHosts = append(c.Outbox.AllowHosts, s.listener.Addr().String()) // for webhooks, to the sandbox's receiver
 }
 
 // Close cuts all connections and waits for the server's end.

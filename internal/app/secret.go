@@ -15,26 +15,33 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/db"
+	"ferryman/internal/endpoint"
 	"ferryman/internal/fault"
 )
 
-// openKeys opens the keys of a migrated store with the secret that is
-// configured, or else with that of the secret file. If there is no file it makes
-// one, unless the store has keys already: those were made with a secret that is
-// missing here. Close what it gives.
+// openKeys opens the keys of a migrated store with its secret. Close what it gives.
 func openKeys(ctx context.Context, o Options, d *db.DB) (*apikey.Keys, error) {
-	if secret := o.Config.Store.Secret; !secret.Empty() {
-		return apikey.Open(ctx, d, []byte(secret.Reveal()))
-	}
-	file := secretFile(o, d)
-	secret, err := readSecret(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		secret, err = firstSecret(ctx, d, file)
-	}
+	secret, err := storeSecret(ctx, o, d)
 	if err != nil {
 		return nil, err
 	}
 	return apikey.Open(ctx, d, secret)
+}
+
+// storeSecret gives the secret of a migrated store: the one that is configured,
+// or else that of the secret file. If there is no file it makes one, unless the
+// store has keys or webhooks already: those were made with a secret that is
+// missing here.
+func storeSecret(ctx context.Context, o Options, d *db.DB) ([]byte, error) {
+	if secret := o.Config.Store.Secret; !secret.Empty() {
+		return []byte(secret.Reveal()), nil
+	}
+	file := secretFile(o, d)
+	secret, err := readSecret(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return firstSecret(ctx, d, file)
+	}
+	return secret, err
 }
 
 // secretFile is beside a SQLite store, and in the state folder otherwise.
@@ -46,16 +53,23 @@ func secretFile(o Options, d *db.DB) string {
 }
 
 func firstSecret(ctx context.Context, d *db.DB, file string) ([]byte, error) {
-	sealed, err := apikey.NewRegistry(d).Sealed(ctx)
-	switch {
-	case err != nil:
+	keys, err := apikey.NewRegistry(d).Sealed(ctx)
+	if err != nil {
 		return nil, err
-	case sealed:
+	}
+	webhooks, err := endpoint.NewRegistry(d).Sealed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if keys || webhooks {
+		what, remedy := "keys", "ferryman key revoke --all ends the keys"
+		if !keys {
+			what, remedy = "webhooks", "ferryman webhook rm removes a webhook"
+		}
 		return nil, &fault.Error{
 			Kind: fault.Unconfigured, Code: "secret_missing",
-			Detail: "the store has keys, and the secret that they were made with is not here",
-			Hint: "set FERRYMAN_SECRET to that of the other nodes, or put the file " + file + " back; " +
-				"if it is lost, ferryman key revoke --all ends the keys",
+			Detail: "the store has " + what + ", and the secret that they were made with is not here",
+			Hint:   "set FERRYMAN_SECRET to that of the other nodes, or put the file " + file + " back; if it is lost, " + remedy,
 		}
 	}
 	if err := makeSecret(file); err != nil {

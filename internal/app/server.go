@@ -13,12 +13,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"ferryman/internal/alert"
 	"ferryman/internal/apikey"
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 	"ferryman/internal/httpapi"
 	"ferryman/internal/jobs"
 	"ferryman/internal/ledger"
+	"ferryman/internal/outbox"
+	"ferryman/internal/push"
 	"ferryman/internal/rejected"
 	"ferryman/internal/source/pulpo"
 	"ferryman/internal/syncs"
@@ -33,6 +36,9 @@ type Server struct {
 	warehouse *warehouse
 	engine    *jobs.Engine
 	set       *syncs.Set
+	outbox    *outbox.Outbox
+	alerts    *alert.Alerts
+	endpoints *endpoints
 	handler   *httpapi.Server
 	closers   []func() error // run in reverse order
 }
@@ -97,11 +103,26 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	send := o.Config.Outbox
+	s.outbox = outbox.New(d, outbox.Options{
+		Node: s.engine.Node(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: newSendMetrics(registry).observe,
+	})
+	s.outbox.PruneOn(s.engine)
+	if err := setMessengers(o, s.outbox); err != nil {
+		return nil, err
+	}
+	hooks, err := openWebhooks(ctx, o, d)
+	if err != nil {
+		return nil, err
+	}
+	s.endpoints = newEndpoints(hooks, s.outbox, endpointOptions{Guard: true, AllowHosts: send.AllowHosts, Version: o.Version, Log: o.Log})
+	s.alerts = alert.New(d, s.ledger, s.outbox)
 	s.handler, err = httpapi.New(httpapi.Options{
 		Log: o.Log, Registry: registry, Version: o.Version,
 		Sync: warehouses, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
 		Checks: []httpapi.Check{{Name: "store", Run: d.Ping}},
-		Keys:   keys, Apps: keys, Ledger: s.ledger, Rejected: refused, KeyRate: int(o.Config.Server.KeyRate),
+		Keys:   keys, Apps: keys, Ledger: s.ledger, Rejected: refused, Messages: push.New(d, s.outbox), Outbox: s.outbox,
+		KeyRate:      int(o.Config.Server.KeyRate),
 		LoopbackOnly: !o.Config.Server.InsecureOpen && exposed == nil, KeysOnly: exposed != nil, Hosts: o.Config.Server.Hosts,
 	})
 	return s, err
@@ -161,12 +182,15 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	if err := s.engine.Start(ctx); err != nil {
 		return err
 	}
+	grace := s.o.Config.Server.StopGrace
 	var background sync.WaitGroup
 	// Tokens are renewed and crons watched until the engine has stopped, for the
 	// runs in hand.
 	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
 	background.Go(func() { _ = s.warehouse.source.Run(beside) })
 	background.Go(func() { s.ledger.Watch(beside, s.o.Log) })
+	background.Go(func() { s.alerts.Run(beside, s.o.Log) })
+	background.Go(func() { s.endpoints.Run(beside) })
 	defer background.Wait()
 	defer stopBeside()
 
@@ -177,11 +201,18 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 		<-serving.Done()
 		stopped <- s.stopEngine(context.WithoutCancel(ctx))
 	}()
+	sent := make(chan error, 1)
+	go func() {
+		err := s.outbox.Run(serving, grace*7/10)
+		if err != nil {
+			stopServing() // a server that sends nothing would keep quiet about it
+		}
+		sent <- err
+	}()
 	ready()
-	grace := s.o.Config.Server.StopGrace
 	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace})
 	stopServing()
-	return errors.Join(err, <-stopped)
+	return errors.Join(err, <-stopped, <-sent)
 }
 
 // stopEngine stops the work, and lets go of those who wait for a run.

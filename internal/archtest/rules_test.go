@@ -10,14 +10,15 @@ var layers = []struct {
 	may []string
 }{
 	{"cmd/...", []string{
-		"internal/apikey", "internal/app", "internal/config", "internal/cronexec", "internal/fault", "internal/ledger", "internal/ledgerjson",
-		"internal/pipeline", "internal/schedule", "internal/syncs",
+		"internal/alert", "internal/apikey", "internal/app", "internal/config", "internal/cronexec", "internal/endpoint", "internal/fault",
+		"internal/ledger", "internal/ledgerjson", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
+		"internal/syncs",
 	}},
 
 	// The wiring: the only place that knows which sources, sinks and channels there are.
 	{"internal/app", []string{
 		"api", "internal/alert", "internal/apikey", "internal/channel/...", "internal/config", "internal/dashboard",
-		"internal/db", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
+		"internal/db", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
 		"internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
 		"internal/sink/...", "internal/source/...", "internal/syncs",
 	}},
@@ -35,7 +36,8 @@ var layers = []struct {
 	// Adapters know the port that they serve, and not each other.
 	{"internal/source/...", []string{"internal/fault", "internal/httpclient", "internal/pipeline"}},
 	{"internal/sink/...", []string{"internal/fault", "internal/httpclient", "internal/pipeline"}},
-	{"internal/channel/...", []string{"internal/fault", "internal/httpclient", "internal/outbox"}},
+	{"internal/channel/messenger", []string{"internal/fault", "internal/httpclient", "internal/outbox"}},
+	{"internal/channel/...", []string{"internal/channel/messenger", "internal/fault", "internal/httpclient", "internal/outbox"}},
 
 	// Domains do not know each other; what combines two of them is named for it.
 	{"internal/alert", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/outbox"}},
@@ -44,6 +46,7 @@ var layers = []struct {
 	{"internal/apikey", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs", "internal/schedule"}},
 	{"internal/ledgerjson", []string{"internal/ledger"}},
+	{"internal/endpoint", []string{"internal/db", "internal/fault", "internal/seal"}},
 	{"internal/rejected", []string{"internal/db", "internal/fault"}},
 	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/pipeline", []string{"internal/fault"}},
@@ -51,11 +54,13 @@ var layers = []struct {
 	// The ground.
 	{"internal/jobs", []string{"internal/db", "internal/fault"}},
 	{"internal/db", []string{"internal/fault"}},
+	{"internal/pushclient", []string{"internal/fault"}},
 	{"internal/cronexec", []string{"internal/fault", "internal/httpclient"}},
 	{"internal/config/...", []string{"internal/fault"}},
 	{"internal/schedule", []string{"internal/fault"}},
 	{"internal/httpclient", []string{"internal/fault"}},
 	{"internal/fault", nil},
+	{"internal/seal", nil},
 	{"api", nil},
 
 	// A simulator that shared code with us would share our mistakes.
@@ -67,11 +72,13 @@ var layers = []struct {
 	{"internal/testwait", nil},
 	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb", "internal/testwait"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
+	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testwait"}},
 	{"internal/e2e/...", []string{"internal/testdb"}},
 }
 
 var testHelpers = []string{
-	"internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/e2e/...",
+	"internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/outbox/outboxtest",
+	"internal/e2e/...",
 }
 
 // reserved names imports that only some packages may have.

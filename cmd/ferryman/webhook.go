@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ferryman/internal/app"
+	"ferryman/internal/endpoint"
+	"ferryman/internal/outbox"
+)
+
+func newWebhook() *cobra.Command {
+	return group("webhook", "Manage the webhooks that deliveries are posted to",
+		newWebhookAdd(), newWebhookList(), newWebhookShow(), newWebhookRotate(), newWebhookRemove(), newWebhookTest())
+}
+
+// webhookChannel is the channel of a webhook.
+func webhookChannel(name string) string { return "webhook/" + name }
+
+// shownWebhook is a webhook for scripts.
+type shownWebhook struct {
+	Name      string    `json:"name"`
+	URL       string    `json:"url"`
+	Signed    bool      `json:"signed"`
+	Rotating  bool      `json:"rotating"`
+	Profile   string    `json:"profile"`
+	Rate      string    `json:"rate"`
+	CreatedAt time.Time `json:"created_at"`
+	ChangedAt time.Time `json:"changed_at"`
+	Secret    string    `json:"secret,omitempty"` // only when it is made
+}
+
+func showWebhook(w endpoint.Webhook) shownWebhook {
+	return shownWebhook{
+		Name: w.Name, URL: w.URL.String(), Signed: !w.Secret.Empty(), Rotating: !w.OldSecret.Empty(), Profile: w.Profile, Rate: w.Rate,
+		CreatedAt: w.CreatedAt, ChangedAt: w.ChangedAt,
+	}
+}
+
+// withWebhooks runs fn on the registry of webhooks, which needs the secret.
+func withWebhooks(cmd *cobra.Command, fn func(context.Context, *app.Admin, *endpoint.Webhooks) error) error {
+	return withAdmin(cmd, func(ctx context.Context, a *app.Admin) error {
+		all, err := a.Webhooks(ctx)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, a, all)
+	})
+}
+
+func newWebhookAdd() *cobra.Command {
+	var address, secretFile, profile, rate string
+	var unsigned, asJSON bool
+	c := &cobra.Command{
+		Use: "add NAME --url URL", Short: "Add a webhook and print its secret, once",
+		Long: `Add a webhook: a name for the address that deliveries are posted to. It is served by
+the server on the store within seconds, as the channel webhook/NAME.
+
+Posts are signed as Standard Webhooks has it. The secret is made and printed alone on
+standard output; it is shown this once. With --secret-file it is read from a file, and
+with --unsigned there is none: then the name is printed. URL and secret are kept
+encrypted.
+
+The profile is when a delivery is tried again. seed: ten attempts in about nine
+minutes, after 1, 2, 4 and so on up to 256 seconds. standard: ten attempts in three
+days, after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours.
+
+A rate is so many in a time, such as 5/s or 100/min; of one by the second, twice as
+many may go at once unless it says otherwise, as 5/s burst 20 does. none is no bound.`,
+		Example: `  ferryman webhook add pager --url https://example.com/hooks/ferryman > pager.secret
+  ferryman webhook add crm --url https://crm.example.com/contacts --secret-file crm.secret --profile seed --rate 20/s
+  ferryman webhook add local --url http://localhost:9000/ --unsigned`,
+		Args: oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if address == "" {
+				return usageError{cmd, errors.New("--url is needed: the address to post to")}
+			}
+			if unsigned && secretFile != "" {
+				return usageError{cmd, errors.New("--unsigned and --secret-file exclude each other")}
+			}
+			w, err := describeWebhook(cmd, address, profile, rate)
+			if err != nil {
+				return err
+			}
+			w.Name = args[0]
+			if !unsigned {
+				if w.Secret, err = secretOf(cmd, secretFile); err != nil {
+					return err
+				}
+			}
+			return withWebhooks(cmd, func(ctx context.Context, _ *app.Admin, all *endpoint.Webhooks) error {
+				added, err := all.Add(ctx, w)
+				if err != nil {
+					return err
+				}
+				return tellSecret(cmd, added, !unsigned && secretFile == "", asJSON)
+			})
+		},
+	}
+	addAdminFlags(c)
+	c.Flags().StringVar(&address, "url", "", "address to post to, of http or https")
+	addSecretFlag(c, &secretFile)
+	c.Flags().BoolVar(&unsigned, "unsigned", false, "sign nothing")
+	c.Flags().StringVar(&profile, "profile", endpoint.Standard, "when to try again: seed or standard")
+	c.Flags().StringVar(&rate, "rate", endpoint.DefaultRate, "how many to post in what time, at most")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(endpoint.Profiles(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	return c
+}
+
+func describeWebhook(cmd *cobra.Command, address, profile, rate string) (endpoint.Webhook, error) {
+	url, err := endpoint.ParseAddress(address)
+	if err != nil {
+		return endpoint.Webhook{}, usageError{cmd, err}
+	}
+	r, err := outbox.ParseRate(rate)
+	if err != nil {
+		return endpoint.Webhook{}, usageError{cmd, err}
+	}
+	if r.Burst == 0 && r.Per == time.Second {
+		r.Burst = 2 * r.N
+	}
+	return endpoint.Webhook{URL: url, Profile: profile, Rate: r.String()}, nil
+}
+
+func addSecretFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "secret-file", "", "file that holds the secret to sign with, - for standard input (default: one is made)")
+}
+
+// secretOf reads a secret from a file, or makes one if no file is named.
+func secretOf(cmd *cobra.Command, file string) (endpoint.Secret, error) {
+	if file == "" {
+		return endpoint.NewSecret(), nil
+	}
+	in := cmd.InOrStdin()
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return endpoint.Secret{}, usageError{cmd, fmt.Errorf("read the secret: %w", err)}
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		in = f
+	}
+	const most = 4096
+	text, err := io.ReadAll(io.LimitReader(in, most))
+	if err != nil {
+		return endpoint.Secret{}, usageError{cmd, fmt.Errorf("read the secret: %w", err)}
+	}
+	secret, err := endpoint.ParseSecret(string(text))
+	if err != nil {
+		return endpoint.Secret{}, usageError{cmd, err}
+	}
+	return secret, nil
+}
+
+// tellSecret prints the webhook's secret if it was made just now.
+func tellSecret(cmd *cobra.Command, w endpoint.Webhook, made, asJSON bool) error {
+	if asJSON {
+		shown := showWebhook(w)
+		if made {
+			shown.Secret = w.Secret.Reveal()
+		}
+		return printJSON(cmd, shown)
+	}
+	if !made {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), w.Name)
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "This secret is shown once. The receiver of webhook %s verifies what is posted with it.\n", w.Name)
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), w.Secret.Reveal())
+	return err
+}
+
+func newWebhookList() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "list", Short: "List the webhooks", Args: noArgs,
+		Long:    "List the webhooks. URLs are shown without user information and query.",
+		Example: "  ferryman webhook list\n  ferryman webhook list --json | jq -r '.[].name'",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withWebhooks(cmd, func(ctx context.Context, _ *app.Admin, all *endpoint.Webhooks) error {
+				list, err := all.List(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					shown := make([]shownWebhook, len(list))
+					for i, w := range list {
+						shown[i] = showWebhook(w)
+					}
+					return printJSON(cmd, shown)
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "NAME\tURL\tSIGNED\tPROFILE\tRATE\tCREATED")
+				for _, one := range list {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", one.Name, one.URL, signed(one), one.Profile, one.Rate, cell(one.CreatedAt, ""))
+				}
+				return w.Flush()
+			})
+		},
+	}
+	addAdminFlags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
+	return c
+}
+
+func signed(w endpoint.Webhook) string {
+	switch {
+	case w.Secret.Empty():
+		return "no"
+	case w.OldSecret.Empty():
+		return "yes"
+	default:
+		return "with two secrets"
+	}
+}
