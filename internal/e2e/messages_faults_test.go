@@ -151,21 +151,25 @@ func TestKilledWhileAccepting(t *testing.T) {
 	}
 }
 
-// While a messenger is down messages wait, and their attempts are not used up.
+// While a messenger is down messages wait, and one at a time tries whether that is
+// over: the attempts of the others are not used up.
 func TestMessengerDown(t *testing.T) {
 	t.Parallel()
 	const all = 500
 	p, state := newPeople(t), t.TempDir()
 	down := p.inject(t, messengers.Fault{Kind: messengers.Refuse})
-	n := serve(t, state, append(p.env(), concurrent()))
+	n := serve(t, state, append(p.env(), concurrent(), "FERRYMAN_PUSH_ATTEMPTS=3"))
 	n.mustPost(messages(0, all))
-	testwait.Until(t, "the channel rests", func() bool { return p.Total().Requests > concurrency })
+	testwait.Until(t, "the channel rests, and tries again", func() bool { return p.Total().Requests >= concurrency+2 })
 	p.ClearFaults(down)
-	ferryman(t, state, nil, "outbox", "resume", "telegram") // it would find out by itself, later
 	p.awaitDistinct(t, all)
-	store(t, state).awaitSent(t, all)
-	if total := p.Total(); total.Duplicates != 0 {
+	look := store(t, state)
+	look.awaitSent(t, all)
+	if total := p.Total(); total.Duplicates != 0 || total.Requests > all+3*concurrency {
 		t.Errorf("%+v", total)
+	}
+	if once := look.column(t, "SELECT count(*) FROM deliveries WHERE attempts = 1")[0]; once < "450" {
+		t.Errorf("only %s messages needed one attempt", once)
 	}
 }
 
@@ -176,12 +180,12 @@ func TestMessengerInTrouble(t *testing.T) {
 	const all = 300
 	p, state := newPeople(t), t.TempDir()
 	for _, f := range []messengers.Fault{
-		{Kind: messengers.Status, Status: 502, Times: 5},
-		{Kind: messengers.Code, Code: 429, RetryAfter: "1", Times: 5},
-		{Kind: messengers.Refuse, Times: 5},
-		{Kind: messengers.Reset, Times: 5},
-		{Kind: messengers.Truncate, Times: 5},
-		{Kind: messengers.Delay, Delay: 300 * time.Millisecond, Times: 5},
+		{Kind: messengers.Status, Status: 502, Times: 5, Every: 7},
+		{Kind: messengers.Code, Code: 429, RetryAfter: "1", Times: 5, Every: 11},
+		{Kind: messengers.Refuse, Times: 5, Every: 13},
+		{Kind: messengers.Reset, Times: 5, Every: 17},
+		{Kind: messengers.Truncate, Times: 5, Every: 19},
+		{Kind: messengers.Delay, Delay: 300 * time.Millisecond, Times: 5, Every: 23},
 	} {
 		f.Messenger = messengers.Telegram
 		p.inject(t, f)
