@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ferryman/internal/fault"
 	"ferryman/internal/pushclient"
 )
 
@@ -29,7 +30,8 @@ func newPushSend() *cobra.Command {
 		Use: "send", Short: "Send a message, or a file of them", Args: noArgs,
 		Long: `Send a message to a person on a messenger, at once or at a time, and print its id and
 state. The server sends it; this command only hands it in. Nobody gets the same text
-by the same messenger twice: a message that is there already is not stored again.
+by the same messenger twice: a message that is there already is not stored again. With
+a key that may send but not read, the state is told as "stored".
 
 With --file it hands in the messages of a file of any length, or of standard input:
 either JSON lines, each an object as the API has it, or CSV with a header that names
@@ -119,7 +121,10 @@ func sendOne(cmd *cobra.Command, f sendFlags) error {
 			return err
 		}
 		m, err := c.Get(ctx, id)
-		if err != nil {
+		switch {
+		case fault.KindOf(err) == fault.Forbidden: // the key may send, and no more
+			m = pushclient.Message{ID: id, State: "stored", JSON: fmt.Appendf(nil, `{"id":%d}`, id)}
+		case err != nil:
 			return fmt.Errorf("message %d is stored, and its state is not known: %w", id, err)
 		}
 		if m.Held != "" {
@@ -132,7 +137,7 @@ func sendOne(cmd *cobra.Command, f sendFlags) error {
 // taken tells of the message that is there already, and what became of it.
 func taken(ctx context.Context, cmd *cobra.Command, c *pushclient.Client, d pushclient.Draft, asJSON bool) error {
 	m, found, err := c.Find(ctx, d)
-	if err != nil {
+	if err != nil && fault.KindOf(err) != fault.Forbidden {
 		return fmt.Errorf("the message is there already, and its state is not known: %w", err)
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "ferryman: this message is there already: nobody gets the same text by the same messenger twice")

@@ -23,6 +23,7 @@ type exchange struct {
 	route route
 	who   apikey.Identity // on routes that ask for a key
 	body  []byte          // on routes that take one
+	place share           // of a large list of messages, until its answer is out
 	out   reply
 	err   error
 	cut   bool // the answer broke off in the middle
@@ -45,6 +46,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.metrics.inFlight.Dec()
 
 	ex := &exchange{id: requestID(r), route: route{pattern: unmatched}}
+	defer ex.place.leave()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
 	s.find(w, r, ex)
 	s.finish(w, r, ex, begin)
@@ -98,8 +100,8 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt ro
 		}
 		return
 	}
-	if rt.access.body && (r.ContentLength < 0 || r.ContentLength > largeBody) {
-		leave, found := s.room(r, rt.access)
+	if rt.access.body && !rt.access.bulk && (r.ContentLength < 0 || r.ContentLength > largeBody) {
+		leave, found := s.room()
 		if !found {
 			refuseBody(w, r)
 			ex.err = errManyBodies
@@ -107,7 +109,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt ro
 		}
 		defer leave()
 	}
-	if ex.err = s.takeBody(w, r, rt.access); ex.err != nil {
+	if ex.err = s.takeBody(w, r, ex); ex.err != nil {
 		return
 	}
 	ex.out, ex.err = rt.answer(r)

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ferryman/internal/fault"
@@ -15,10 +16,10 @@ import (
 
 // takeBody reads the body to its end, where the read time-out ends, too. It keeps
 // the body for a route that takes one, and refuses any that is over the bound.
-func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, a access) error {
-	most := s.o.MaxBody
-	if a.bulk {
-		most = max(most, maxBulk)
+func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, ex *exchange) (err error) {
+	most, takes := s.o.MaxBody, ex.route.access
+	if takes.bulk {
+		most, ex.place.of = max(most, maxBulk), &s.bulk
 	}
 	tooLarge := &fault.Error{
 		Kind: fault.TooLarge, Code: "body_too_large",
@@ -29,13 +30,8 @@ func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, a access) erro
 		return tooLarge
 	}
 	body := http.MaxBytesReader(w, r.Body, most)
-	var err error
-	if a.body {
-		var buf bytes.Buffer
-		// What a client announces it need not send.
-		buf.Grow(int(min(max(r.ContentLength, 0), 8<<10)) + bytes.MinRead)
-		_, err = buf.ReadFrom(body)
-		exchangeOf(r.Context()).body = buf.Bytes()
+	if takes.body {
+		ex.body, err = readBody(body, r.ContentLength, most, ex.place.grow)
 	} else {
 		_, err = io.Copy(io.Discard, body)
 	}
@@ -43,11 +39,41 @@ func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, a access) erro
 	switch {
 	case errors.As(err, &over):
 		return tooLarge
+	case errors.Is(err, errManyBodies):
+		refuseBody(w, r)
+		return err
 	case err != nil:
 		w.Header().Set("Connection", "close")
 		return &fault.Error{Kind: fault.Invalid, Code: "body_unreadable", Detail: "the body could not be read to its end", Err: err}
 	}
 	return nil
+}
+
+// readBody reads a body into memory that grows with what has come: what a client
+// announces it need not send. It asks grow before.
+func readBody(body io.Reader, announced, most int64, grow func(size int64) bool) ([]byte, error) {
+	times := int64(4)
+	if announced < 0 { // it may be much less than that
+		announced, times = most, 2
+	}
+	buf := make([]byte, 0, min(announced, 8<<10)+bytes.MinRead)
+	for {
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return buf, nil
+		case err != nil:
+			return nil, err
+		case len(buf) < cap(buf):
+			continue
+		}
+		size := min(times*int64(cap(buf)), announced+bytes.MinRead) // the rest is for finding the end
+		if !grow(size) {
+			return nil, errManyBodies
+		}
+		buf = append(make([]byte, 0, size), buf...)
+	}
 }
 
 // largeBody is more than what a client has sent anyway before it is refused. Of
@@ -57,30 +83,47 @@ const (
 	largeBody = 64 << 10
 	maxLarge  = 64
 
-	// Lists of messages may be larger. Of them it counts how large they are together.
+	// Lists of messages may be larger. Of them it counts how large they are together,
+	// and lets only so many at a time grow into messages and an answer.
 	maxBulk      = 16 << 20
-	maxBulkTotal = 3 * maxBulk
+	maxBulkTotal = maxBulk + maxBulk/2
+	maxPosting   = 4
 )
 
 // room finds place for a large body, which leave gives back.
-func (s *Server) room(r *http.Request, a access) (leave func(), found bool) {
-	if a.bulk {
-		size := r.ContentLength
-		if size < 0 || size > maxBulk { // none known, or about to be refused
-			size = maxBulk
-		}
-		leave = func() { s.bulk.Add(-size) }
-		if s.bulk.Add(size) > maxBulkTotal {
-			leave()
-			return nil, false
-		}
-		return leave, true
-	}
+func (s *Server) room() (leave func(), found bool) {
 	select {
 	case s.large <- struct{}{}:
 		return func() { <-s.large }, true
 	default:
 		return nil, false
+	}
+}
+
+// share is what one large list has of the memory for all of them. A share of
+// nothing has no bounds.
+type share struct {
+	of   *atomic.Int64
+	size int64
+}
+
+// grow makes the share as large as the memory that a list takes, if there is place.
+func (p *share) grow(size int64) bool {
+	if p.of == nil || size <= largeBody {
+		return true
+	}
+	more := size - p.size
+	if p.of.Add(more) > maxBulkTotal+bytes.MinRead {
+		p.of.Add(-more)
+		return false
+	}
+	p.size = size
+	return true
+}
+
+func (p *share) leave() {
+	if p.of != nil {
+		p.of.Add(-p.size)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ferryman/api"
+	"ferryman/internal/db/dbtest"
 )
 
 func TestDescriptionIsServed(t *testing.T) {
@@ -31,7 +32,9 @@ var loads = regexp.MustCompile(`(?:src|href)="([^"]+)"`)
 // TestPagesAreWhole follows everything that a page loads or leads to: it is
 // there, and here.
 func TestPagesAreWhole(t *testing.T) {
-	h := open(t, func(o *Options) { o.Version = `1<b>&"` })
+	clock := exampleClock()
+	url := "sqlite://" + t.TempDir() + "/ferryman.db"
+	h := moor(t, url, dbtest.Open(t, url, quick(clock)), clock, func(o *Options) { o.Version = `1<b>&"` })
 	for _, path := range []string{"/", "/docs", "/problems/not_found", "/problems/method_not_allowed"} {
 		a := h.do("GET", path, "")
 		if a.Header.Get("Content-Type") != htmlMIME || !strings.HasPrefix(a.text, "<!doctype html>") {

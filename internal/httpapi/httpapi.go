@@ -113,7 +113,8 @@ type Server struct {
 	pages   pages
 	callers chan struct{} // one token for each caller that waits for a sync
 	large   chan struct{} // one token for each large body in memory
-	bulk    atomic.Int64  // bytes of the lists of messages in memory
+	bulk    atomic.Int64  // bytes of the large lists of messages in memory
+	posting chan struct{} // one token for each large list that is being stored
 	reports reports
 
 	keyRate   *limiter[int64]        // by the key's id
@@ -142,6 +143,7 @@ func newServer(o Options, d docs) (*Server, error) {
 	}
 	s := &Server{
 		o: o, docs: d, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers), large: make(chan struct{}, maxLarge),
+		posting: make(chan struct{}, maxPosting),
 		keyRate: newLimiter[int64](o.KeyRate, 2*o.KeyRate), wrongKeys: newLimiter[netip.Prefix](wrongKeyRate, wrongKeyBurst),
 	}
 	var err error

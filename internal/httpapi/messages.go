@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -92,6 +93,15 @@ func (s *Server) postMessages(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if len(body) > largeBody {
+		select {
+		case s.posting <- struct{}{}:
+			defer func() { <-s.posting }()
+		case <-r.Context().Done():
+			return reply{}, fmt.Errorf("wait for the lists before: %w", r.Context().Err())
+		}
+		exchangeOf(r.Context()).body = nil // or it would be kept beside the messages
+	}
 	stored, err := s.o.Messages.PostJSON(r.Context(), body, key)
 	return answerOf(http.StatusCreated, stored, err)
 }
@@ -139,7 +149,12 @@ func (s *Server) listPushed(r *http.Request) (reply, error) {
 	}
 	more := len(all) == f.Limit
 	all = all[:min(len(all), limit)]
-	text := []byte{'['}
+	size := 2
+	for i := range all {
+		const besides = 400 // what stands around the texts, at most, if nothing is escaped
+		size += len(all[i].UserID) + len(all[i].Text) + len(all[i].LastError) + besides
+	}
+	text := append(make([]byte, 0, size), '[')
 	for i, m := range all {
 		if i > 0 {
 			text = append(text, ',')

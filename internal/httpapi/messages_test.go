@@ -3,17 +3,20 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/push"
+	"ferryman/internal/testwait"
 )
 
 // post posts a list of messages; headers come in pairs.
@@ -209,37 +212,108 @@ func TestMessageBodies(t *testing.T) {
 		}
 		h.wantDetail(h.post("[]", "Content-Encoding", "gzip"), http.StatusUnsupportedMediaType, "content-encoding")
 		h.want(h.do("POST", "/messages/", "[]", "Content-Type", "Application/JSON ; charset=utf-8"), http.StatusCreated, "[]")
+		for _, kind := range []string{"application/json;charset=UTF-8", "APPLICATION/json ; charset=latin1; x=y", "application/json;"} {
+			h.want(h.do("POST", "/messages/", "[]", "Content-Type", kind), http.StatusCreated, "[]")
+		}
+		h.want(h.post("[]", "Content-Encoding", "Identity"), http.StatusCreated, "[]")
+		h.want(h.post(""), http.StatusBadRequest, `{"detail":"JSON parse error - the body is empty"}`)
+		h.wantDetail(h.post("\ufeff[]"), http.StatusBadRequest, "JSON parse error - ")
+	})
+}
 
-		// Lists may be larger than other bodies, and have an end all the same.
-		item := func(i int, text string) string {
-			return fmt.Sprintf(`{"user_id":%d,"messenger_id":0,"text":%q}`, i, text)
+// TestLargeLists posts lists that are larger than other bodies may be, and have an
+// end all the same.
+func TestLargeLists(t *testing.T) {
+	clock := exampleClock()
+	url := "sqlite://" + t.TempDir() + "/ferryman.db"
+	h := moor(t, url, dbtest.Open(t, url, quick(clock)), clock)
+	item := func(i int, text string) string {
+		return fmt.Sprintf(`{"user_id":%d,"messenger_id":0,"text":%q}`, i, text)
+	}
+	var items []string
+	for i := range 500 {
+		items = append(items, item(i, strings.Repeat("x", 5000)))
+	}
+	if a := h.post("[" + strings.Join(items, ",") + "]"); a.StatusCode != http.StatusCreated || strings.Count(a.text, `"id":`) != 500 {
+		t.Errorf("%d %.200s", a.StatusCode, a.text)
+	}
+	// filled is a list of so many bytes, in which something is wrong.
+	filled := func(size int) string { return `["` + strings.Repeat("x", size-4) + `"]` }
+	chunked := func(body string) answer {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "POST", h.house.url+"/messages/", io.MultiReader(strings.NewReader(body)))
+		if err != nil {
+			t.Fatal(err)
 		}
-		var items []string
-		for i := range 1500 {
-			items = append(items, item(i, strings.Repeat("x", 5000)))
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if a := h.post("[" + strings.Join(items, ",") + "]"); a.StatusCode != http.StatusCreated || strings.Count(a.text, `"id":`) != 1500 {
-			t.Errorf("%d %.200s", a.StatusCode, a.text)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
 		}
-		h.wantDetail(h.post(`["`+strings.Repeat("x", maxBulk)+`"]`), http.StatusRequestEntityTooLarge, "16777216 bytes")
-		h.wantDetail(h.post("["+strings.Repeat("0,", push.MaxItems)+"0]"), http.StatusRequestEntityTooLarge, "10000 messages")
-		h.wantDetail(h.do("PATCH", "/messages/1/", `{"x":"`+strings.Repeat("x", 1<<20)+`"}`, "Content-Type", "application/json"), http.StatusRequestEntityTooLarge, "1048576 bytes")
+		return answer{resp, string(text)}
+	}
+	for _, post := range []func(string) answer{func(body string) answer { return h.post(body) }, chunked} {
+		h.want(post(filled(maxBulk)), http.StatusBadRequest, "")
+		h.wantDetail(post(filled(maxBulk+1)), http.StatusRequestEntityTooLarge, "16777216 bytes")
+	}
+	h.want(chunked("["+item(501, strings.Repeat("y", 7000))+"]"), http.StatusCreated, "")
+	h.wantDetail(h.post("["+strings.Repeat("0,", push.MaxItems)+"0]"), http.StatusRequestEntityTooLarge, "10000 messages")
+	h.want(h.post("["+strings.Repeat("0,", push.MaxItems-1)+"0]"), http.StatusBadRequest, "")
+	h.wantDetail(h.do("PATCH", "/messages/1/", filled(1<<20+1), "Content-Type", "application/json"), http.StatusRequestEntityTooLarge, "1048576 bytes")
 
-		// Of large ones, only so many bytes are in memory at a time.
-		h.bulk.Add(maxBulkTotal - largeBody)
-		a := h.post("[" + item(1, strings.Repeat("y", largeBody)) + "]")
+	// Of large ones, only so many bytes are in memory at a time.
+	h.bulk.Add(maxBulkTotal - largeBody)
+	for _, post := range []func(string) answer{func(body string) answer { return h.post(body) }, chunked} {
+		a := post(filled(8 * largeBody))
 		if h.wantDetail(a, http.StatusTooManyRequests, "too many large bodies"); a.Header.Get("Retry-After") != "1" {
 			t.Errorf("Retry-After %q", a.Header.Get("Retry-After"))
 		}
-		h.want(h.post("["+item(1, "small")+"]"), http.StatusCreated, "")
-		h.bulk.Add(largeBody - maxBulkTotal)
-		for range 4 {
-			h.want(h.post(`["`+strings.Repeat("x", maxBulk/2)+`"]`), http.StatusBadRequest, "")
+	}
+	h.want(h.post("["+item(1, "small")+"]"), http.StatusCreated, "")
+	h.want(chunked("["+item(2, "small")+"]"), http.StatusCreated, "")
+	h.bulk.Add(largeBody - maxBulkTotal)
+	if left := h.bulk.Load(); left != 0 {
+		t.Errorf("%d bytes are not given back", left)
+	}
+
+	// Large ones that come while others are stored wait for them, and small ones do not.
+	for range maxPosting {
+		h.posting <- struct{}{}
+	}
+	waited := make(chan answer, 1)
+	go func() {
+		a, err := h.try("POST", "/messages/", filled(2*largeBody), "Content-Type", "application/json")
+		if err != nil {
+			t.Error(err)
+			a = answer{Response: &http.Response{Request: &http.Request{}}}
 		}
-		if left := h.bulk.Load(); left != 0 {
-			t.Errorf("%d bytes are not given back", left)
-		}
-	})
+		waited <- a
+	}()
+	testwait.Until(t, "the list arrives", func() bool { return h.bulk.Load() > 0 })
+	h.want(h.post("["+item(3, "small")+"]"), http.StatusCreated, "")
+	select {
+	case a := <-waited:
+		t.Errorf("it did not wait: %d %s", a.StatusCode, a.text)
+	default:
+	}
+	<-h.posting
+	h.want(<-waited, http.StatusBadRequest, "")
+}
+
+// TestListsWaitInVain has a large list told after its time that the store is slow.
+func TestListsWaitInVain(t *testing.T) {
+	clock := exampleClock()
+	url := "sqlite://" + t.TempDir() + "/ferryman.db"
+	h := moor(t, url, dbtest.Open(t, url, quick(clock)), clock, func(o *Options) { o.AdminTime = time.Millisecond })
+	for range maxPosting {
+		h.posting <- struct{}{}
+	}
+	h.wantDetail(h.post(`["`+strings.Repeat("x", largeBody)+`"]`), http.StatusServiceUnavailable, "in time")
 }
 
 func TestMessageIdempotencyKey(t *testing.T) {

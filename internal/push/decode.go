@@ -79,21 +79,23 @@ type reader struct {
 }
 
 func newReader(body []byte) (*reader, error) {
-	for i := 0; i < len(body); {
-		// Bytes of ASCII are most of what comes.
-		if body[i] < utf8.RuneSelf {
-			i++
-			continue
-		}
-		_, n := utf8.DecodeRune(body[i:])
-		if n == 1 {
-			return nil, notJSON(fmt.Sprintf("byte %d is not UTF-8", i))
-		}
-		i += n
+	if !utf8.Valid(body) {
+		return nil, notJSON(fmt.Sprintf("byte %d is not UTF-8", badByte(body)))
 	}
 	// Halves of surrogate pairs are told from U+FFFD by whoever reads the string.
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	return &reader{d, body}, nil
+}
+
+// badByte is where a body stops being UTF-8.
+func badByte(body []byte) (at int) {
+	for {
+		r, n := utf8.DecodeRune(body[at:])
+		if r == utf8.RuneError && n <= 1 {
+			return at
+		}
+		at += n
+	}
 }
 
 func notJSON(why string) *Refusal {

@@ -213,25 +213,28 @@ func TestBodies(t *testing.T) {
 		// The last of two members counts, however it is written.
 		`[{"user_id":"a","text":"x","messenger_id":1,"te\u0078t":"y","user_id":null,"user_id":"ann"}]`: "ann|1|y",
 		`[{"id":"x","extra":[{}],"USER_ID":1,"":0,"user_id":"ann","messenger_id":1,"text":"hello"}]`:   "ann|1|hello",
+		// Half a surrogate pair in a name makes another name.
+		`[{"\ud800":1,"user_id\udfff":2,"user_id":"ann","messenger_id":1,"text":"hello"}]`: "ann|1|hello",
 		// What expires before it is sent.
 		`[{"user_id":1,"messenger_id":1,"text":"x","start_at":"2031-01-01T00:00","expires_at":"2031-01-01T00:00"}]`:           `[{"expires_at":["Must be later than start_at."]}]`,
 		`[{"user_id":1,"messenger_id":1,"text":"x","start_at":"soon","expires_at":"2031-01-01T00:00"}]`:                       `[{"start_at":["` + wrongTime + `"]}]`,
 		`[{"user_id":1,"messenger_id":1,"text":"x","start_at":"2031-01-01T00:00","expires_at":"2031-01-01T00:00:00.000001"}]`: "1|1|x|2031-01-01T00:00:00Z|until 2031-01-01T00:00:00.000001Z",
 
-		"":                   `{"detail":"JSON parse error - the body is empty"}`,
-		" \n":                `{"detail":"JSON parse error - the body is empty"}`,
-		`[`:                  `{"detail":"JSON parse error - the body ends too early, at byte 1"}`,
-		`[{"user_id`:         `{"detail":"JSON parse error - the body ends too early, at byte 10"}`,
-		`{"a":1`:             `{"detail":"JSON parse error - the body ends too early, at byte 6"}`,
-		`[] x`:               `{"detail":"JSON parse error - invalid character 'x' at start of value at byte 3"}`,
-		`[] []`:              `{"detail":"JSON parse error - there is more after the value, at byte 4"}`,
-		`{} {}`:              `{"detail":"JSON parse error - there is more after the value, at byte 4"}`,
-		`[{"user_id":NaN}]`:  `{"detail":"JSON parse error - Out of range float values are not JSON compliant: 'NaN'"}`,
-		`[-Infinity]`:        `{"detail":"JSON parse error - Out of range float values are not JSON compliant: '-Infinity'"}`,
-		`{"x":Infinity}`:     `{"detail":"JSON parse error - Out of range float values are not JSON compliant: 'Infinity'"}`,
-		"[\"\xff\"]":         `{"detail":"JSON parse error - byte 2 is not UTF-8"}`,
-		"[\"\xed\xa0\x80\"]": `{"detail":"JSON parse error - byte 2 is not UTF-8"}`, // half a surrogate pair
-		"\ufeff[]":           `{"detail":"JSON parse error - invalid character '\\ufeff' at start of value at byte 0"}`,
+		"":                       `{"detail":"JSON parse error - the body is empty"}`,
+		" \n":                    `{"detail":"JSON parse error - the body is empty"}`,
+		`[`:                      `{"detail":"JSON parse error - the body ends too early, at byte 1"}`,
+		`[{"user_id`:             `{"detail":"JSON parse error - the body ends too early, at byte 10"}`,
+		`{"a":1`:                 `{"detail":"JSON parse error - the body ends too early, at byte 6"}`,
+		`[] x`:                   `{"detail":"JSON parse error - invalid character 'x' at start of value at byte 3"}`,
+		`[] []`:                  `{"detail":"JSON parse error - there is more after the value, at byte 4"}`,
+		`{} {}`:                  `{"detail":"JSON parse error - there is more after the value, at byte 4"}`,
+		`[{"user_id":NaN}]`:      `{"detail":"JSON parse error - Out of range float values are not JSON compliant: 'NaN'"}`,
+		`[-Infinity]`:            `{"detail":"JSON parse error - Out of range float values are not JSON compliant: '-Infinity'"}`,
+		`{"x":Infinity}`:         `{"detail":"JSON parse error - Out of range float values are not JSON compliant: 'Infinity'"}`,
+		"[\"\xff\"]":             `{"detail":"JSON parse error - byte 2 is not UTF-8"}`,
+		"[\"€😀\", \"\xe2\x82\"]": `{"detail":"JSON parse error - byte 13 is not UTF-8"}`,
+		"[\"\xed\xa0\x80\"]":     `{"detail":"JSON parse error - byte 2 is not UTF-8"}`, // half a surrogate pair
+		"\ufeff[]":               `{"detail":"JSON parse error - invalid character '\\ufeff' at start of value at byte 0"}`,
 	} {
 		if got := said(t, body); got != want {
 			t.Errorf("%.200s\n got %.500s\nwant %.500s", body, got, want)
@@ -252,6 +255,9 @@ func TestTooManyItems(t *testing.T) {
 	}
 	if _, err := push.Decode(list(push.MaxItems)); fault.KindOf(err) == fault.TooLarge {
 		t.Errorf("%v", err)
+	}
+	if all, err := push.Decode(manyMessages(push.MaxItems, "at the bound")); err != nil || len(all) != push.MaxItems {
+		t.Errorf("%d, %v", len(all), err)
 	}
 }
 

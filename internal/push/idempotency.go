@@ -71,23 +71,25 @@ func hashText(h hash.Hash, text string) {
 // if there are none.
 func (k *key) claim(ctx context.Context, tx *db.Tx, n int) ([]int64, error) {
 	k.reused = false
-	_, err := tx.Exec(ctx, "DELETE FROM idempotency_keys WHERE key_hash = $1 AND created_at <= $2", k.hash, tx.Now().Add(-keepKeys).UnixMicro())
+	expired := tx.Now().Add(-keepKeys).UnixMicro()
+	_, err := tx.Exec(ctx, "DELETE FROM idempotency_keys WHERE key_hash = $1 AND created_at <= $2", k.hash, expired)
 	if err != nil {
 		return nil, err
 	}
-	claimed, err := tx.Exec(ctx, `INSERT INTO idempotency_keys (key_hash, request_hash, answer, created_at)
-		VALUES ($1, $2, $2, $3) ON CONFLICT (key_hash) DO NOTHING`, k.hash, k.request, tx.Now().UnixMicro())
-	if err != nil || claimed == 1 {
-		return nil, err
-	}
+	// DO UPDATE locks the row that is there, which DO NOTHING would not: it could be
+	// pruned before it is read. A row that is new has an empty answer.
 	var request, answer []byte
-	err = tx.QueryRow(ctx, "SELECT request_hash, answer FROM idempotency_keys WHERE key_hash = $1", k.hash).Scan(&request, &answer)
-	if err != nil {
+	err = tx.QueryRow(ctx, `INSERT INTO idempotency_keys (key_hash, request_hash, answer, created_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (key_hash) DO UPDATE SET key_hash = excluded.key_hash RETURNING request_hash, answer`,
+		k.hash, k.request, []byte{}, tx.Now().UnixMicro()).Scan(&request, &answer)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if string(request) != string(k.request) {
+	case string(request) != string(k.request):
 		k.reused = true
 		return []int64{}, nil
+	case len(answer) == 0 && n > 0:
+		return nil, nil
 	}
 	return unpackIDs(answer, n)
 }

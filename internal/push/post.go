@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -114,29 +113,22 @@ func lineOf(items []outbox.Item, k *key) int64 {
 	return int64(binary.BigEndian.Uint64(from)) //nolint:gosec // any number will do
 }
 
-var errUndone = errors.New("nothing is to be stored")
-
 // taken tells which messages are there already, or earlier in the list.
 func (m *Messages) taken(ctx context.Context, messages []Message) (taken []int, err error) {
 	if len(messages) == 0 {
 		return nil, nil
 	}
-	items := itemsOf(messages)
-	for try := 1; ; try++ {
-		err = m.db.Tx(ctx, func(tx *db.Tx) error {
-			var err error
-			if _, taken, err = m.outbox.Add(ctx, tx, items, outbox.Refuse); err != nil {
-				return err
-			}
-			return errUndone
-		})
-		switch {
-		case errors.Is(err, errUndone):
-			return taken, nil
-		case try == conflictTry || fault.CodeOf(err) != codeConflict:
-			return nil, fmt.Errorf("look up messages: %w", err)
-		}
+	// Of a list in which one stands twice nothing is stored, and all that is taken is told.
+	items := itemsOf(append(messages, messages[0]))
+	err = m.transact(ctx, items, nil, func(ctx context.Context, tx *db.Tx) error {
+		var err error
+		_, taken, err = m.outbox.Add(ctx, tx, items, outbox.Refuse)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up messages: %w", err)
 	}
+	return taken[:len(taken)-1], nil
 }
 
 func notUniqueAt(n int, taken []int) *Refusal {
@@ -174,8 +166,12 @@ func channelsOf(messages []Message) (channels []string) {
 }
 
 func answerOf(messages []Message, ids []int64) []byte {
-	b := make([]byte, 0, 160*len(messages)+2)
-	b = append(b, '[')
+	const besides = 128 // what stands around a message's texts, at most, if nothing is escaped
+	size := 2
+	for i := range messages {
+		size += len(messages[i].UserID) + len(messages[i].Text) + besides
+	}
+	b := append(make([]byte, 0, size), '[')
 	for i, m := range messages {
 		if i > 0 {
 			b = append(b, ',')

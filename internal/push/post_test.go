@@ -108,18 +108,26 @@ func TestAllOrNothing(t *testing.T) {
 		d.want(d.post(`[`+item("ann", "7", "one")+`,`+item("ann", "1", "one")+`,`+item("dan", "1", "x")+`,`+item("dan", "1", "x")+`,null]`, ""),
 			`[{"messenger_id":["\"7\" is not a valid choice."]},`+unique+`,{},`+unique+`,["This field may not be null."]]`)
 		d.want(d.post(`[null]`, ""), `[["This field may not be null."]]`)
+		d.want(d.post(`[{},`+item("ann", "1", "one")+`]`, "")[:12], `[{"user_id":`)
 		if n := d.count(); n != 2 {
 			t.Errorf("%d are stored", n)
 		}
 		if d.post(`[`+item("ann", "2", "one")+`]`, ""); d.count() != 3 {
 			t.Error("to another messenger it is not stored")
 		}
+		// A list that is wrong in itself takes no ids.
+		before := d.ids()[2]
+		d.post(`[{},`+item("eve", "1", "x")+`,`+item("eve", "1", "y")+`]`, "")
+		d.post(`[`+item("eve", "1", "z")+`]`, "")
+		if ids := d.ids(); ids[3] != before+1 {
+			t.Errorf("after %d follows %d", before, ids[3])
+		}
 		// Large lists do not share a transaction, and keep to the same.
 		large := string(manyMessages(1000, "large"))
 		if got := d.post(large, ""); strings.Count(got, `"id":`) != 1000 {
 			t.Errorf("%.200s", got)
 		}
-		if got := d.post(large, ""); strings.Count(got, unique) != 1000 || d.count() != 1003 {
+		if got := d.post(large, ""); strings.Count(got, unique) != 1000 || d.count() != 1004 {
 			t.Errorf("%.200s", got)
 		}
 	})
@@ -194,6 +202,18 @@ func TestIdempotencyKey(t *testing.T) {
 		d.want(d.post(`[]`, "empty"), `[]`)
 		d.want(d.post(`[]`, "empty"), `[]`)
 		d.want(d.post(`[`+item("dan", "1", "x")+`]`, "empty"), "unprocessable idempotency_key_reused")
+
+		// The first answer is given whatever became of the messages.
+		if _, err := d.Move(t.Context(), d.ids()[1], []byte(`{"start_at":"2031-07-01T00:00"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Cancel(t.Context(), d.ids()[0]); err != nil {
+			t.Fatal(err)
+		}
+		d.want(d.post(body, "a key"), first)
+		long := strings.Repeat("k", 254) + "~"
+		once := d.post(`[`+item("fay", "1", "x")+`]`, long)
+		d.want(d.post(`[`+item("fay", "1", "x")+`]`, long), once)
 
 		d.clock.Add((23 * time.Hour).Microseconds())
 		d.want(d.post(body, "a key"), first)

@@ -66,10 +66,10 @@ const (
 )
 
 // Send stores the messages of a file: all that are good and not there yet. What
-// fails in passing is tried again. It returns when the file has ended or could not be read on, with the
-// first error that is not about a message, or, soon, when ctx ends; the Tally is
-// right in any case, but for calls whose answer did not come. A Next of lines that
-// does not return by then is not waited for.
+// fails in passing is tried again. It returns when the file has ended or could not
+// be read on, with the first error that is not about a message, or, soon, when ctx
+// ends; the Tally is right in any case, but for calls whose answer did not come. A
+// Next of lines that does not return by then is not waited for.
 func (c *Client) Send(ctx context.Context, lines Lines, o SendOptions) (Tally, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
