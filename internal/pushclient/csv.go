@@ -111,6 +111,12 @@ func (l *csvLines) Next() (Line, error) {
 			Kind: fault.Invalid, Code: "record_too_long", Detail: fmt.Sprintf("the record after that of line %d is %s", l.line, tooLong),
 			Hint: "look for a quotation mark that is not closed",
 		}
+	case malformed && wrong.Line != wrong.StartLine:
+		// Where the records begin after it nobody can tell.
+		return Line{}, &fault.Error{
+			Kind: fault.Invalid, Code: "csv_record", Detail: fmt.Sprintf("the record of line %d is not valid CSV up to line %d: %v", wrong.StartLine, wrong.Line, wrong.Err),
+			Hint: "look for a quotation mark that is not closed, mend it, and send the file again: what is stored already is left alone",
+		}
 	case malformed:
 		l.line = wrong.StartLine
 		line.N, line.Problems = int64(wrong.StartLine), []Problem{{Text: explainCSV(wrong, len(record), len(l.columns))}}
@@ -131,9 +137,6 @@ func (l *csvLines) Next() (Line, error) {
 func explainCSV(e *csv.ParseError, found, want int) string {
 	if errors.Is(e.Err, csv.ErrFieldCount) {
 		return fmt.Sprintf("The record has %d fields, and the header %d.", found, want)
-	}
-	if e.Line != e.StartLine {
-		return fmt.Sprintf("The record is not valid CSV up to line %d: %v.", e.Line, e.Err)
 	}
 	return fmt.Sprintf("The record is not valid CSV: %v.", e.Err)
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -85,7 +86,39 @@ func object(text []byte) (jsontext.Value, []Problem) {
 	case v.Kind() != '{':
 		problem = "Expected a JSON object, found another value."
 	default:
+		if name, found := unknownMember(text); found {
+			return nil, []Problem{{Field: name, Text: "There is no such field; a message has user_id, messenger_id, text, start_at, expires_at."}}
+		}
 		return bytes.Clone(text), nil
 	}
 	return nil, []Problem{{Text: problem}}
+}
+
+// answered are the members that answers have besides: what was read from the server
+// may be sent to it again.
+func answered() []string {
+	return []string{"id", "state", "attempts", "sent_at", "last_error", "next_attempt_at", "held"}
+}
+
+// unknownMember gives the first member of an object that no message has. The
+// server would pass it over, and with a misspelt start_at send at once.
+func unknownMember(object []byte) (name string, found bool) {
+	d := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if _, err := d.ReadToken(); err != nil {
+		return "", false
+	}
+	for d.PeekKind() == '"' {
+		token, err := d.ReadToken()
+		if err != nil {
+			return "", false
+		}
+		name := token.String()
+		if name == "via" || !slices.Contains(columns(), name) && !slices.Contains(answered(), name) {
+			return name, true
+		}
+		if d.SkipValue() != nil {
+			return "", false
+		}
+	}
+	return "", false
 }

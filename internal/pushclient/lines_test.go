@@ -43,16 +43,18 @@ func TestJSONLines(t *testing.T) {
 	}{
 		"empty":           {"", nil},
 		"only blanks":     {"\n \r\n\n", nil},
-		"ends in mid":     {"{}\n{\"a\":1}", []string{"1 {}", `2 {"a":1}`}},
-		"windows":         {byteOrderMark + "{}\r\n\r\n {\"a\":\"ж\"} \r\n", []string{"1 {}", `3 {"a":"ж"}`}},
-		"surrogate":       {`{"a":"\ud800"}`, []string{`1 {"a":"\ud800"}`}},
-		"a name twice":    {`{"a":1,"a":2}`, []string{`1 {"a":1,"a":2}`}},
-		"not UTF-8":       {"{\"a\":\"\xff\"}\n{}", []string{"1 The line is not UTF-8.", "2 {}"}},
+		"ends in mid":     {"{}\n{\"text\":1}", []string{"1 {}", `2 {"text":1}`}},
+		"windows":         {byteOrderMark + "{}\r\n\r\n {\"text\":\"ж\"} \r\n", []string{"1 {}", `3 {"text":"ж"}`}},
+		"surrogate":       {`{"text":"\ud800"}`, []string{`1 {"text":"\ud800"}`}},
+		"a name twice":    {`{"text":1,"text":2}`, []string{`1 {"text":1,"text":2}`}},
+		"not UTF-8":       {"{\"text\":\"\xff\"}\n{}", []string{"1 The line is not UTF-8.", "2 {}"}},
 		"not JSON":        {"{]\n{}\n{} {}\n{", []string{"1 The line is not valid JSON.", "2 {}", "3 The line is not valid JSON.", "4 The line is not valid JSON."}},
 		"a list":          {"[\n{},\n]", []string{"1 Expected one JSON object a line, found the beginning of a list.", "2 The line is not valid JSON.", "3 The line is not valid JSON."}},
 		"another value":   {"null\n5", []string{"1 Expected a JSON object, found another value.", "2 Expected a JSON object, found another value."}},
 		"too long":        {"{}\n" + long + "\n{}\n" + long, []string{"1 {}", "2 The line is longer than 256 KiB.", "3 {}", "4 The line is longer than 256 KiB."}},
 		"as long as can":  {fits + "\n{}", []string{"1 " + fits, "2 {}"}},
+		"misspelt":        {`{"text":"x","startat":"2030-01-02"}` + "\n{}", []string{"1 startat: There is no such field; a message has user_id, messenger_id, text, start_at, expires_at.", "2 {}"}},
+		"read from it":    {`{"id":1,"text":"x","state":"sent","held":null}`, []string{`1 {"id":1,"text":"x","state":"sent","held":null}`}},
 		"zero characters": {"\x00\n{}", []string{"1 The line is not valid JSON.", "2 {}"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +86,6 @@ func TestCSV(t *testing.T) {
 		"unknown":          {"user_id,via,text\na,signal,hi\na,,hi", []string{`2 via: "signal" is none of viber, telegram, whatsapp, 0, 1, 2.`, `3 via: "" is none of viber, telegram, whatsapp, 0, 1, 2.`}},
 		"fields":           {"user_id,via,text\na,1\na,1,hi,x\na,1,hi", []string{"2 The record has 2 fields, and the header 3.", "3 The record has 4 fields, and the header 3.", "4 " + a}},
 		"a quotation mark": {"user_id,via,text\na,1,h\"i\na,1,\"h\"i\na,1,hi", []string{`2 The record is not valid CSV: bare " in non-quoted-field.`, `3 The record is not valid CSV: extraneous or missing " in quoted-field.`, "4 " + a}},
-		"it is not closed": {"user_id,via,text\na,1,\"hi\na,1,hi\n", []string{`2 The record is not valid CSV up to line 3: extraneous or missing " in quoted-field.`}},
 		"not UTF-8":        {"user_id,via,text\na,1,h\xff\na,1,hi\n", []string{"2 The record is not UTF-8.", "3 " + a}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +127,21 @@ func TestCSVHeader(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	if _, err := CSV(iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Where the records after a quotation mark that is not closed begin nobody knows.
+func TestCSVQuotationNotClosed(t *testing.T) {
+	t.Parallel()
+	lines, err := CSV(strings.NewReader("user_id,via,text\na,1,hi\na,1,\"hi\na,1,hi\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lines.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = lines.Next(); fault.CodeOf(err) != "csv_record" || !strings.Contains(err.Error(), "line 3 is not valid CSV up to line 4") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -174,7 +190,7 @@ func sound(t *testing.T, lines Lines, most int) {
 	for {
 		l, err := lines.Next()
 		if err != nil {
-			if !errors.Is(err, io.EOF) && fault.CodeOf(err) != "record_too_long" {
+			if !errors.Is(err, io.EOF) && fault.CodeOf(err) != "record_too_long" && fault.CodeOf(err) != "csv_record" {
 				t.Fatal(err)
 			}
 			break
