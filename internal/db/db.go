@@ -118,7 +118,11 @@ func (d *DB) Path() string { return d.path }
 // PostgreSQL all nodes go by the server's clock, whatever their own tell: leases
 // and schedules are compared across nodes.
 func (d *DB) Now() time.Time {
-	return d.clock().Add(d.shared.offset()).UTC().Truncate(time.Microsecond)
+	now, ok := d.shared.now()
+	if !ok {
+		now = d.clock()
+	}
+	return now.UTC().Truncate(time.Microsecond)
 }
 
 // Writer is the pool that the job engine shares with Tx: a single connection on

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -40,6 +41,13 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "ferryman"
+	}
+	// A plan is kept, and one made while a table is small would go on reading all of
+	// it. Where nothing else can be done that is planned for at a huge cost, which
+	// must not have it compiled.
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)")
+		return err
 	}
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return d.unreachable(rawURL, err)

@@ -130,7 +130,7 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	var t pgx.Tx
 	err = conn.Raw(func(driverConn any) error {
 		pgxConn := driverConn.(*stdlib.Conn).Conn()
-		err := d.shared.measure(ctx, pgxConn, d.clock)
+		err := d.shared.measure(ctx, pgxConn)
 		if err == nil {
 			t, err = pgxConn.Begin(ctx)
 		}

@@ -22,7 +22,7 @@ import (
 // undone, nothing is taken. Add all of a transaction by one call: two that call
 // twice may stand against each other.
 func (o *Outbox) Add(ctx context.Context, tx *db.Tx, items []Item, ifTaken IfTaken) (ids []int64, taken []int, err error) {
-	a := adding{items: items, ids: make([]int64, len(items)), refuses: ifTaken == Refuse, there: o.highest.Load()}
+	a := adding{items: items, ids: make([]int64, len(items)), refuses: ifTaken == Refuse}
 	a.tell()
 	if len(a.first) == 0 {
 		return a.ids, a.taken, nil
@@ -39,7 +39,6 @@ func (o *Outbox) Add(ctx context.Context, tx *db.Tx, items []Item, ifTaken IfTak
 		return nil, nil, fmt.Errorf("add deliveries: %w", err)
 	}
 	slices.Sort(a.taken)
-	o.highest.Store(max(a.there, slices.Max(a.ids)))
 	if a.refused() {
 		clear(a.ids)
 		return a.ids, a.taken, nil
@@ -56,7 +55,6 @@ type adding struct {
 	items   []Item
 	first   []int // positions of the items that no earlier one is equal to
 	refuses bool
-	there   int64 // about so many are in the store, or more
 
 	ids   []int64
 	taken []int
@@ -191,8 +189,6 @@ func (a *adding) addAll(ctx context.Context, tx *db.Tx) error {
 		store = storeAll
 	}
 	var taken, placed, given, lost string
-	// PostgreSQL keeps the plan of a statement, and for a table that was small once
-	// that is to read all of it. A text of its own for each doubling has it think again.
 	err := tx.QueryRow(ctx, `
 		WITH item AS MATERIALIZED (
 			SELECT `+itemColumns+`, (SELECT d.id FROM deliveries d
@@ -214,7 +210,7 @@ func (a *adding) addAll(ctx context.Context, tx *db.Tx) error {
 			coalesce(string_agg(CAST(position AS TEXT), ' ' ORDER BY position), ''),
 			coalesce(string_agg(CAST(id AS TEXT), ' ' ORDER BY position), ''),
 			coalesce(string_agg(CAST(position AS TEXT), ' ') FILTER (WHERE id NOT IN (SELECT id FROM stored)), '')
-		FROM placed -- `+strconv.Itoa(len(strconv.FormatInt(a.there, 2))),
+		FROM placed`,
 		positions, topics, channels, recipients, payloads, dedupes, orders, starts, ends, store, tx.Now().UnixMicro(),
 	).Scan(&taken, &placed, &given, &lost)
 	if err != nil {

@@ -31,9 +31,13 @@ func Doubling(attempts int, first, most time.Duration, jitter float64) Backoff {
 // attempts is how many there are at most.
 func (b Backoff) attempts() int { return len(b.Pauses) + 1 }
 
-// pause is the time after the n-th attempt, which is not the last.
+// pause is the time after the n-th attempt; after the last one, if it is to be
+// made again, as after the one before it.
 func (b Backoff) pause(n int) time.Duration {
-	return jittered(b.Pauses[max(0, n-1)], b.Jitter)
+	if len(b.Pauses) == 0 {
+		return firstRest
+	}
+	return jittered(b.Pauses[min(max(0, n-1), len(b.Pauses)-1)], b.Jitter)
 }
 
 func jittered(d time.Duration, jitter float64) time.Duration {

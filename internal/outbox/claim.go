@@ -13,9 +13,11 @@ import (
 
 const (
 	// Of recipients that must rest, so many deliveries more are looked through and
-	// put off in a turn.
-	lookPast = 256
-	tailMost = 10_000 // recipients with something put off that are kept in mind
+	// put off in a turn. Where that is not far enough the next turn looks four times
+	// as far: others must not wait long behind what is for one.
+	lookPast     = 256
+	lookFarthest = 4096
+	tailMost     = 10_000 // recipients with something put off that are kept in mind
 )
 
 // ready are the conditions of what may be claimed: of the channel $1 at $2.
@@ -74,7 +76,7 @@ func (t *turn) claim(ctx context.Context, tx *db.Tx) error {
 // claimAny takes the n that have been due for longest.
 func (t *turn) claimAny(ctx context.Context, tx *db.Tx, n int) error {
 	rows, err := tx.Query(ctx, `
-		WITH due AS MATERIALIZED (SELECT d.id AS due_id FROM deliveries d WHERE `+ready+` ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)`+skipLocked(tx)+`)
+		WITH due AS MATERIALIZED (SELECT d.id AS due_id FROM deliveries d WHERE `+ready+` ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)`+skipLocked(tx, "d")+`)
 		UPDATE deliveries SET state = 1, sender_id = $4, claimed_at = $2, attempts = attempts + 1 FROM due WHERE id = due_id RETURNING `+claimed,
 		t.d.name, db.Time{Time: t.now}, n, t.sender)
 	if err != nil {
@@ -83,14 +85,6 @@ func (t *turn) claimAny(ctx context.Context, tx *db.Tx, n int) error {
 	t.claims, err = db.Collect(rows, t.scan)
 	t.more = len(t.claims) == n
 	return err
-}
-
-// skipLocked ends a SELECT of deliveries that other nodes may be claiming.
-func skipLocked(tx *db.Tx) string {
-	if lock := tx.ForUpdate(); lock != "" {
-		return lock + " OF d SKIP LOCKED"
-	}
-	return ""
 }
 
 func (t *turn) scan(r *db.Rows) (f flight, err error) {
@@ -107,10 +101,10 @@ func (t *turn) scan(r *db.Rows) (f flight, err error) {
 // not rest. What must wait for its recipient is put off to its own time, so that
 // it is looked at once, however much there is.
 func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int) error {
-	most := n + lookPast
+	most := n + t.past
 	rows, err := tx.Query(ctx, `SELECT d.id, d.recipient, r.next_at FROM deliveries d
 		LEFT JOIN recipient_rates r ON r.channel = d.channel AND r.recipient = d.recipient
-		WHERE `+ready+" ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)"+skipLocked(tx), t.d.name, db.Time{Time: t.now}, most)
+		WHERE `+ready+" ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)"+skipLocked(tx, "d"), t.d.name, db.Time{Time: t.now}, most)
 	if err != nil {
 		return err
 	}
@@ -150,7 +144,8 @@ func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int) error {
 			rates = append(rates, []any{recipient, b.next.UnixMicro()})
 		}
 	}
-	t.more = len(takes) == n || len(all) == most
+	t.crowd = len(all) == most && len(takes) < n
+	t.more = t.crowd || len(takes) == n
 	if len(takes) > 0 {
 		if err := t.claimThese(ctx, tx, takes); err != nil {
 			return err
@@ -216,17 +211,6 @@ func (t *turn) restRecipients(ctx context.Context, tx *db.Tx, rests map[string]t
 		rates = append(rates, []any{recipient, b.next.UnixMicro()})
 	}
 	return storeRates(ctx, tx, t.d.name, rates)
-}
-
-// few is the table of the rows that are the parameter $1, to update others by.
-// PostgreSQL takes a function's rows for a hundred, and then would rather read all
-// of a table that is not large than look those up. What it may stop at it cannot
-// see, and so it expects a tenth.
-func few(tx *db.Tx) string {
-	if tx.ForUpdate() != "" {
-		return "(SELECT value FROM json_each($1) LIMIT (SELECT 1000000)) AS v"
-	}
-	return "json_each($1) AS v"
 }
 
 // storeRates moves the rates of recipients on, in the order of their names: the

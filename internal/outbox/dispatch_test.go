@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -88,6 +89,40 @@ func awaitState(tb testing.TB, o *outbox.Outbox, want outbox.State, ids ...int64
 	for _, id := range ids {
 		testwait.Until(tb, fmt.Sprintf("delivery %d is %s", id, want), func() bool { return get(tb, o, id).State == want })
 	}
+}
+
+// Receivers tell deliveries apart by an id that is the same at each attempt, and
+// that no other delivery has, of whatever store.
+func TestEachDeliveryHasAnIDForItsReceivers(t *testing.T) {
+	seen := map[string]bool{}
+	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
+		var store string
+		if err := d.QueryRow(t.Context(), "SELECT id FROM store_identity").Scan(&store); err != nil {
+			t.Fatal(err)
+		}
+		side := inTurn(outbox.Outcome{Verdict: outbox.Retry, Code: "busy"}, outbox.Outcome{Verdict: outbox.Retry, Code: "busy"}, outbox.Outcome{Verdict: outbox.Accepted})
+		o := outbox.New(d, outbox.Options{})
+		o.Set("telegram", outbox.Config{Channel: side, Backoff: outbox.Doubling(5, 0, 0, 0)})
+		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 2)...).ids
+		running(t, o, time.Second)
+		awaitState(t, o, outbox.Sent, ids...)
+		uids := map[int64]string{}
+		for _, got := range side.deliveries() {
+			if before := uids[got.ID]; before != "" && before != got.UID || !strings.Contains(got.UID, store) || store == "" {
+				t.Errorf("delivery %d of store %q is %q, and was %q before", got.ID, store, got.UID, before)
+			}
+			uids[got.ID] = got.UID
+		}
+		for _, uid := range uids {
+			if seen[uid] {
+				t.Errorf("%q is another's", uid)
+			}
+			seen[uid] = true
+		}
+		if len(uids) != 2 || side.count() != 4 {
+			t.Errorf("%d attempts of %d deliveries", side.count(), len(uids))
+		}
+	})
 }
 
 func TestDeliveriesAreSent(t *testing.T) {

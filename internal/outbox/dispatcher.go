@@ -48,6 +48,8 @@ type dispatcher struct {
 	next     time.Time            // when something may go, by the store's clock; zero: nothing known
 	token    time.Time            // when the channel's rate lets the next one go
 	tails    map[string]time.Time // when the last that a recipient's rate put off is to go
+	past     int                  // what a turn looks through beside its slots
+	turned   time.Time            // when the last turn was, by the store's clock
 	doubtful []flight             // claimed by a turn that may have failed, or not
 	refused  int                  // turns in a row
 	refusals atomic.Int64         // the same, for others
@@ -84,7 +86,7 @@ func newDispatcher(o *Outbox, name string, c Config) *dispatcher {
 	if c.Backoff.Pauses == nil {
 		c.Backoff = DefaultBackoff()
 	}
-	return &dispatcher{o: o, name: name, c: c, key: -o.groupKeys.Add(1), signal: make(chan struct{}, 1), tails: map[string]time.Time{}}
+	return &dispatcher{o: o, name: name, c: c, key: -o.groupKeys.Add(1), signal: make(chan struct{}, 1), tails: map[string]time.Time{}, past: lookPast}
 }
 
 // change changes what the loop looks at.

@@ -46,6 +46,7 @@ func (t *turn) note(ctx context.Context, tx *db.Tx) error {
 	for i, r := range t.results {
 		ends[i] = t.settle(r)
 		rows[i] = ends[i].row(r)
+		t.ch.learn(r, t.now)
 	}
 	own, err := noteDeliveries(ctx, tx, rows)
 	if err != nil {
@@ -56,7 +57,6 @@ func (t *turn) note(ctx context.Context, tx *db.Tx) error {
 	var settled []orderKey
 	rests := map[string]time.Time{}
 	for i, r := range t.results {
-		t.ch.learn(r, t.now)
 		if r.Rest == TheRecipient && r.RetryAfter > 0 && t.d.c.Recipient != nil {
 			if until := t.now.Add(min(r.RetryAfter, restsMost)); rests[r.Recipient].Before(until) {
 				rests[r.Recipient] = until
@@ -205,9 +205,12 @@ func (t *turn) settle(r result) ending {
 		e.due, e.spared = t.now, 1
 	case r.Verdict == Uncertain && t.d.holds():
 		e.state, e.ended, e.lastError = Failed, t.now, held(e.lastError)
-	case r.counted() >= t.d.c.Backoff.attempts():
+	case !t.spares(r) && r.counted() >= t.d.c.Backoff.attempts():
 		e.state, e.ended = Failed, t.now
 	default:
+		if t.spares(r) {
+			e.spared = 1
+		}
 		pause := min(r.RetryAfter, restsMost)
 		if pause <= 0 {
 			pause = t.d.c.Backoff.pause(r.counted())
@@ -218,6 +221,12 @@ func (t *turn) settle(r result) ending {
 		}
 	}
 	return e
+}
+
+// spares tells whether an attempt does not count, since the channel was known to
+// be in trouble. What may have arrived always counts: it must not come for ever.
+func (t *turn) spares(r result) bool {
+	return t.d.c.Patient && r.Verdict == Retry && r.Trouble && (r.probe || t.ch.troubles >= tripsAt) && r.spared < sparedMost
 }
 
 // holds tells whether what is uncertain is kept for a person.

@@ -2,11 +2,9 @@ package outbox
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strconv"
 
 	"ferryman/internal/db"
 )
@@ -76,22 +74,4 @@ func release(ctx context.Context, tx *db.Tx, keys []orderKey) (freed []string, e
 	}
 	slices.Sort(freed)
 	return slices.Compact(freed), nil
-}
-
-// listed gives values as the JSON object that json_each takes in either dialect:
-// only PostgreSQL's wants one, rather than an array.
-func listed[T any](values []T) (string, error) {
-	b := []byte{'{'}
-	for i, v := range values {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(strconv.AppendInt(append(b, '"'), int64(i), 10), '"', ':')
-		value, err := json.Marshal(v)
-		if err != nil {
-			return "", err
-		}
-		b = append(b, value...)
-	}
-	return string(append(b, '}')), nil
 }

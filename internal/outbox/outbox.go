@@ -7,10 +7,12 @@
 // uncertain, and Options.Hold says what follows. Nothing else can make a delivery
 // go out twice, and nothing can make it get lost.
 //
-// A channel that is not set, is paused, or whose other side is in trouble keeps
-// its deliveries waiting; they are not failed for it. Rates, pauses and trouble
-// are in the store, so that all nodes keep to them together. Times are UTC and
-// the store's.
+// A channel that is not set or is paused keeps its deliveries waiting, and so does
+// one whose other side is in trouble, but for one at a time that tries whether it
+// is over. An attempt that finds the channel itself unable to send counts for no
+// delivery; one that meets trouble does, unless Config.Patient spares it. Rates,
+// pauses and trouble are in the store, so that all nodes keep to them together.
+// Times are UTC and the store's.
 package outbox
 
 import (
@@ -133,6 +135,10 @@ type Config struct {
 	Timeout     time.Duration               // of one attempt; 30 s if 0
 	Backoff     Backoff                     // how often, and when, to try again; DefaultBackoff if zero
 
+	// Patient says that an outage costs no delivery its attempts: of those that meet
+	// Trouble while the channel is known to be in it, what is to be tried again does
+	// not count, up to a thousand times.
+	Patient bool
 	// Repeatable says that the other side knows a delivery that it was given before:
 	// what is uncertain is then repeated in any case.
 	Repeatable bool

@@ -46,19 +46,19 @@ func attemptsOf(tb testing.TB, o *outbox.Outbox, id int64) []outbox.Attempt {
 	return all
 }
 
-// awaitAttempts waits until so many attempts of a delivery are noted, and gives it.
-func awaitAttempts(tb testing.TB, o *outbox.Outbox, id int64, n int) outbox.Row {
+// awaitAttempt waits until the first attempt of a delivery is noted, and gives it.
+func awaitAttempt(tb testing.TB, o *outbox.Outbox, id int64) outbox.Row {
 	tb.Helper()
 	var r outbox.Row
-	testwait.Until(tb, fmt.Sprintf("%d attempts of delivery %d", n, id), func() bool {
+	testwait.Until(tb, fmt.Sprintf("an attempt of delivery %d", id), func() bool {
 		r = get(tb, o, id)
-		return r.State != outbox.Sending && len(attemptsOf(tb, o, id)) == n
+		return r.State != outbox.Sending && len(attemptsOf(tb, o, id)) == 1
 	})
 	return r
 }
 
 func TestWhatAnOutcomeLeadsTo(t *testing.T) {
-	for name, one := range map[string]struct {
+	cases := map[string]struct {
 		out        outbox.Outcome
 		hold       bool
 		repeatable bool
@@ -81,20 +81,21 @@ func TestWhatAnOutcomeLeadsTo(t *testing.T) {
 		"no verdict":   {out: outbox.Outcome{Verdict: "great"}, again: time.Minute, lastError: "no_verdict"},
 		"bad text":     {out: outbox.Outcome{Verdict: outbox.Rejected, Code: "c\x00", Detail: "a\xff\x00b"}, state: outbox.Failed, lastError: "c: a\uFFFDb"},
 		"much to tell": {out: outbox.Outcome{Verdict: outbox.Rejected, Code: "c", Detail: strings.Repeat("ö", 9000)}, state: outbox.Failed, lastError: "c: " + strings.Repeat("ö", 248)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newStoreClock()
-			dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+	}
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		for name, one := range cases {
+			t.Run(name, func(t *testing.T) {
 				o := outbox.New(d, outbox.Options{Hold: one.hold})
-				o.Set("telegram", outbox.Config{Channel: always(one.out), Backoff: oneMinute, Repeatable: one.repeatable})
-				item := letterTo("anna", "hello")
+				o.Set(name, outbox.Config{Channel: always(one.out), Backoff: oneMinute, Repeatable: one.repeatable})
+				item := outbox.Item{Channel: name, Recipient: "anna", Payload: "hello"}
 				if one.expires > 0 {
 					at := c.now().Add(one.expires)
 					item.ExpiresAt = &at
 				}
 				id := addItems(t, d, o, outbox.Refuse, item).ids[0]
 				running(t, o, time.Second)
-				r := awaitAttempts(t, o, id, 1)
+				r := awaitAttempt(t, o, id)
 				if r.State != one.state || r.LastError != one.lastError || r.Attempts != 1 || r.EndedAt.IsZero() != (one.state == outbox.Waiting) {
 					t.Errorf("stands as %+v", r)
 				}
@@ -105,8 +106,8 @@ func TestWhatAnOutcomeLeadsTo(t *testing.T) {
 					t.Errorf("attempt %+v", a)
 				}
 			})
-		})
-	}
+		}
+	})
 }
 
 func TestAttemptsAreExhausted(t *testing.T) {
@@ -149,13 +150,14 @@ func (e *errorsIn) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func standingOf(tb testing.TB, o *outbox.Outbox, channel string) outbox.ChannelStats {
+// standingOf is how the channel of all letters stands.
+func standingOf(tb testing.TB, o *outbox.Outbox) outbox.ChannelStats {
 	tb.Helper()
 	all, err := o.Stats(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	i := slices.IndexFunc(all, func(c outbox.ChannelStats) bool { return c.Name == channel })
+	i := slices.IndexFunc(all, func(c outbox.ChannelStats) bool { return c.Name == "telegram" })
 	if i < 0 {
 		return outbox.ChannelStats{}
 	}
@@ -171,8 +173,8 @@ func TestABlockedChannelIsPaused(t *testing.T) {
 		o.Set("telegram", outbox.Config{Channel: side, Backoff: oneMinute})
 		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 100)...).ids
 		running(t, o, time.Second)
-		testwait.Until(t, "the channel is paused", func() bool { return standingOf(t, o, "telegram").PausedBy == "fault" })
-		if s := standingOf(t, o, "telegram"); s.PauseReason != "unauthorized: bad token" || !s.Configured {
+		testwait.Until(t, "the channel is paused", func() bool { return standingOf(t, o).PausedBy == "fault" })
+		if s := standingOf(t, o); s.PauseReason != "unauthorized: bad token" || !s.Configured {
 			t.Errorf("stands as %+v", s)
 		}
 		awaitState(t, o, outbox.Waiting, ids...)
@@ -198,8 +200,8 @@ func TestAPersonsPauseStays(t *testing.T) {
 		o.Set("telegram", outbox.Config{Channel: side})
 		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 3)...).ids
 		running(t, o, time.Second)
-		testwait.Until(t, "the channel is served", func() bool { return standingOf(t, o, "telegram").Configured })
-		if s := standingOf(t, o, "telegram"); s.PausedBy != "person" || s.Due != 3 || side.count() != 0 {
+		testwait.Until(t, "the channel is served", func() bool { return standingOf(t, o).Configured })
+		if s := standingOf(t, o); s.PausedBy != "person" || s.Due != 3 || side.count() != 0 {
 			t.Errorf("stands as %+v after %d attempts", s, side.count())
 		}
 		if err := o.Resume(t.Context(), "telegram"); err != nil {
@@ -225,22 +227,23 @@ func TestTroubleMakesAChannelRest(t *testing.T) {
 			return trouble
 		}}
 		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(20 * time.Millisecond)
 		o.Set("telegram", outbox.Config{Channel: side, Concurrency: 5, Backoff: outbox.Doubling(100, time.Second, time.Second, 0)})
 		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 50)...).ids
 		running(t, o, time.Second)
-		rested := func() time.Duration { return standingOf(t, o, "telegram").HeldUntil.Sub(c.now()) }
+		rested := func() time.Duration { return standingOf(t, o).HeldUntil.Sub(c.now()) }
 		noted := func() int { return int(countSQL(t, d, "SELECT count(*) FROM attempts")) }
 		testwait.Until(t, "the channel rests", func() bool { return rested() > 0 && noted() == side.count() })
 		first := side.count() // some begin before the fifth has failed
 		if first > 9 {
 			t.Errorf("%d attempts", first)
 		}
-		for k, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
+		for k, want := range []float64{2, 4, 8, 16, 32, 60, 60} {
 			c.add(rested() + time.Microsecond)
 			o.Wake()
 			testwait.Until(t, "a probe has failed", func() bool { return noted() == first+1+k })
-			if got := rested(); got < want*time.Second*8/10 || got > want*time.Second*12/10 {
-				t.Errorf("after %d probes it rests for %v", k+1, got)
+			if got := rested().Seconds(); got < want*0.8 || got > want*1.2 {
+				t.Errorf("after %d probes it rests for %v s", k+1, got)
 			}
 		}
 		well.Lock()
@@ -249,16 +252,58 @@ func TestTroubleMakesAChannelRest(t *testing.T) {
 		c.add(rested() + time.Microsecond)
 		o.Wake()
 		awaitState(t, o, outbox.Sent, ids...)
-		if s := standingOf(t, o, "telegram"); !s.HeldUntil.IsZero() {
+		if s := standingOf(t, o); !s.HeldUntil.IsZero() {
 			t.Errorf("stands as %+v", s)
 		}
 	})
+}
+
+// An outage longer than all pauses costs a patient channel's deliveries nothing
+// but time; what may have arrived is not repeated for ever.
+func TestAnOutage(t *testing.T) {
+	for name, one := range map[string]struct {
+		patient bool
+		verdict outbox.Verdict
+		want    outbox.State
+	}{
+		"patient":     {true, outbox.Retry, outbox.Sent},
+		"not patient": {false, outbox.Retry, outbox.Failed},
+		"uncertain":   {true, outbox.Uncertain, outbox.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newStoreClock()
+			dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+				over := c.now().Add(time.Hour)
+				side := &otherSide{answer: func(context.Context, outbox.Delivery) outbox.Outcome {
+					if c.now().Before(over) {
+						return outbox.Outcome{Verdict: one.verdict, Code: "down", Trouble: true}
+					}
+					return outbox.Outcome{Verdict: outbox.Accepted}
+				}}
+				o := outbox.New(d, outbox.Options{})
+				o.SetBeat(5 * time.Millisecond)
+				o.Set("telegram", outbox.Config{Channel: side, Patient: one.patient, Backoff: outbox.Doubling(3, time.Second, time.Second, 0)})
+				ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 5)...).ids
+				running(t, o, time.Second)
+				testwait.Until(t, "all are settled", func() bool {
+					c.add(time.Minute)
+					o.Wake()
+					return countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state < 3") == 0
+				})
+				awaitState(t, o, one.want, ids...)
+				if n := side.count(); one.want == outbox.Failed && n != 15 || one.want == outbox.Sent && n <= 15 {
+					t.Errorf("%d attempts", n)
+				}
+			})
+		})
+	}
 }
 
 func TestRestsThatTheOtherSideAsksFor(t *testing.T) {
 	c := newStoreClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(20 * time.Millisecond)
 		accepted := outbox.Outcome{Verdict: outbox.Accepted}
 		all := inTurn(outbox.Outcome{Verdict: outbox.Retry, Code: "slow", RetryAfter: 10 * time.Minute, Rest: outbox.TheChannel}, accepted)
 		o.Set("all", outbox.Config{Channel: all, Concurrency: 1})
@@ -271,7 +316,7 @@ func TestRestsThatTheOtherSideAsksFor(t *testing.T) {
 		ids := addItems(t, d, o, outbox.Refuse, items...).ids
 		running(t, o, time.Second)
 		awaitState(t, o, outbox.Sent, ids[5])
-		awaitAttempts(t, o, ids[0], 1)
+		awaitAttempt(t, o, ids[0])
 		if all.count() != 1 || one.count() != 2 || get(t, o, ids[3]).State != outbox.Waiting {
 			t.Errorf("%d and %d attempts", all.count(), one.count())
 		}
@@ -312,7 +357,7 @@ func TestNothingGoesAfterItsEnd(t *testing.T) {
 		awaitState(t, o, outbox.Expired, ids[0], ids[1], ids[3], ids[4], ids[6], ids[7])
 		awaitState(t, o, outbox.Sent, ids[2])
 		awaitState(t, o, outbox.Waiting, ids[5], ids[8])
-		if s := standingOf(t, o, "telegram"); s.Totals.Expired != 2 || s.Totals.Sent != 1 {
+		if s := standingOf(t, o); s.Totals.Expired != 2 || s.Totals.Sent != 1 {
 			t.Errorf("counted %+v", s.Totals)
 		}
 		if n := side.count(); n != 1 {

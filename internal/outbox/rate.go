@@ -28,6 +28,9 @@ const (
 	smoothUpTo = 10 * time.Second
 	atOnce     = 100 * time.Millisecond // whose worth goes at once, of a smooth rate
 	mostN      = 1_000_000
+	// So far apart two nodes' clocks may be, with the time that one waits for the
+	// other's transaction.
+	clocksApart = time.Second
 )
 
 var rateUnits = []struct {
@@ -186,10 +189,11 @@ func (b *bucket) rest(until time.Time) {
 
 // clamp takes back what no rate could have asked for, and tells whether there was
 // such: the clock has jumped, or the rate has been changed. It must be stored, or
-// the clock would never catch up.
+// the clock would never catch up. What another node took by a clock that is a
+// little ahead stays taken.
 func (b *bucket) clamp(now time.Time) bool {
 	most := ceilMicro(now.Add(time.Duration(b.burst) * b.interval))
-	if !b.next.After(most) {
+	if !b.next.After(most.Add(clocksApart)) {
 		return false
 	}
 	b.next = most

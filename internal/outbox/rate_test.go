@@ -129,6 +129,12 @@ func TestARateIsClamped(t *testing.T) {
 	if wait := b.at().Sub(now); wait > 100*time.Millisecond {
 		t.Errorf("waits %v", wait)
 	}
+	// Another node took all there was, half a second later by its clock.
+	other := Rate{N: 10, Per: time.Second}.bucket(time.Time{})
+	other.take(now.Add(500*time.Millisecond), 1)
+	if taken := other.next; other.clamp(now) || !other.next.Equal(taken) || other.free(now) != 0 {
+		t.Errorf("%v is taken back to %v", taken, other.next)
+	}
 	if n := (Rate{}).bucket(time.Time{}); n.free(now) != math.MaxInt {
 		t.Error("no rate is a bound")
 	}

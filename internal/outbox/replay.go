@@ -140,12 +140,3 @@ func (o *Outbox) reviveAll(ctx context.Context, letters []letter) (n int64, err 
 	}
 	return n, nil
 }
-
-// idRows gives ids as rows for listed.
-func idRows(ids []int64) [][1]int64 {
-	rows := make([][1]int64, len(ids))
-	for i, id := range ids {
-		rows[i][0] = id
-	}
-	return rows
-}

@@ -66,7 +66,7 @@ func TestReplaySelects(t *testing.T) {
 func TestReplayOfMany(t *testing.T) {
 	dbtest.Run(t, db.Options{Synchronous: "NORMAL"}, func(t *testing.T, d *db.DB) {
 		o := outbox.New(d, outbox.Options{})
-		const n = 2500
+		const n = 1050
 		items := make([]outbox.Item, n)
 		for i := range items {
 			items[i] = outbox.Item{Channel: []string{"a", "b", "c"}[i%3], Recipient: "r", OrderKey: fmt.Sprint(i % 1000)}
@@ -77,7 +77,7 @@ func TestReplayOfMany(t *testing.T) {
 			if got, err := o.Replay(t.Context(), s); err != nil || got != n {
 				t.Errorf("%s: %d were replayed, %v", name, got, err)
 			}
-			// 3,000 pairs of channel and key; each of the first 2,500 has one.
+			// 3,000 pairs of channel and key; each of these has one of its own.
 			if got := countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state = 0"); got != n {
 				t.Errorf("%s: %d wait", name, got)
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +21,6 @@ type server struct {
 	self        sender
 	groupKeys   atomic.Int64
 	watch       watch
-	turnWith    func(int64, func(context.Context, *db.Tx) error) error // in place of commit, for tests; nil: none
 }
 
 // serving is what dispatchers share while Run runs.
@@ -89,6 +90,13 @@ func (o *Outbox) dispatcherOf(channel string) *dispatcher {
 	return o.dispatchers[channel]
 }
 
+// served are the names of the channels that are set, in order.
+func (o *Outbox) served() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Sorted(maps.Keys(o.dispatchers))
+}
+
 // Run sends what is due until ctx ends. Then it claims nothing more, gives what
 // is under way grace to finish, and calls off the rest as uncertain. An outbox
 // runs once at a time.
@@ -103,7 +111,7 @@ func (o *Outbox) Run(ctx context.Context, grace time.Duration) error {
 	attempts, callOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer callOff()
 	s := &serving{claims: ctx, attempts: attempts, store: store}
-	if err := o.begin(s); err != nil {
+	if err := o.begin(s); err != nil { //nolint:contextcheck // what is under way is noted after ctx
 		return err
 	}
 	// The lease goes on while what is under way finishes.

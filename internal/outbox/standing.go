@@ -12,6 +12,9 @@ const (
 	firstRest = time.Second
 	lastRest  = time.Minute
 	restsMost = 24 * time.Hour // whatever the other side asks for
+	// A delivery is spared so many attempts at most: a day's outage, and no more than
+	// can be kept of one whose trouble is its own.
+	sparedMost = 1000
 )
 
 // standing is how a channel stands, and what a turn makes of it.
@@ -49,7 +52,13 @@ func (t *turn) stand(ctx context.Context, tx *db.Tx) error {
 		return err
 	}
 	if !locked && (t.ch.troubles >= tripsAt || t.ch.troubles > 0 && fine) {
-		return t.ch.read(ctx, tx, t.d.name, true)
+		locked = true
+		if err := t.ch.read(ctx, tx, t.d.name, true); err != nil {
+			return err
+		}
+	}
+	if locked { // another node may have had it in the meantime
+		t.now = t.d.o.db.Now()
 	}
 	return nil
 }

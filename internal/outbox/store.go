@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"ferryman/internal/db"
@@ -126,7 +125,6 @@ type Outbox struct {
 	o   Options
 	log *slog.Logger
 
-	highest atomic.Int64 // id that Add gave
 	server
 }
 

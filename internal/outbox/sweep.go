@@ -13,6 +13,9 @@ const (
 	sweepMost   = 500  // deliveries in a transaction of the sweep
 	sweepRounds = 20   // of these in a beat
 	tidyMost    = 1000 // rates of recipients in a beat
+	// With Options.Hold, what was interrupted on a channel that nobody serves waits so
+	// long for somebody to.
+	unservedMost = 10 * time.Minute
 	// Others are dead when their lease has run out and they have not renewed it for so
 	// many beats before our eyes. So a clock that jumps kills nobody.
 	deadBeats = 5 * 0.5
@@ -40,10 +43,8 @@ func (o *Outbox) lookAfter(ctx context.Context) error {
 		}
 	}
 	o.watch.now = now
-	if o.db.Dialect() == db.Postgres {
-		if err := o.sweepSenders(ctx); err != nil {
-			return fmt.Errorf("take over from dead senders: %w", err)
-		}
+	if err := o.sweepSenders(ctx); err != nil {
+		return fmt.Errorf("take over from dead senders: %w", err)
 	}
 	if err := o.sweepLate(ctx, now); err != nil {
 		return err
@@ -70,7 +71,7 @@ func (o *Outbox) sweepLate(ctx context.Context, now time.Time) error {
 	}
 	return o.db.Tx(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM recipient_rates WHERE (channel, recipient) IN (
-			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at <= $1 ORDER BY r.next_at LIMIT CAST($2 AS BIGINT)`+skipLockedOf(tx, "r")+")",
+			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at <= $1 ORDER BY r.next_at LIMIT CAST($2 AS BIGINT)`+skipLocked(tx, "r")+")",
 			db.Time{Time: now}, tidyMost)
 		return err
 	})
@@ -78,23 +79,18 @@ func (o *Outbox) sweepLate(ctx context.Context, now time.Time) error {
 
 // sweepDue tells the dispatchers when something may go.
 func (o *Outbox) sweepDue(ctx context.Context) error {
-	o.mu.Lock()
-	served := make(map[string]*dispatcher, len(o.dispatchers))
-	names := make([]string, 0, len(o.dispatchers))
-	for name, d := range o.dispatchers {
-		served[name], names = d, append(names, name)
-	}
-	o.mu.Unlock()
+	names := o.served()
 	if len(names) == 0 {
 		return nil
 	}
-	slices.Sort(names)
 	next, err := o.nextDue(ctx, names)
 	if err != nil {
 		return fmt.Errorf("look for what is due: %w", err)
 	}
 	for name, at := range next {
-		served[name].tell(at)
+		if d := o.dispatcherOf(name); d != nil {
+			d.tell(at)
+		}
 	}
 	return nil
 }
@@ -183,7 +179,7 @@ func (o *Outbox) expire(ctx context.Context, now time.Time) (more bool, err erro
 			return err
 		}
 		rows, err := tx.Query(ctx, `UPDATE deliveries SET state = 6, ended_at = $2 WHERE state IN (0, 2) AND expires_at <= $2 AND id IN (
-				SELECT d.id FROM deliveries d WHERE d.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY d.id`+skipLocked(tx)+`)
+				SELECT d.id FROM deliveries d WHERE d.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY d.id`+skipLocked(tx, "d")+`)
 			RETURNING `+leftColumns, list, db.Time{Time: now})
 		if err != nil {
 			return err
@@ -236,20 +232,4 @@ func (o *Outbox) wakeEach(channels []string) {
 	if len(channels) > 0 {
 		o.Wake(channels...)
 	}
-}
-
-func listedOf[T any](all []T, row func(T) []any) (string, error) {
-	rows := make([][]any, len(all))
-	for i, v := range all {
-		rows[i] = row(v)
-	}
-	return listed(rows)
-}
-
-// skipLockedOf is skipLocked for a table by another name.
-func skipLockedOf(tx *db.Tx, name string) string {
-	if lock := tx.ForUpdate(); lock != "" {
-		return lock + " OF " + name + " SKIP LOCKED"
-	}
-	return ""
 }

@@ -87,7 +87,7 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 			return err
 		}
 		// Another node may be at it.
-		rows, err := tx.Query(ctx, "SELECT d.id FROM senders d WHERE d.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY d.id"+skipLocked(tx), list)
+		rows, err := tx.Query(ctx, "SELECT d.id FROM senders d WHERE d.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY d.id"+skipLocked(tx, "d"), list)
 		if err != nil {
 			return err
 		}
@@ -109,24 +109,26 @@ func (o *Outbox) takeOver(ctx context.Context, alive []int64) (more bool, err er
 	if err != nil {
 		return false, err
 	}
-	rows, err := o.db.Query(ctx, "SELECT "+leftColumns+` FROM deliveries WHERE topic IN (0, 1, 2) AND state = 1
-		AND coalesce(sender_id, 0) NOT IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY topic, id LIMIT CAST($2 AS BIGINT)`, list, sweepMost)
-	if err != nil {
-		return false, err
-	}
-	found, err := db.Collect(rows, scanLeft)
-	if err != nil {
-		return false, err
-	}
-	all := found[:0:0]
-	for _, l := range found {
-		// Whether the other side knows what it was given before is for the channel to say.
-		if !o.o.Hold || o.dispatcherOf(l.channel) != nil {
-			all = append(all, l)
+	args := []any{list, sweepMost}
+	which := ""
+	if o.o.Hold {
+		// Whether the other side knows what it was given before is for the channel to
+		// say, if somebody sets it in time.
+		served, err := listedOf(o.served(), func(name string) []any { return []any{name} })
+		if err != nil {
+			return false, err
 		}
+		which = " AND (claimed_at <= $3 OR channel IN (SELECT v.value->>0 FROM json_each($4) AS v))"
+		args = append(args, db.Time{Time: o.db.Now().Add(-unservedMost)}, served)
 	}
-	if len(all) == 0 {
-		return false, nil
+	rows, err := o.db.Query(ctx, "SELECT "+leftColumns+` FROM deliveries WHERE topic IN (0, 1, 2) AND state = 1
+		AND coalesce(sender_id, 0) NOT IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v)`+which+" ORDER BY topic, id LIMIT CAST($2 AS BIGINT)", args...)
+	if err != nil {
+		return false, err
+	}
+	all, err := db.Collect(rows, scanLeft)
+	if err != nil || len(all) == 0 {
+		return false, err
 	}
 	var freed []string
 	err = o.db.Tx(ctx, func(tx *db.Tx) (err error) {
@@ -153,13 +155,11 @@ func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels
 	rows := make([][]any, len(all))
 	for i, l := range all {
 		e := ending{state: Waiting, due: now, lastError: codeInterrupted}
-		if d := o.dispatcherOf(l.channel); d != nil {
-			switch {
-			case d.holds():
-				e = ending{state: Failed, ended: now, lastError: held}
-			case l.attempt-l.spared >= d.c.Backoff.attempts():
-				e = ending{state: Failed, ended: now, lastError: codeInterrupted}
-			}
+		switch d := o.dispatcherOf(l.channel); {
+		case d == nil && o.o.Hold, d != nil && d.holds():
+			e = ending{state: Failed, ended: now, lastError: held}
+		case d != nil && l.attempt-l.spared >= d.c.Backoff.attempts():
+			e = ending{state: Failed, ended: now, lastError: codeInterrupted}
 		}
 		ends[i] = e
 		rows[i] = e.row(result{flight: flight{Delivery: Delivery{ID: l.id}, sender: senderOf(l)}})

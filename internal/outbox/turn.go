@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"time"
 
@@ -21,12 +22,15 @@ type turn struct {
 	open     bool // the channel is served from now on
 	sender   int64
 	tails    map[string]time.Time // of recipients, as they were; see putOff
+	past     int                  // what is looked through beside the slots
+	turned   time.Time            // when the last turn was
 
 	// What the last run came to.
 	now    time.Time
 	ch     standing
 	claims []flight
 	more   bool // there may be more that is due
+	crowd  bool // what is due was put off as far as the turn looked
 	token  time.Time
 	moved  map[string]time.Time // tails that have changed
 	lost   []result             // of flights that others took over
@@ -36,17 +40,13 @@ type turn struct {
 
 // turn runs one and begins the attempts that it has claimed.
 func (d *dispatcher) turn(s *serving, closing bool) {
-	t := &turn{d: d, results: d.unnoted, doubtful: d.doubtful, tails: d.tails, open: !d.opened && !closing}
+	t := &turn{d: d, results: d.unnoted, doubtful: d.doubtful, tails: d.tails, past: d.past, turned: d.turned, open: !d.opened && !closing}
 	var alive bool
 	// After a turn that failed, only what is known is put right.
 	if t.sender, alive = d.o.current(); alive && !closing && d.refused == 0 {
 		t.slots = d.c.Concurrency - d.flying
 	}
-	commit := d.o.commit
-	if d.o.turnWith != nil {
-		commit = d.o.turnWith
-	}
-	err := commit(d.key, t.run)
+	err := d.o.commit(d.key, t.run)
 	if err != nil {
 		d.doubtful = append(d.doubtful, t.claims...)
 		d.refuse(err)
@@ -62,9 +62,7 @@ func (d *dispatcher) turn(s *serving, closing bool) {
 	d.unnoted = d.unnoted[:0]
 	t.tell()
 	d.token = t.token
-	for recipient, tail := range t.moved {
-		d.tails[recipient] = tail
-	}
+	d.keepTails(t)
 	d.launch(s, t.claims)
 	switch {
 	case closing:
@@ -76,6 +74,30 @@ func (d *dispatcher) turn(s *serving, closing bool) {
 		if !d.next.IsZero() && len(t.claims) == 0 && !d.next.After(t.now) {
 			d.next = d.o.db.Now().Add(again)
 		}
+	}
+}
+
+// keepTails keeps in mind what a turn has put off, and forgets what does not
+// matter any more. It may forget anything: what is put off to a time that is
+// taken is put off again then.
+func (d *dispatcher) keepTails(t *turn) {
+	if t.tails == nil {
+		clear(d.tails)
+	}
+	maps.Copy(d.tails, t.moved)
+	d.turned, d.past = t.now, lookPast
+	if t.crowd {
+		d.past = min(4*t.past, lookFarthest)
+	}
+	if len(d.tails) <= tailMost {
+		return
+	}
+	maps.DeleteFunc(d.tails, func(_ string, tail time.Time) bool { return !tail.After(t.now) })
+	for recipient := range d.tails {
+		if len(d.tails) <= tailMost/2 {
+			return
+		}
+		delete(d.tails, recipient)
 	}
 }
 
@@ -95,7 +117,10 @@ func (o *Outbox) commit(key int64, fn func(context.Context, *db.Tx) error) error
 func (t *turn) run(ctx context.Context, tx *db.Tx) error {
 	t.now = tx.Now()
 	t.claims, t.lost, t.freed, t.dead = nil, nil, nil, nil
-	t.more, t.token, t.moved = false, time.Time{}, map[string]time.Time{}
+	t.more, t.crowd, t.token, t.moved = false, false, time.Time{}, map[string]time.Time{}
+	if t.now.Before(t.turned) { // what was put off is given new times, too
+		t.tails = nil
+	}
 	if err := lockOrder(ctx, tx, t.orderKeys()); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package outboxtest_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,16 @@ import (
 	"ferryman/internal/outbox"
 	"ferryman/internal/outbox/outboxtest"
 )
+
+// TestMain lets more tests run at a time than there are processors: most of them
+// wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
 
 // defectVariable names the defect that the fake has in a process of its own.
 const defectVariable = "FERRYMAN_OUTBOXTEST_DEFECT"

@@ -101,7 +101,7 @@ func drippingAnswer(b *bench) {
 
 // endlessAnswer gives more than anybody should read or keep.
 func endlessAnswer(b *bench) {
-	const size, enough = 256 << 20, 64 << 20 // the buffers of the sockets hold some of it
+	const size, enough = 64 << 20, 24 << 20 // the buffers of the sockets hold some of it
 	for _, status := range []int{http.StatusOK, http.StatusBadGateway} {
 		written := make(chan int, 1)
 		b.other.says(func(w http.ResponseWriter, _ request) {

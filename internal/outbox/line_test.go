@@ -1,0 +1,72 @@
+package outbox_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// line is a way to PostgreSQL that can lose the answers to commits.
+type line struct {
+	url         string
+	to          string
+	loseCommits atomic.Bool
+}
+
+func openLine(t *testing.T, postgres string) *line {
+	t.Helper()
+	u, err := url.Parse(postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{to: u.Host}
+	u.Host = listener.Addr().String()
+	l.url = u.String()
+	var going sync.WaitGroup
+	going.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			going.Go(func() { l.connect(t, client) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		going.Wait()
+	})
+	return l
+}
+
+// connect passes on what both sides say, until one of them has gone.
+func (l *line) connect(t *testing.T, client net.Conn) {
+	defer client.Close()
+	server, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.to)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		defer server.Close()
+		_, _ = io.Copy(server, client)
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(buf)
+		if err != nil || l.loseCommits.Load() && bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
+			return
+		}
+		if _, err := client.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
