@@ -15,7 +15,6 @@ import (
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
-	"ferryman/internal/outbox"
 )
 
 func newAlert() *cobra.Command {
@@ -188,13 +187,8 @@ sent, the exit code is 5. A test that waits still goes out within ten minutes.`,
 				if err != nil {
 					return err
 				}
-				trials, err := a.Alerts.Try(ctx, recipients...)
+				trials, err := try(ctx, a, wait, recipients...)
 				if err != nil {
-					return err
-				}
-				waiting, cancel := context.WithTimeout(ctx, wait)
-				defer cancel()
-				if err := a.Alerts.Await(waiting, trials); err != nil {
 					return err
 				}
 				return tellTrials(cmd, trials, asJSON)
@@ -222,29 +216,18 @@ func tested(ctx context.Context, a *app.Admin, id int64) ([]alert.Recipient, err
 }
 
 func tellTrials(cmd *cobra.Command, trials []alert.Trial, asJSON bool) error {
-	shown, failed := make([]shownTrial, len(trials)), false
-	for i, t := range trials {
-		shown[i] = shownTrial{t.Recipient.ID, t.Recipient.Channel, t.Recipient.Address, t.Delivery, t.State.String(), ledgerjson.OrNull(t.Why)}
-		failed = failed || t.State != outbox.Sent
-	}
 	if asJSON {
+		shown := make([]shownTrial, len(trials))
+		for i, t := range trials {
+			shown[i] = shownTrial{t.Recipient.ID, t.Recipient.Channel, t.Recipient.Address, t.Delivery, t.State.String(), ledgerjson.OrNull(t.Why)}
+		}
 		if err := printJSON(cmd, shown); err != nil {
 			return err
 		}
 	} else {
-		for i, t := range trials {
-			state := shown[i].State
-			if t.State == outbox.Waiting || t.State == outbox.Behind {
-				state = "waiting"
-			}
-			if t.Why != "" {
-				state += ": " + t.Why
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d %s %s: %s\n", t.Recipient.ID, t.Recipient.Channel, t.Recipient.Address, state)
+		for _, t := range trials {
+			fmt.Fprintf(cmd.OutOrStdout(), "%d %s %s: %s\n", t.Recipient.ID, t.Recipient.Channel, t.Recipient.Address, cameTo(t))
 		}
 	}
-	if failed {
-		return exitError(exitFailed)
-	}
-	return nil
+	return allSent(trials...)
 }

@@ -16,8 +16,8 @@ import (
 
 const exitCodes = `Exit codes: 0 done; 1 wrong usage or settings; 2 the upstream API refused, failed
 or could not be reached; 3 the target database did; 4 done, but some rows were
-rejected; 5 any other failure; 6 the message is there already; 130 or 143 cut off by
-SIGINT or SIGTERM. A server that stops in order ends with 0.`
+rejected; 5 any other failure; 6 the message is there already;
+130 or 143 cut off by SIGINT or SIGTERM. A server that stops in order ends with 0.`
 
 // The exit codes.
 const (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 
 func newWebhook() *cobra.Command {
 	return group("webhook", "Manage the webhooks that deliveries are posted to",
-		newWebhookAdd(), newWebhookList(), newWebhookShow(), newWebhookRotate(), newWebhookRemove(), newWebhookTest())
+		newWebhookAdd(), newWebhookList(), newWebhookShow(), newWebhookSet(), newWebhookRotate(), newWebhookRemove(), newWebhookTest())
 }
 
 // webhookChannel is the channel of a webhook.
@@ -56,7 +57,8 @@ func withWebhooks(cmd *cobra.Command, fn func(context.Context, *app.Admin, *endp
 }
 
 func newWebhookAdd() *cobra.Command {
-	var address, secretFile, profile, rate string
+	var address addressFlags
+	var secretFile, profile, rate string
 	var unsigned, asJSON bool
 	c := &cobra.Command{
 		Use: "add NAME --url URL", Short: "Add a webhook and print its secret, once",
@@ -66,30 +68,37 @@ the server on the store within seconds, as the channel webhook/NAME.
 Posts are signed as Standard Webhooks has it. The secret is made and printed alone on
 standard output; it is shown this once. With --secret-file it is read from a file, and
 with --unsigned there is none: then the name is printed. URL and secret are kept
-encrypted.
+encrypted; of the URL no more is shown than scheme and host. If it holds a secret, as
+those of chat services do, give it by --url-file: a command line can be seen by others.
 
 The profile is when a delivery is tried again. seed: ten attempts in about nine
-minutes, after 1, 2, 4 and so on up to 256 seconds. standard: ten attempts in three
+minutes, after pauses of 1, 2, 4 and so on up to 256 seconds. standard: ten attempts in three
 days, after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours.
 
 A rate is so many in a time, such as 5/s or 100/min; of one by the second, twice as
 many may go at once unless it says otherwise, as 5/s burst 20 does. none is no bound.`,
 		Example: `  ferryman webhook add pager --url https://example.com/hooks/ferryman > pager.secret
   ferryman webhook add crm --url https://crm.example.com/contacts --secret-file crm.secret --profile seed --rate 20/s
-  ferryman webhook add local --url http://localhost:9000/ --unsigned`,
+  ferryman webhook add chat --url-file chat.url --unsigned`,
 		Args: oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if address == "" {
-				return usageError{cmd, errors.New("--url is needed: the address to post to")}
-			}
-			if unsigned && secretFile != "" {
+			switch {
+			case !address.given():
+				return usageError{cmd, errors.New("--url or --url-file is needed: the address to post to")}
+			case unsigned && secretFile != "":
 				return usageError{cmd, errors.New("--unsigned and --secret-file exclude each other")}
+			case address.file == "-" && secretFile == "-":
+				return usageError{cmd, errors.New("--url-file and --secret-file cannot both be standard input")}
 			}
-			w, err := describeWebhook(cmd, address, profile, rate)
+			url, err := address.read(cmd)
 			if err != nil {
 				return err
 			}
-			w.Name = args[0]
+			r, err := webhookRate(cmd, rate)
+			if err != nil {
+				return err
+			}
+			w := endpoint.Webhook{Name: args[0], URL: url, Profile: profile, Rate: r}
 			if !unsigned {
 				if w.Secret, err = secretOf(cmd, secretFile); err != nil {
 					return err
@@ -105,29 +114,59 @@ many may go at once unless it says otherwise, as 5/s burst 20 does. none is no b
 		},
 	}
 	addAdminFlags(c)
-	c.Flags().StringVar(&address, "url", "", "address to post to, of http or https")
+	address.add(c)
 	addSecretFlag(c, &secretFile)
 	c.Flags().BoolVar(&unsigned, "unsigned", false, "sign nothing")
-	c.Flags().StringVar(&profile, "profile", endpoint.Standard, "when to try again: seed or standard")
-	c.Flags().StringVar(&rate, "rate", endpoint.DefaultRate, "how many to post in what time, at most")
+	addPaceFlags(c, &profile, endpoint.Standard, &rate, endpoint.DefaultRate)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
-	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(endpoint.Profiles(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return c
 }
 
-func describeWebhook(cmd *cobra.Command, address, profile, rate string) (endpoint.Webhook, error) {
-	url, err := endpoint.ParseAddress(address)
-	if err != nil {
-		return endpoint.Webhook{}, usageError{cmd, err}
+// addressFlags are the two ways to give a webhook's URL.
+type addressFlags struct{ url, file string }
+
+func (f *addressFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.url, "url", "", "address to post to, of http or https")
+	c.Flags().StringVar(&f.file, "url-file", "", "file that holds the address, - for standard input")
+}
+
+func (f *addressFlags) given() bool { return f.url != "" || f.file != "" }
+
+func (f *addressFlags) read(cmd *cobra.Command) (endpoint.Address, error) {
+	if f.url != "" && f.file != "" {
+		return endpoint.Address{}, usageError{cmd, errors.New("--url and --url-file exclude each other")}
 	}
-	r, err := outbox.ParseRate(rate)
+	text := f.url
+	if f.file != "" {
+		line, err := readLine(cmd, f.file)
+		if err != nil {
+			return endpoint.Address{}, usageError{cmd, fmt.Errorf("read the URL: %w", err)}
+		}
+		text = line
+	}
+	url, err := endpoint.ParseAddress(text)
 	if err != nil {
-		return endpoint.Webhook{}, usageError{cmd, err}
+		return endpoint.Address{}, usageError{cmd, err}
+	}
+	return url, nil
+}
+
+func addPaceFlags(c *cobra.Command, profile *string, deflt string, rate *string, defaultRate string) {
+	c.Flags().StringVar(profile, "profile", deflt, "when to try again: seed or standard")
+	c.Flags().StringVar(rate, "rate", defaultRate, "how many to post in what time, at most")
+	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(endpoint.Profiles(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+}
+
+// webhookRate checks a rate, and fills in the burst that is usual for webhooks.
+func webhookRate(cmd *cobra.Command, text string) (string, error) {
+	r, err := outbox.ParseRate(text)
+	if err != nil {
+		return "", usageError{cmd, err}
 	}
 	if r.Burst == 0 && r.Per == time.Second {
 		r.Burst = 2 * r.N
 	}
-	return endpoint.Webhook{URL: url, Profile: profile, Rate: r.String()}, nil
+	return r.String(), nil
 }
 
 func addSecretFlag(c *cobra.Command, file *string) {
@@ -139,25 +178,32 @@ func secretOf(cmd *cobra.Command, file string) (endpoint.Secret, error) {
 	if file == "" {
 		return endpoint.NewSecret(), nil
 	}
+	text, err := readLine(cmd, file)
+	if err != nil {
+		return endpoint.Secret{}, usageError{cmd, fmt.Errorf("read the secret: %w", err)}
+	}
+	secret, err := endpoint.ParseSecret(text)
+	if err != nil {
+		return endpoint.Secret{}, usageError{cmd, err}
+	}
+	return secret, nil
+}
+
+// readLine reads a short file, or standard input if it is -, without the blanks
+// around what it holds.
+func readLine(cmd *cobra.Command, file string) (string, error) {
 	in := cmd.InOrStdin()
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return endpoint.Secret{}, usageError{cmd, fmt.Errorf("read the secret: %w", err)}
+			return "", err
 		}
 		defer f.Close() //nolint:errcheck // it was only read
 		in = f
 	}
 	const most = 4096
 	text, err := io.ReadAll(io.LimitReader(in, most))
-	if err != nil {
-		return endpoint.Secret{}, usageError{cmd, fmt.Errorf("read the secret: %w", err)}
-	}
-	secret, err := endpoint.ParseSecret(string(text))
-	if err != nil {
-		return endpoint.Secret{}, usageError{cmd, err}
-	}
-	return secret, nil
+	return strings.TrimSpace(string(text)), err
 }
 
 // tellSecret prints the webhook's secret if it was made just now.
@@ -182,7 +228,7 @@ func newWebhookList() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "list", Short: "List the webhooks", Args: noArgs,
-		Long:    "List the webhooks. URLs are shown without user information and query.",
+		Long:    "List the webhooks. Of URLs only scheme and host are shown: the rest may be secret.",
 		Example: "  ferryman webhook list\n  ferryman webhook list --json | jq -r '.[].name'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withWebhooks(cmd, func(ctx context.Context, _ *app.Admin, all *endpoint.Webhooks) error {

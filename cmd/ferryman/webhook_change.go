@@ -4,16 +4,56 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"ferryman/internal/alert"
 	"ferryman/internal/app"
 	"ferryman/internal/endpoint"
-	"ferryman/internal/ledgerjson"
-	"ferryman/internal/outbox"
 )
+
+func newWebhookSet() *cobra.Command {
+	var address addressFlags
+	var profile, rate string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "set NAME", Short: "Change where and how a webhook is posted to",
+		Long: `Change a webhook's URL, profile or rate. Its secret stays, and so does what waits: it
+goes to the new address. A channel that the old address had made pause is tried again.`,
+		Example: `  ferryman webhook set pager --url https://new.example.com/hooks/ferryman
+  ferryman webhook set crm --rate 20/s --profile standard`,
+		Args: oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var change endpoint.Change
+			var err error
+			if !address.given() && profile == "" && rate == "" {
+				return usageError{cmd, errors.New("say what to change: --url or --url-file, --profile, --rate")}
+			}
+			if address.given() {
+				if change.URL, err = address.read(cmd); err != nil {
+					return err
+				}
+			}
+			if rate != "" {
+				if change.Rate, err = webhookRate(cmd, rate); err != nil {
+					return err
+				}
+			}
+			change.Profile = profile
+			return withWebhooks(cmd, func(ctx context.Context, _ *app.Admin, all *endpoint.Webhooks) error {
+				changed, err := all.Update(ctx, args[0], change)
+				if err != nil {
+					return err
+				}
+				return tellSecret(cmd, changed, false, asJSON)
+			})
+		},
+	}
+	addAdminFlags(c)
+	address.add(c)
+	addPaceFlags(c, &profile, "", &rate, "")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
 
 func newWebhookRotate() *cobra.Command {
 	var secretFile string
@@ -85,95 +125,4 @@ without the secret that the URL was encrypted with.`,
 	addAdminFlags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
-}
-
-// takenUpIn is how soon a server serves a webhook that was added.
-const takenUpIn = 5 * time.Second
-
-// shownPost is what became of a test of a webhook, for scripts.
-type shownPost struct {
-	Name     string  `json:"name"`
-	Delivery int64   `json:"delivery"`
-	State    string  `json:"state"`
-	Detail   *string `json:"detail"` // null if it is sent
-}
-
-func newWebhookTest() *cobra.Command {
-	var wait time.Duration
-	var asJSON bool
-	c := &cobra.Command{
-		Use: "test NAME", Short: "Post a test and tell what becomes of it",
-		Long: `Have the server that runs on the store post a test to a webhook, and tell whether it is
-sent, failed, or waits, and why. Unless it is sent, the exit code is 5. A test that
-waits still goes out within ten minutes.`,
-		Example: "  ferryman webhook test pager",
-		Args:    oneArg("NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withWebhooks(cmd, func(ctx context.Context, a *app.Admin, all *endpoint.Webhooks) error {
-				w, err := all.Get(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				if err := awaitServed(ctx, a, webhookChannel(w.Name), min(wait, takenUpIn)); err != nil {
-					return err
-				}
-				trials, err := a.Alerts.Try(ctx, alert.Recipient{Channel: webhookChannel(w.Name), Address: w.Name})
-				if err != nil {
-					return err
-				}
-				waiting, cancel := context.WithTimeout(ctx, wait)
-				defer cancel()
-				if err := a.Alerts.Await(waiting, trials); err != nil {
-					return err
-				}
-				return tellPost(cmd, w.Name, trials[0], asJSON)
-			})
-		},
-	}
-	addAdminFlags(c)
-	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for what becomes of it")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
-	return c
-}
-
-// awaitServed gives a server time to take up a channel that is new to it.
-func awaitServed(ctx context.Context, a *app.Admin, channel string, limit time.Duration) error {
-	late := time.NewTimer(limit)
-	defer late.Stop()
-	again := time.NewTicker(200 * time.Millisecond)
-	defer again.Stop()
-	for {
-		s, err := channelStats(ctx, a, channel)
-		if err != nil || s.Configured || s.PausedBy != "" {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-late.C:
-			return nil // the trial tells that nobody serves it
-		case <-again.C:
-		}
-	}
-}
-
-func tellPost(cmd *cobra.Command, name string, t alert.Trial, asJSON bool) error {
-	state := t.State.String()
-	if t.State == outbox.Waiting || t.State == outbox.Behind {
-		state = "waiting"
-	}
-	if asJSON {
-		if err := printJSON(cmd, shownPost{name, t.Delivery, t.State.String(), ledgerjson.OrNull(t.Why)}); err != nil {
-			return err
-		}
-	} else {
-		if t.Why != "" {
-			state += ": " + t.Why
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", name, state)
-	}
-	if t.State != outbox.Sent {
-		return exitError(exitFailed)
-	}
-	return nil
 }

@@ -45,6 +45,7 @@ func each(t *testing.T, run func(t *testing.T, w *world)) {
 	t.Helper()
 	c := &clock{}
 	c.set("2026-11-21 01:00:00")
+	t.Parallel()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		c.set("2026-11-21 01:00:00")
 		run(t, newWorld(t, d, c))
@@ -92,8 +93,19 @@ func (w *world) addCron(t testing.TB, app int64, slug string, change func(*ledge
 	return cron
 }
 
+// webhook registers a webhook, if it is not.
+func (w *world) webhook(t testing.TB, name string) {
+	t.Helper()
+	w.exec(t, `INSERT INTO webhooks (name, url, profile, rate, created_at, changed_at) VALUES ($1, $2, 'standard', 'none', 0, 0)
+		ON CONFLICT DO NOTHING`, name, []byte{})
+}
+
+// add adds a recipient, and the webhook that it may be.
 func (w *world) add(t testing.TB, r alert.Recipient) alert.Recipient {
 	t.Helper()
+	if name, ok := strings.CutPrefix(r.Channel, "webhook/"); ok {
+		w.webhook(t, name)
+	}
 	added, err := w.Add(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)

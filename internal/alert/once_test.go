@@ -56,6 +56,7 @@ func eventOf(t *testing.T, payload string) int64 {
 // Several nodes tell at the same time, while things happen and transactions are
 // called off at any moment.
 func TestEachEventIsToldOnceByManyNodesThatAreCutOff(t *testing.T) {
+	t.Parallel()
 	dbtest.URLs(t, func(t *testing.T, url string) {
 		w := newWorld(t, dbtest.Open(t, url, db.Options{Synchronous: "NORMAL"}), &clock{})
 		tellers := []*alert.Alerts{w.Alerts, w.Alerts}
@@ -82,7 +83,7 @@ func TestEachEventIsToldOnceByManyNodesThatAreCutOff(t *testing.T) {
 				}
 			})
 		}
-		const n = 60
+		const n = 25
 		for i := range n {
 			for _, cron := range crons {
 				w.happen(t, cron, ledger.EventMissed, i+1)
@@ -136,13 +137,16 @@ func TestTheModelOfAlerts(t *testing.T) {
 			kind ledger.EventKind
 		}
 		serial := 0
+		for _, name := range []string{"a", "b", "c"} {
+			w.webhook(t, name)
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			w.exec(t, "DELETE FROM alert_recipients")
 			w.exec(t, "DELETE FROM deliveries")
 			var recipients []alert.Recipient
 			var news []happened
 			want, got := map[string]int{}, map[string]int{} // events by address
-			for range rapid.IntRange(1, 20).Draw(rt, "steps") {
+			for range rapid.IntRange(1, 10).Draw(rt, "steps") {
 				switch rapid.SampledFrom([]string{"add", "remove", "happen", "happen", "tell"}).Draw(rt, "step") {
 				case "add":
 					r := alert.Recipient{

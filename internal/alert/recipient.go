@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +33,10 @@ var (
 		Kind: fault.Conflict, Code: "recipient_exists", Detail: "there is such a recipient of alerts for the same application already",
 		Hint: "remove that one first to change of what it is told",
 	}
+	ErrNoWebhook = &fault.Error{
+		Kind: fault.NotFound, Code: "webhook_unknown", Detail: "there is no such webhook",
+		Hint: "see ferryman webhook list, or add it first with ferryman webhook add",
+	}
 )
 
 const (
@@ -58,7 +61,8 @@ func Kinds() []ledger.EventKind {
 
 // Add stores a recipient and gives it. Without kinds it has DefaultKinds, and a
 // webhook's address may be left out. It gives a fault of kind Invalid for what is
-// wrong, ledger.ErrNoApplication, ErrExists, or a Conflict when there are 1,000.
+// wrong, ledger.ErrNoApplication, ErrNoWebhook, ErrExists, or a Conflict when there
+// are 1,000.
 func (a *Alerts) Add(ctx context.Context, r Recipient) (Recipient, error) {
 	if err := r.complete(); err != nil {
 		return Recipient{}, err
@@ -74,6 +78,9 @@ func (a *Alerts) Add(ctx context.Context, r Recipient) (Recipient, error) {
 			if err != nil {
 				return err
 			}
+		}
+		if err := known(ctx, tx, r.Channel); err != nil {
+			return err
 		}
 		all, err := recipients(ctx, tx)
 		switch {
@@ -94,6 +101,22 @@ func (a *Alerts) Add(ctx context.Context, r Recipient) (Recipient, error) {
 		return Recipient{}, fmt.Errorf("add recipient of alerts: %w", err)
 	}
 	return r, nil
+}
+
+// known refuses the channel of a webhook that is not there: a slip would be noticed
+// only when something happens and nobody is told. One that is removed later may be
+// added again.
+func known(ctx context.Context, tx *db.Tx, channel string) error {
+	name, ok := webhook(channel)
+	if !ok {
+		return nil
+	}
+	var there bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM webhooks WHERE name = $1 AND deleted_at IS NULL)", name).Scan(&there)
+	if err == nil && !there {
+		err = ErrNoWebhook
+	}
+	return err
 }
 
 // List gives all recipients, in the order in which they were added.
@@ -172,7 +195,7 @@ func (r *Recipient) wants(n *ledger.News) bool {
 // webhook is the name of a webhook in the name of its channel.
 func webhook(channel string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(channel, webhookPrefix)
-	return name, ok && regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`).MatchString(name)
+	return name, ok && name != ""
 }
 
 // complete fills in what is left out, and refuses what is wrong.

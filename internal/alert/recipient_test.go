@@ -16,12 +16,12 @@ func TestRecipients(t *testing.T) {
 		ctx := t.Context()
 		first := w.add(t, alert.Recipient{Channel: "telegram", Address: " -100123 "})
 		second := w.add(t, alert.Recipient{
-			Channel: "webhook/pager", App: "shop", Kinds: []ledger.EventKind{ledger.EventSucceeded, ledger.EventMissed, ledger.EventMissed},
+			Channel: "webhook/pager.v2", App: "shop", Kinds: []ledger.EventKind{ledger.EventSucceeded, ledger.EventMissed, ledger.EventMissed},
 		})
 		if first.Address != "-100123" || first.App != "" || !slices.Equal(first.Kinds, alert.DefaultKinds()) || !first.CreatedAt.Equal(w.clock.now()) {
 			t.Errorf("added %+v", first)
 		}
-		if second.Address != "pager" || !slices.Equal(second.Kinds, []ledger.EventKind{ledger.EventMissed, ledger.EventSucceeded}) {
+		if second.Address != "pager.v2" || !slices.Equal(second.Kinds, []ledger.EventKind{ledger.EventMissed, ledger.EventSucceeded}) {
 			t.Errorf("added %+v", second)
 		}
 		all, err := w.List(ctx)
@@ -61,6 +61,8 @@ func same(a, b alert.Recipient) bool {
 
 func TestRecipientsThatAreRefused(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
+		w.webhook(t, "gone")
+		w.exec(t, "UPDATE webhooks SET deleted_at = 1 WHERE name = 'gone'")
 		for name, one := range map[string]struct {
 			r    alert.Recipient
 			code string
@@ -68,7 +70,8 @@ func TestRecipientsThatAreRefused(t *testing.T) {
 			"no channel":             {alert.Recipient{Address: "1"}, "alert_channel"},
 			"unknown channel":        {alert.Recipient{Channel: "fax", Address: "1"}, "alert_channel"},
 			"webhook without a name": {alert.Recipient{Channel: "webhook/", Address: "1"}, "alert_channel"},
-			"webhook's name":         {alert.Recipient{Channel: "webhook/Über"}, "alert_channel"},
+			"unknown webhook":        {alert.Recipient{Channel: "webhook/Über"}, "webhook_unknown"},
+			"removed webhook":        {alert.Recipient{Channel: "webhook/gone"}, "webhook_unknown"},
 			"webhook and other":      {alert.Recipient{Channel: "webhook/a", Address: "b"}, "alert_recipient"},
 			"nobody":                 {alert.Recipient{Channel: "telegram", Address: "  "}, "alert_recipient"},
 			"long":                   {alert.Recipient{Channel: "telegram", Address: strings.Repeat("1", 201)}, "alert_recipient"},
@@ -79,7 +82,7 @@ func TestRecipientsThatAreRefused(t *testing.T) {
 				alert.Recipient{Channel: "telegram", Address: "1", Kinds: []ledger.EventKind{ledger.EventRecovered, ledger.EventFailed}}, "alert_kind",
 			},
 		} {
-			if _, err := w.Add(t.Context(), one.r); fault.KindOf(err) != fault.Invalid || fault.CodeOf(err) != one.code {
+			if _, err := w.Add(t.Context(), one.r); fault.CodeOf(err) != one.code || (fault.KindOf(err) == fault.Invalid) == (one.code == "webhook_unknown") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -20,7 +20,7 @@ type Trial struct {
 const (
 	// A trial that comes much later would only puzzle.
 	trialFor = 10 * time.Minute
-	askEvery = 500 * time.Millisecond
+	askEvery = 200 * time.Millisecond
 )
 
 // Try stores a trial for each of the recipients. A server sends them, unless they
@@ -60,16 +60,16 @@ func (a *Alerts) Await(ctx context.Context, trials []Trial) error {
 	defer ticker.Stop()
 	for {
 		// What is known by the end of ctx is worth telling.
+		over := ctx.Err() != nil
 		done, err := a.look(context.WithoutCancel(ctx), trials)
 		if err != nil {
 			return fmt.Errorf("follow trials of alerts: %w", err)
 		}
-		if done {
+		if done || over {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-ticker.C:
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"ferryman/internal/channel/webhook"
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/endpoint"
@@ -297,4 +299,12 @@ func TestSecretOfWebhooksIsNotReplaced(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// What the registry takes is what the channel knows: an unknown profile would pass
+// for another in silence.
+func TestProfilesAreKnown(t *testing.T) {
+	if got, want := endpoint.Profiles(), []string{webhook.SeedProfile, webhook.StandardProfile}; !slices.Equal(got, want) {
+		t.Errorf("the registry takes %v, and the channel knows %v", got, want)
+	}
 }

@@ -33,7 +33,7 @@ func setMessengers(o Options, box *outbox.Outbox) error {
 		}
 		box.Set(m.String(), outbox.Config{
 			Channel: channel, Rate: all, Recipient: recipient(each),
-			Concurrency: send.Concurrency, Timeout: send.Timeout, Backoff: outbox.Doubling(p.Attempts, firstPause, longestPause, 0.2),
+			Concurrency: send.Concurrency, Timeout: send.Timeout, Patient: true, Backoff: outbox.Doubling(p.Attempts, firstPause, longestPause, 0.2),
 		})
 	}
 	if c := p.Telegram; !c.Token.Empty() {

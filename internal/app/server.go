@@ -108,7 +108,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 		Node: s.engine.Node(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: newSendMetrics(registry).observe,
 	})
 	s.outbox.PruneOn(s.engine)
-	if err := setMessengers(o, s.outbox); err != nil {
+	if err := setMessengers(o, s.outbox); err != nil { //nolint:contextcheck // channels are served for as long as the server runs
 		return nil, err
 	}
 	hooks, err := openWebhooks(ctx, o, d)

@@ -96,7 +96,7 @@ func (l *loader) table() []setting {
 		},
 		{
 			name: "FERRYMAN_SECRET", section: StoreSection, secret: true, inFile: true,
-			help: "what the hashes of API keys are made with, the same on all nodes of a store; unset, it is made once and kept in a file beside a SQLite store, or in the state folder",
+			help: "what the hashes of API keys are made with, and what the addresses and secrets of webhooks are encrypted with, the same on all nodes of a store; unset, it is made once and kept in a file beside a SQLite store, or in the state folder",
 			kind: longSecret(&c.Store.Secret),
 		},
 		{

@@ -66,7 +66,7 @@ func TestKilledAndHeld(t *testing.T) {
 	n.mustPost(messages(0, all))
 	p.awaitDistinct(t, all/3)
 	n.kill()
-	n = serve(t, state, env)
+	serve(t, state, env)
 	look := store(t, state)
 	testwait.Until(t, "all are settled", func() bool {
 		s := look.states(t)

@@ -13,7 +13,8 @@ import (
 const maxURL = 2048
 
 // Address is where a webhook posts to. However it is printed, logged or encoded,
-// it reads without user information and query, which may be secret.
+// it reads without what may be secret, and often is: user information, path and
+// query.
 type Address struct{ text string }
 
 // ParseAddress reads a URL of http or https with a host.
@@ -48,15 +49,20 @@ func ParseAddress(text string) (Address, error) {
 // Reveal gives the whole URL. Never put it into an error or a log.
 func (a Address) Reveal() string { return a.text }
 
-// String is the URL without user information and query.
+// String is the URL's scheme and host, with *** for a path.
 func (a Address) String() string {
 	u, err := url.Parse(a.text)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return ""
 	}
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.Path != "" && u.Path != "/" {
+		shown.Path, shown.RawPath = hiddenPath, hiddenPath
+	}
 	return shown.String()
 }
+
+const hiddenPath = "/***"
 
 // GoString is what String gives.
 func (a Address) GoString() string { return a.String() }

@@ -64,7 +64,7 @@ func TestParseAddress(t *testing.T) {
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {
-	w := endpoint.Webhook{Name: "shop", URL: parse(t, "https://user:pass-word@example.com/hook?token=abc"), Secret: endpoint.NewSecret()}
+	w := endpoint.Webhook{Name: "shop", URL: parse(t, "https://user:pass-word@example.com/hook/of-team?token=abc"), Secret: endpoint.NewSecret()}
 	w.OldSecret = w.Secret
 	var b bytes.Buffer
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
@@ -75,13 +75,28 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	if err := json.NewEncoder(&b).Encode(w); err != nil {
 		t.Fatal(err)
 	}
-	for _, hidden := range []string{"user", "pass-word", "token", "abc", w.Secret.Reveal()[6:], string(w.Secret.Key())} {
+	for _, hidden := range []string{"user", "pass-word", "token", "abc", "of-team", w.Secret.Reveal()[6:], string(w.Secret.Key())} {
 		if strings.Contains(b.String(), hidden) {
 			t.Errorf("%q is printed in %s", hidden, b.String())
 		}
 	}
-	if !strings.Contains(b.String(), "https://example.com/hook") {
+	if !strings.Contains(b.String(), "https://example.com/***") {
 		t.Error("the address is not printed")
+	}
+}
+
+func TestWhatIsShownOfAnAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://example.com": "https://example.com", "http://[::1]:8080/": "http://[::1]:8080/", "https://example.com/?a=b": "https://example.com/",
+		"https://example.com:8443/a/b": "https://example.com:8443/***", "https://example.com/%2F": "https://example.com/***",
+		"https://key@example.com": "https://example.com", "https://example.com//": "https://example.com/***",
+	} {
+		if got := parse(t, text).String(); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+	if got := (endpoint.Address{}).String(); got != "" {
+		t.Errorf("none is shown as %q", got)
 	}
 }
 
@@ -93,7 +108,7 @@ func FuzzParseAddress(f *testing.F) {
 			return
 		}
 		u, err := url.Parse(a.String())
-		if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Path != "" && u.Path != "/" && u.Path != "/***" {
 			t.Errorf("%q is shown as %q: %v", text, a, err)
 		}
 	})

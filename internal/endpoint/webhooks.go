@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -130,6 +131,36 @@ func (e *Webhooks) Get(ctx context.Context, name string) (Webhook, error) {
 		err = ErrNotFound
 	}
 	return w, named("read", name, err)
+}
+
+// Change is what to change of a webhook: what is empty stays as it is.
+type Change struct {
+	URL           Address
+	Profile, Rate string
+}
+
+// Update changes a webhook, whose secrets stay, and gives it. It gives a fault of
+// kind Invalid, ErrNotFound, or ErrSecretDiffers.
+func (e *Webhooks) Update(ctx context.Context, name string, c Change) (w Webhook, err error) {
+	err = e.change(ctx, func(tx *db.Tx) error {
+		w, err = e.scan(tx.QueryRow(ctx, selectWebhooks+"AND name = $1", name))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return ErrNotFound
+		case err != nil:
+			return err
+		}
+		w.URL, w.Profile, w.Rate, w.ChangedAt = cmp.Or(c.URL, w.URL), cmp.Or(c.Profile, w.Profile), cmp.Or(c.Rate, w.Rate), tx.Now()
+		if err := check(w); err != nil {
+			return err
+		}
+		return one(tx.Exec(ctx, "UPDATE webhooks SET url = $1, profile = $2, rate = $3, changed_at = $4 WHERE name = $5",
+			e.sealer.Seal([]byte(w.URL.text), name+urlOf), w.Profile, w.Rate, db.Time{Time: w.ChangedAt}, name))
+	})
+	if err := named("change", name, err); err != nil {
+		return Webhook{}, err
+	}
+	return w, nil
 }
 
 // Rotate makes secret the one that signs first, and gives the webhook. What it was

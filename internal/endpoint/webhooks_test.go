@@ -254,6 +254,57 @@ func TestRemoveAndAddAgain(t *testing.T) {
 	})
 }
 
+func TestUpdate(t *testing.T) {
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		all := open(t, d, "a secret")
+		add(t, all, "shop")
+		other := add(t, all, "other")
+		want := rotate(t, all, "shop", endpoint.NewSecret())
+		for _, test := range []struct {
+			change endpoint.Change
+			apply  func(w *endpoint.Webhook)
+		}{
+			{endpoint.Change{}, func(*endpoint.Webhook) {}},
+			{endpoint.Change{URL: parse(t, "http://localhost/new")}, func(w *endpoint.Webhook) { w.URL = parse(t, "http://localhost/new") }},
+			{endpoint.Change{Profile: endpoint.Seed, Rate: "7/s"}, func(w *endpoint.Webhook) { w.Profile, w.Rate = endpoint.Seed, "7/s" }},
+		} {
+			given, err := all.Update(t.Context(), "shop", test.change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept, err := all.Get(t.Context(), "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.apply(&want)
+			want.ChangedAt = given.ChangedAt
+			if given != want || kept != want {
+				t.Errorf("%+v: given %+v, kept %+v, want %+v", test.change, given, kept, want)
+			}
+		}
+		if kept, err := all.Get(t.Context(), "other"); err != nil || kept != other {
+			t.Errorf("another is %+v, %v", kept, err)
+		}
+		if _, err := all.Update(t.Context(), "shop", endpoint.Change{Profile: "often"}); fault.CodeOf(err) != "webhook_profile" {
+			t.Errorf("a bad profile: %v", err)
+		}
+		if err := all.Remove(t.Context(), "other"); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"other", "nobody"} {
+			if _, err := all.Update(t.Context(), name, endpoint.Change{Rate: "1/s"}); !errors.Is(err, endpoint.ErrNotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := open(t, d, "another secret").Update(t.Context(), "shop", endpoint.Change{Rate: "1/s"}); !errors.Is(err, endpoint.ErrSecretDiffers) {
+			t.Errorf("another secret: %v", err)
+		}
+		if kept, err := all.Get(t.Context(), "shop"); err != nil || kept != want {
+			t.Errorf("after refusals: %+v, %v", kept, err)
+		}
+	})
+}
+
 func TestVersion(t *testing.T) {
 	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
 		all := open(t, d, "a secret")
@@ -283,6 +334,10 @@ func TestVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		changed("finish", true)
+		if _, err := all.Update(t.Context(), "shop", endpoint.Change{Rate: "1/s"}); err != nil {
+			t.Fatal(err)
+		}
+		changed("update", true)
 		if err := all.Remove(t.Context(), "shop"); err != nil {
 			t.Fatal(err)
 		}

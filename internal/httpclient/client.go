@@ -4,10 +4,12 @@
 // A request is sent once: redirects are not followed and nothing is tried
 // again, but for a request without a body whose kept-alive connection turns out
 // to be dropped. Do and JSON make an error of every answer but the good ones;
-// Exchange gives what came, and tells whether the request went out at all. Every wait, answer and connection pool has a bound. An error is
-// a *fault.Error whose code is stable, whose detail names the method and the
-// address without user information and query, and which quotes at most a short
-// cleaned piece of the answer. What others wrote is quoted only if it holds
+// Exchange gives what came, and tells whether the request went out at all. Every
+// wait, answer and connection pool has a bound.
+//
+// An error is a *fault.Error whose code is stable, whose detail names the method
+// and the address without user information and query, and which quotes at most a
+// short cleaned piece of the answer. What others wrote is quoted only if it holds
 // nothing that a request declares secret, and without what looks like a
 // credential.
 package httpclient

@@ -24,7 +24,7 @@ const (
 const ready = "d.channel = $1 AND d.state = 0 AND d.due_at <= $2 AND (d.expires_at IS NULL OR d.expires_at > $2)"
 
 // claimed are the columns of a flight.
-const claimed = "id, topic, recipient, payload, attempts, spared, created_at, due_at, expires_at, order_key"
+const claimed = "id, topic, recipient, payload, attempts, spared, uncertain, created_at, due_at, expires_at, order_key"
 
 // claim takes what is due, as much as slots, the channel's rate and those of
 // recipients allow.
@@ -42,17 +42,16 @@ func (t *turn) claim(ctx context.Context, tx *db.Tx) error {
 		clamped = rate.clamp(t.now)
 		n = min(n, rate.free(t.now))
 	}
-	var err error
-	switch {
-	case n == 0:
+	if n == 0 {
 		t.more = true
-	case t.d.c.Recipient == nil:
-		err = t.claimAny(ctx, tx, n)
-	default:
-		err = t.claimRested(ctx, tx, n)
 	}
-	if err != nil {
-		return err
+	for _, only := range t.turnsOf(probe) {
+		if n -= len(t.claims); n <= 0 {
+			break
+		}
+		if err := t.claimSome(ctx, tx, n, only); err != nil {
+			return err
+		}
 	}
 	slices.SortFunc(t.claims, func(a, b flight) int {
 		return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.ID, b.ID))
@@ -73,23 +72,45 @@ func (t *turn) claim(ctx context.Context, tx *db.Tx) error {
 	return nil
 }
 
+// turnsOf says what goes first, as conditions: alerts before a campaign of a
+// million messages, and to see whether the other side is out of trouble, what has
+// not met it yet, for it may be a recipient that troubles it.
+func (t *turn) turnsOf(probe bool) []string {
+	var turns []string
+	if t.ch.urgent {
+		turns = append(turns, " AND d.topic = 1")
+	}
+	if probe {
+		turns = append(turns, " AND d.attempts = 0")
+	}
+	return append(turns, "")
+}
+
+// claimSome takes n of what is due and meets a condition.
+func (t *turn) claimSome(ctx context.Context, tx *db.Tx, n int, only string) error {
+	if t.d.c.Recipient == nil {
+		return t.claimAny(ctx, tx, n, only)
+	}
+	return t.claimRested(ctx, tx, n, only)
+}
+
 // claimAny takes the n that have been due for longest.
-func (t *turn) claimAny(ctx context.Context, tx *db.Tx, n int) error {
+func (t *turn) claimAny(ctx context.Context, tx *db.Tx, n int, only string) error {
 	rows, err := tx.Query(ctx, `
-		WITH due AS MATERIALIZED (SELECT d.id AS due_id FROM deliveries d WHERE `+ready+` ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)`+skipLocked(tx, "d")+`)
+		WITH due AS MATERIALIZED (SELECT d.id AS due_id FROM deliveries d WHERE `+ready+only+` ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)`+skipLocked(tx, "d")+`)
 		UPDATE deliveries SET state = 1, sender_id = $4, claimed_at = $2, attempts = attempts + 1 FROM due WHERE id = due_id RETURNING `+claimed,
 		t.d.name, db.Time{Time: t.now}, n, t.sender)
 	if err != nil {
 		return err
 	}
-	t.claims, err = db.Collect(rows, t.scan)
-	t.more = len(t.claims) == n
+	claims, err := db.Collect(rows, t.scan)
+	t.claims, t.more = append(t.claims, claims...), len(claims) == n
 	return err
 }
 
 func (t *turn) scan(r *db.Rows) (f flight, err error) {
 	var order *string
-	err = r.Scan(&f.ID, &f.Topic, &f.Recipient, &f.Payload, &f.Attempt, &f.spared, db.ScanTime(&f.CreatedAt), db.ScanTime(&f.due), db.ScanTime(&f.expires), &order)
+	err = r.Scan(&f.ID, &f.Topic, &f.Recipient, &f.Payload, &f.Attempt, &f.spared, &f.uncertain, db.ScanTime(&f.CreatedAt), db.ScanTime(&f.due), db.ScanTime(&f.expires), &order)
 	if order != nil {
 		f.orderKey = *order
 	}
@@ -100,11 +121,11 @@ func (t *turn) scan(r *db.Rows) (f flight, err error) {
 // claimRested takes the n that have been due for longest and whose recipients need
 // not rest. What must wait for its recipient is put off to its own time, so that
 // it is looked at once, however much there is.
-func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int) error {
+func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int, only string) error {
 	most := n + t.past
 	rows, err := tx.Query(ctx, `SELECT d.id, d.recipient, r.next_at FROM deliveries d
 		LEFT JOIN recipient_rates r ON r.channel = d.channel AND r.recipient = d.recipient
-		WHERE `+ready+" ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)"+skipLocked(tx, "d"), t.d.name, db.Time{Time: t.now}, most)
+		WHERE `+ready+only+" ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)"+skipLocked(tx, "d"), t.d.name, db.Time{Time: t.now}, most)
 	if err != nil {
 		return err
 	}
@@ -184,7 +205,8 @@ func (t *turn) claimThese(ctx context.Context, tx *db.Tx, ids [][1]int64) error 
 	if err != nil {
 		return err
 	}
-	t.claims, err = db.Collect(rows, t.scan)
+	claims, err := db.Collect(rows, t.scan)
+	t.claims = append(t.claims, claims...)
 	return err
 }
 

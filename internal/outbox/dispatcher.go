@@ -59,13 +59,14 @@ type dispatcher struct {
 // flight is a claimed delivery.
 type flight struct {
 	Delivery
-	sender   int64
-	spared   int
-	due      time.Time
-	claimed  time.Time
-	expires  time.Time // zero: never
-	orderKey string
-	probe    bool // to see whether the other side is out of trouble
+	sender    int64
+	spared    int
+	uncertain int // attempts before
+	due       time.Time
+	claimed   time.Time
+	expires   time.Time // zero: never
+	orderKey  string
+	probe     bool // to see whether the other side is out of trouble
 }
 
 // counted is how many attempts the delivery has had that count, with this one.

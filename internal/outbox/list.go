@@ -19,12 +19,12 @@ const (
 
 // rowColumns are the columns that scanRow reads.
 const rowColumns = `d.id, d.state, d.topic, d.channel, d.recipient, d.payload, coalesce(d.order_key, ''), d.start_at, d.due_at,
-	d.expires_at, d.created_at, d.attempts, d.ended_at, d.last_error, d.reference`
+	d.expires_at, d.created_at, d.attempts, d.uncertain, d.ended_at, d.last_error, d.reference`
 
 func scanRow(row interface{ Scan(dest ...any) error }) (r Row, err error) {
 	var start, expires *int64
 	err = row.Scan(&r.ID, &r.State, &r.Topic, &r.Channel, &r.Recipient, &r.Payload, &r.OrderKey, &start, db.ScanTime(&r.DueAt),
-		&expires, db.ScanTime(&r.CreatedAt), &r.Attempts, db.ScanTime(&r.EndedAt), &r.LastError, &r.Reference)
+		&expires, db.ScanTime(&r.CreatedAt), &r.Attempts, &r.Uncertain, db.ScanTime(&r.EndedAt), &r.LastError, &r.Reference)
 	r.StartAt, r.ExpiresAt = fromMicros(start), fromMicros(expires)
 	return r, err
 }

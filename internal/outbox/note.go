@@ -17,6 +17,9 @@ const (
 	codeExhausted   = "attempts_exhausted"
 )
 
+// uncertainMost is how often one delivery may have arrived without anybody knowing.
+const uncertainMost = 3
+
 const (
 	lastErrorMost = 500 // bytes
 	nameMost      = 200 // bytes of a code or reference
@@ -120,7 +123,8 @@ func noteDeliveries(ctx context.Context, tx *db.Tx, rows [][]any) (own map[int64
 	answer, err := tx.Query(ctx, `
 		UPDATE deliveries SET state = CAST(v.value->>2 AS INTEGER), due_at = coalesce(CAST(v.value->>3 AS BIGINT), due_at), ended_at = CAST(v.value->>4 AS BIGINT),
 			last_error = coalesce(v.value->>5, last_error), reference = coalesce(v.value->>6, reference),
-			spared = spared + CAST(v.value->>7 AS BIGINT), attempts = attempts - CAST(v.value->>8 AS BIGINT), sender_id = NULL, claimed_at = NULL
+			spared = spared + CAST(v.value->>7 AS BIGINT), attempts = attempts - CAST(v.value->>8 AS BIGINT),
+			uncertain = uncertain + CAST(v.value->>9 AS BIGINT), sender_id = NULL, claimed_at = NULL
 		FROM `+few(tx)+`
 		WHERE deliveries.id = CAST(v.value->>0 AS BIGINT) AND sender_id = CAST(v.value->>1 AS BIGINT) AND state = 1
 		RETURNING deliveries.id`, list)
@@ -165,10 +169,11 @@ type ending struct {
 	reference string    // likewise
 	spared    int
 	undone    int // attempts that never were
+	uncertain int // attempts that are
 }
 
 func (e ending) row(r result) []any {
-	return []any{r.ID, r.sender, int(e.state), microsOf(e.due), microsOf(e.ended), filled(e.lastError), filled(e.reference), e.spared, e.undone}
+	return []any{r.ID, r.sender, int(e.state), microsOf(e.due), microsOf(e.ended), filled(e.lastError), filled(e.reference), e.spared, e.undone, e.uncertain}
 }
 
 func microsOf(t time.Time) any {
@@ -194,6 +199,9 @@ func (t *turn) settle(r result) ending {
 	if r.unsent {
 		e.undone = 1
 	}
+	if r.Verdict == Uncertain {
+		e.uncertain = 1
+	}
 	switch {
 	case r.Verdict == Accepted:
 		e.state, e.ended = Sent, t.now
@@ -203,7 +211,7 @@ func (t *turn) settle(r result) ending {
 		e.lastError = ""
 	case r.Verdict == Blocked:
 		e.due, e.spared = t.now, 1
-	case r.Verdict == Uncertain && t.d.holds():
+	case r.Verdict == Uncertain && t.d.gives(r.flight):
 		e.state, e.ended, e.lastError = Failed, t.now, held(e.lastError)
 	case !t.spares(r) && r.counted() >= t.d.c.Backoff.attempts():
 		e.state, e.ended = Failed, t.now
@@ -211,10 +219,8 @@ func (t *turn) settle(r result) ending {
 		if t.spares(r) {
 			e.spared = 1
 		}
-		pause := min(r.RetryAfter, restsMost)
-		if pause <= 0 {
-			pause = t.d.c.Backoff.pause(r.counted())
-		}
+		// The other side knows when it may be asked again, not how often it was in vain.
+		pause := max(min(r.RetryAfter, restsMost), t.d.c.Backoff.pause(r.counted()))
 		e.due = ceilMicro(t.now.Add(pause))
 		if !r.expires.IsZero() && !e.due.Before(r.expires) {
 			e.state, e.due, e.ended = Expired, time.Time{}, t.now
@@ -227,6 +233,12 @@ func (t *turn) settle(r result) ending {
 // be in trouble. What may have arrived always counts: it must not come for ever.
 func (t *turn) spares(r result) bool {
 	return t.d.c.Patient && r.Verdict == Retry && r.Trouble && (r.probe || t.ch.troubles >= tripsAt) && r.spared < sparedMost
+}
+
+// gives tells whether what has become uncertain is left to a person: at once if
+// that is asked for, and otherwise before it may have arrived too often.
+func (d *dispatcher) gives(f flight) bool {
+	return d.holds() || !d.c.Repeatable && f.uncertain >= uncertainMost-1
 }
 
 // holds tells whether what is uncertain is kept for a person.

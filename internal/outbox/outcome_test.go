@@ -238,7 +238,7 @@ func TestTroubleMakesAChannelRest(t *testing.T) {
 		if first > 9 {
 			t.Errorf("%d attempts", first)
 		}
-		for k, want := range []float64{2, 4, 8, 16, 32, 60, 60} {
+		for k, want := range []float64{2, 4, 8, 16, 30, 30, 30} {
 			c.add(rested() + time.Microsecond)
 			o.Wake()
 			testwait.Until(t, "a probe has failed", func() bool { return noted() == first+1+k })
@@ -297,6 +297,69 @@ func TestAnOutage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is uncertain is repeated, but not for ever: somebody may get it each time.
+func TestUncertainIsRepeatedTwice(t *testing.T) {
+	for name, one := range map[string]struct {
+		repeatable bool
+		attempts   int
+		code       string
+	}{
+		"messenger": {false, 3, "uncertain: lost"},
+		"webhook":   {true, 5, "lost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newStoreClock()
+			dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+				side := &otherSide{answer: func(context.Context, outbox.Delivery) outbox.Outcome {
+					return outbox.Outcome{Verdict: outbox.Uncertain, Code: "lost"}
+				}}
+				o := outbox.New(d, outbox.Options{})
+				o.SetBeat(5 * time.Millisecond)
+				o.Set("telegram", outbox.Config{Channel: side, Repeatable: one.repeatable, Backoff: outbox.Doubling(5, time.Second, time.Second, 0)})
+				id := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 1)...).ids[0]
+				running(t, o, time.Second)
+				testwait.Until(t, "it has failed", func() bool {
+					c.add(time.Second)
+					o.Wake()
+					return get(t, o, id).State == outbox.Failed
+				})
+				if row := get(t, o, id); row.Attempts != one.attempts || row.Uncertain != one.attempts || row.LastError != one.code {
+					t.Errorf("%+v", row)
+				}
+			})
+		})
+	}
+}
+
+// An alert does not wait for a campaign, and a recipient that troubles the other
+// side holds up nobody else.
+func TestWhatGoesFirst(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		side := &otherSide{answer: func(_ context.Context, one outbox.Delivery) outbox.Outcome {
+			if one.Recipient == "poison" {
+				return outbox.Outcome{Verdict: outbox.Retry, Status: 500, Trouble: true}
+			}
+			return outbox.Outcome{Verdict: outbox.Accepted}
+		}}
+		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(5 * time.Millisecond)
+		o.Set("telegram", outbox.Config{Channel: side, Concurrency: 1, Patient: true, Backoff: outbox.Doubling(3, time.Second, time.Second, 0)})
+		addItems(t, d, o, outbox.Refuse, lettersTo("poison", 6)...)
+		running(t, o, time.Second)
+		testwait.Until(t, "the channel rests", func() bool { return standingOf(t, o).HeldUntil.After(c.now()) })
+		letters := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 20)...).ids
+		alert := addItems(t, d, o, outbox.Refuse, outbox.Item{Channel: "telegram", Topic: outbox.Alert, Recipient: "anna", Payload: "!"}).ids[0]
+		before := side.count()
+		c.add(standingOf(t, o).HeldUntil.Sub(c.now()) + time.Microsecond)
+		o.Wake()
+		awaitState(t, o, outbox.Sent, append(letters, alert)...)
+		if first := side.deliveries()[before]; first.ID != alert {
+			t.Errorf("%d goes first, and not the alert %d", first.ID, alert)
+		}
+	})
 }
 
 func TestRestsThatTheOtherSideAsksFor(t *testing.T) {

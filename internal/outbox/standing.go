@@ -10,7 +10,7 @@ import (
 const (
 	tripsAt   = 5 // troubles in a row make the channel rest
 	firstRest = time.Second
-	lastRest  = time.Minute
+	lastRest  = 30 * time.Second
 	restsMost = 24 * time.Hour // whatever the other side asks for
 	// A delivery is spared so many attempts at most: a day's outage, and no more than
 	// can be kept of one whose trouble is its own.
@@ -23,6 +23,7 @@ type standing struct {
 	heldUntil time.Time // zero: it rests not
 	troubles  int
 	next      time.Time // of its rate
+	urgent    bool      // an alert is due
 
 	changed bool
 	blocked bool   // just now
@@ -69,8 +70,10 @@ func (c *standing) read(ctx context.Context, tx *db.Tx, channel string, locked b
 	if locked {
 		lock = tx.ForUpdate()
 	}
-	return tx.QueryRow(ctx, "SELECT paused_by, held_until, troubles, next_at FROM channels WHERE name = $1"+lock, channel).
-		Scan(&c.pausedBy, db.ScanTime(&c.heldUntil), &c.troubles, db.ScanTime(&c.next))
+	return tx.QueryRow(ctx, `SELECT paused_by, held_until, troubles, next_at,
+			EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = $1 AND d.state = 0 AND d.topic = 1 AND d.due_at <= $2)
+		FROM channels WHERE name = $1`+lock, channel, db.Time{Time: tx.Now()}).
+		Scan(&c.pausedBy, db.ScanTime(&c.heldUntil), &c.troubles, db.ScanTime(&c.next), &c.urgent)
 }
 
 // store writes what a turn has changed.

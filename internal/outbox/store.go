@@ -62,6 +62,7 @@ type Row struct {
 	ExpiresAt *time.Time
 	CreatedAt time.Time
 	Attempts  int
+	Uncertain int       // attempts that may have arrived without anybody knowing
 	EndedAt   time.Time // when it was sent, failed, cancelled or expired; zero before
 	LastError string    // of the last attempt that failed: its code and what was said
 	Reference string    // what the other side calls it

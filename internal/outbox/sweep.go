@@ -130,19 +130,20 @@ func (o *Outbox) nextDue(ctx context.Context, channels []string) (map[string]tim
 
 // left is a delivery that the sweep has found.
 type left struct {
-	id       int64
-	channel  string
-	orderKey *string
-	sender   *int64
-	claimed  time.Time
-	attempt  int
-	spared   int
+	id        int64
+	channel   string
+	orderKey  *string
+	sender    *int64
+	claimed   time.Time
+	attempt   int
+	spared    int
+	uncertain int
 }
 
-const leftColumns = "id, channel, order_key, sender_id, claimed_at, attempts, spared"
+const leftColumns = "id, channel, order_key, sender_id, claimed_at, attempts, spared, uncertain"
 
 func scanLeft(r *db.Rows) (l left, err error) {
-	err = r.Scan(&l.id, &l.channel, &l.orderKey, &l.sender, db.ScanTime(&l.claimed), &l.attempt, &l.spared)
+	err = r.Scan(&l.id, &l.channel, &l.orderKey, &l.sender, db.ScanTime(&l.claimed), &l.attempt, &l.spared, &l.uncertain)
 	return l, err
 }
 

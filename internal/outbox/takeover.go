@@ -156,11 +156,12 @@ func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels
 	for i, l := range all {
 		e := ending{state: Waiting, due: now, lastError: codeInterrupted}
 		switch d := o.dispatcherOf(l.channel); {
-		case d == nil && o.o.Hold, d != nil && d.holds():
+		case d == nil && o.o.Hold, d != nil && d.gives(flight{uncertain: l.uncertain}):
 			e = ending{state: Failed, ended: now, lastError: held}
 		case d != nil && l.attempt-l.spared >= d.c.Backoff.attempts():
 			e = ending{state: Failed, ended: now, lastError: codeInterrupted}
 		}
+		e.uncertain = 1
 		ends[i] = e
 		rows[i] = e.row(result{flight: flight{Delivery: Delivery{ID: l.id}, sender: senderOf(l)}})
 	}

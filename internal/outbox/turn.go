@@ -143,7 +143,7 @@ func (t *turn) run(ctx context.Context, tx *db.Tx) error {
 func (t *turn) tell() {
 	log := t.d.o.log
 	if t.ch.blocked {
-		log.Error("the channel is paused until a person resumes it", "channel", t.d.name, "reason", t.ch.reason)
+		log.Error("the channel is paused: mend the reason, and restart or ferryman outbox resume", "channel", t.d.name, "reason", t.ch.reason)
 	}
 	if t.ch.tripped {
 		log.Warn("the other side is in trouble: the channel rests", "channel", t.d.name, "until", t.ch.heldUntil)

@@ -21,8 +21,8 @@ import (
 	"ferryman/internal/outbox"
 )
 
-// DefaultBaseURL is the API's address.
-const DefaultBaseURL = "https://api.telegram.org"
+// vendorURL is the API's own address.
+const vendorURL = "https://api.telegram.org"
 
 // Config says how to reach the API. The checked settings fill it.
 type Config struct {
@@ -44,7 +44,7 @@ type Channel struct {
 
 // New makes a channel. A wrong or missing setting is a fault of kind Unconfigured.
 func New(c Config) (*Channel, error) {
-	base, err := httpclient.ParseBase("TELEGRAM_BASE_URL", c.BaseURL, DefaultBaseURL)
+	base, err := httpclient.ParseBase("TELEGRAM_BASE_URL", c.BaseURL, vendorURL)
 	if err != nil {
 		return nil, err
 	}
@@ -157,12 +157,6 @@ func reference(result jsontext.Value) string {
 	}
 	return strconv.FormatInt(m.ID, 10)
 }
-
-// DefaultRate is what a bot may send in all.
-func DefaultRate() outbox.Rate { return outbox.Rate{N: 30, Per: time.Second} }
-
-// DefaultRecipientRate is what a bot may send to one chat.
-func DefaultRecipientRate() outbox.Rate { return outbox.Rate{N: 1, Per: time.Second} }
 
 // Recipient gives the rate of each recipient: for groups and channels that of
 // groups, 20 a minute, if rate allows more.

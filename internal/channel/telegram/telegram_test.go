@@ -150,7 +150,7 @@ func TestRemedies(t *testing.T) {
 }
 
 func TestConfiguration(t *testing.T) {
-	good := Config{BaseURL: DefaultBaseURL, Token: token}
+	good := Config{BaseURL: vendorURL, Token: token}
 	for name, c := range map[string]struct {
 		change func(*Config)
 		detail string
@@ -199,15 +199,15 @@ func TestChatID(t *testing.T) {
 
 func TestRecipientRates(t *testing.T) {
 	group := outbox.Rate{N: 20, Per: time.Minute}
-	slow := outbox.Rate{N: 1, Per: time.Minute}
+	aSecond, slow := outbox.Rate{N: 1, Per: time.Second}, outbox.Rate{N: 1, Per: time.Minute}
 	for _, c := range []struct {
 		rate      outbox.Rate
 		recipient string
 		want      outbox.Rate
 	}{
-		{DefaultRecipientRate(), "123", DefaultRecipientRate()},
-		{DefaultRecipientRate(), "-123", group},
-		{DefaultRecipientRate(), "@channel", group},
+		{aSecond, "123", aSecond},
+		{aSecond, "-123", group},
+		{aSecond, "@channel", group},
 		{outbox.Rate{}, "123", outbox.Rate{}},
 		{outbox.Rate{}, "-123", group},
 		{slow, "123", slow},

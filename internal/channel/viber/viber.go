@@ -21,8 +21,8 @@ import (
 	"ferryman/internal/outbox"
 )
 
-// DefaultBaseURL is the API's address.
-const DefaultBaseURL = "https://chatapi.viber.com"
+// vendorURL is the API's own address.
+const vendorURL = "https://chatapi.viber.com"
 
 // The API's bounds.
 const (
@@ -51,7 +51,7 @@ type Channel struct {
 
 // New makes a channel. A wrong or missing setting is a fault of kind Unconfigured.
 func New(c Config) (*Channel, error) {
-	base, err := httpclient.ParseBase("VIBER_BASE_URL", c.BaseURL, DefaultBaseURL)
+	base, err := httpclient.ParseBase("VIBER_BASE_URL", c.BaseURL, vendorURL)
 	if err != nil {
 		return nil, err
 	}
@@ -150,9 +150,3 @@ func read(e httpclient.Exchange) (outbox.Outcome, bool) {
 	o.Code = strconv.Itoa(*a.Status)
 	return o, true
 }
-
-// DefaultRate is what a bot may send in all: the API names no bound.
-func DefaultRate() outbox.Rate { return outbox.Rate{} }
-
-// DefaultRecipientRate is what a bot may send to a user who does not answer.
-func DefaultRecipientRate() outbox.Rate { return outbox.Rate{N: 100, Per: time.Hour} }

@@ -138,7 +138,7 @@ func TestLargestMessage(t *testing.T) {
 }
 
 func TestConfiguration(t *testing.T) {
-	good := Config{BaseURL: DefaultBaseURL, Token: token, Sender: strings.Repeat("Ж", 28)}
+	good := Config{BaseURL: vendorURL, Token: token, Sender: strings.Repeat("Ж", 28)}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 // The names of the profiles.
 const (
-	SeedProfile     = "seed"     // ten attempts in about nine minutes
+	SeedProfile     = "seed"     // ten attempts in about nine minutes; there is no pause after the last
 	StandardProfile = "standard" // ten attempts in about three days
 )
 

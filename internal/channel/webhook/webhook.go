@@ -56,6 +56,7 @@ const (
 // Channel posts to one endpoint. It is safe for concurrent use.
 type Channel struct {
 	url     *url.URL
+	shown   *url.URL // what errors and the log show in its place
 	secrets [][]byte
 	hidden  []string // what no error may show
 	client  *httpclient.Client
@@ -83,7 +84,7 @@ func New(c Config) (*Channel, error) {
 	if c.Guard && !allowed(u, c.AllowHosts) {
 		options.Control = onlyPublic()
 	}
-	return &Channel{url: u, secrets: c.Secrets, hidden: secretsOf(u, c.Secrets), client: httpclient.New(options)}, nil
+	return &Channel{url: u, shown: shown(u), secrets: c.Secrets, hidden: secretsOf(u, c.Secrets), client: httpclient.New(options)}, nil
 }
 
 // Close closes the connections that are idle.
@@ -93,7 +94,7 @@ func (c *Channel) Close() { c.client.Close() }
 func (c *Channel) Send(ctx context.Context, d outbox.Delivery) outbox.Outcome {
 	body := []byte(d.Payload)
 	e, err := c.client.Exchange(ctx, httpclient.Request{
-		Method: http.MethodPost, URL: c.url, Body: body, Secrets: c.hidden,
+		Method: http.MethodPost, URL: c.url, Shown: c.shown, Body: body, Secrets: c.hidden,
 		Header: headers(d.UID, time.Now(), body, c.secrets),
 	})
 	if e.Status == 0 {
@@ -131,7 +132,7 @@ func judge(e httpclient.Exchange) outbox.Outcome {
 		o.Detail = http.StatusText(e.Status)
 	}
 	if e.Status == http.StatusGone {
-		o.Verdict = outbox.Blocked
+		o.Verdict, o.Detail = outbox.Blocked, shorten("the endpoint wants no more deliveries: "+o.Detail)
 		return o
 	}
 	o.Verdict, o.RetryAfter = outbox.Retry, e.RetryAfter(maxRetryAfter)
@@ -147,26 +148,4 @@ func shorten(s string) string {
 		s = strings.ToValidUTF8(s[:outbox.MaxDetail], "")
 	}
 	return s
-}
-
-// secretsOf are the parts of an endpoint that an answer may echo and nobody shall
-// read. A short user name or value of the query is none: every answer may hold it.
-func secretsOf(u *url.URL, keys [][]byte) []string {
-	const long = 8
-	var all []string
-	for _, k := range keys {
-		all = append(all, encoded(k))
-	}
-	password, _ := u.User.Password()
-	all = append(all, password)
-	others := []string{u.User.Username(), u.User.String(), u.RawQuery}
-	for _, values := range u.Query() {
-		others = append(others, values...)
-	}
-	for _, v := range others {
-		if len(v) >= long {
-			all = append(all, v)
-		}
-	}
-	return all
 }

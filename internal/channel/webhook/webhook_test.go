@@ -1,10 +1,12 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -162,7 +164,7 @@ func TestEveryStatus(t *testing.T) {
 		case status == 304:
 			want.Detail = "Not Modified"
 		case status == 410:
-			want.Verdict, want.RetryAfter = outbox.Blocked, 0
+			want.Verdict, want.RetryAfter, want.Detail = outbox.Blocked, 0, "the endpoint wants no more deliveries: said so"
 		case status == 429, status == 502, status == 503, status == 504:
 			want.Trouble, want.Rest = true, outbox.TheChannel
 		}
@@ -286,25 +288,48 @@ func TestTellsNoSecret(t *testing.T) {
 	for what, answer := range map[string]string{
 		"the secret": "got whsec_" + text, "the password": "hello pass-word", "the query": "sent to /?token=abcdefghij",
 		"a value of the query": "token abcdefghij is not valid", "the user": "no user some-user",
+		"the path": "Cannot POST /hooks/B01234567/XyzzyPlughPloverFee", "a short part of the path": "no team B01234567",
+		"the header": "Authorization was Basic " + base64.StdEncoding.EncodeToString([]byte("some-user:pass-word")),
 	} {
 		address := strings.Replace(serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(400)
 			fmt.Fprint(w, answer)
-		}), "http://", "http://some-user:pass-word@", 1) + "/?token=abcdefghij"
+		}), "http://", "http://some-user:pass-word@", 1) + "/hooks/B01234567/XyzzyPlughPloverFee?token=abcdefghij"
 		o := channel(t, webhook.Config{URL: address, Secrets: [][]byte{[]byte(key)}}).Send(t.Context(), delivery())
-		for _, secret := range []string{text, "pass-word", "abcdefghij", "some-user"} {
+		for _, secret := range []string{text, "pass-word", "abcdefghij", "some-user", "B01234567", "Xyzzy", "c29tZS11c2Vy"} {
 			if strings.Contains(o.Detail, secret) {
 				t.Errorf("echo of %s: %q holds %q", what, o.Detail, secret)
 			}
 		}
 	}
-	for _, address := range []string{"http://some-user:pass-word@127.0.0.1:1/?token=abcdefghij", "http://some-user:pass-word@missing.invalid/?token=abcdefghij"} {
-		o := channel(t, webhook.Config{URL: address}).Send(t.Context(), delivery())
-		for _, secret := range []string{"pass-word", "abcdefghij", "some-user"} {
-			if strings.Contains(o.Detail, secret) {
-				t.Errorf("%q holds %q", o.Detail, secret)
+	for _, host := range []string{"127.0.0.1:1", "missing.invalid"} {
+		var log bytes.Buffer
+		o := channel(t, webhook.Config{
+			URL:    "http://some-user:pass-word@" + host + "/hooks/plain/XyzzyPlughPloverFee?token=abcdefghij",
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		}).Send(t.Context(), delivery())
+		for _, secret := range []string{"pass-word", "abcdefghij", "some-user", "plain", "Xyzzy"} {
+			if said := o.Detail + log.String(); strings.Contains(said, secret) {
+				t.Errorf("%q holds %q", said, secret)
 			}
 		}
+		for _, said := range []string{o.Detail, log.String()} {
+			if !strings.Contains(said, "http://"+host+"/***") {
+				t.Errorf("%q does not name the host", said)
+			}
+		}
+	}
+}
+
+// Only what looks like a secret is held back: what an answer says is of use.
+func TestTellsWhatTheAnswerSays(t *testing.T) {
+	const answer = "Cannot POST /hooks/contacts"
+	address := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(404)
+		fmt.Fprint(w, answer)
+	})
+	if o := channel(t, webhook.Config{URL: address + "/hooks/contacts"}).Send(t.Context(), delivery()); o.Detail != answer {
+		t.Errorf("%q", o.Detail)
 	}
 }
 

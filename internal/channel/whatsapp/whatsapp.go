@@ -18,10 +18,10 @@ import (
 	"ferryman/internal/outbox"
 )
 
-// What is used if nothing else is set.
+// What messages give as examples.
 const (
-	DefaultBaseURL    = "https://graph.facebook.com"
-	DefaultAPIVersion = "v23.0"
+	vendorURL   = "https://graph.facebook.com"
+	someVersion = "v23.0"
 )
 
 // Config says how to reach the API. The checked settings fill it.
@@ -45,7 +45,7 @@ type Channel struct {
 
 // New makes a channel. A wrong or missing setting is a fault of kind Unconfigured.
 func New(c Config) (*Channel, error) {
-	base, err := httpclient.ParseBase("WHATSAPP_BASE_URL", c.BaseURL, DefaultBaseURL)
+	base, err := httpclient.ParseBase("WHATSAPP_BASE_URL", c.BaseURL, vendorURL)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func New(c Config) (*Channel, error) {
 		return nil, messenger.Unconfigured("WHATSAPP_PHONE_NUMBER_ID is not a number", "set the id that the app's page shows beside the phone number")
 	}
 	if !strings.HasPrefix(c.APIVersion, "v") || !only(c.APIVersion[1:], "0123456789.") {
-		return nil, messenger.Unconfigured("WHATSAPP_API_VERSION is not a version", "set one such as "+DefaultAPIVersion)
+		return nil, messenger.Unconfigured("WHATSAPP_API_VERSION is not a version", "set one such as "+someVersion)
 	}
 	return &Channel{
 		client: messenger.NewClient(
@@ -122,9 +122,3 @@ func read(e httpclient.Exchange) (outbox.Outcome, bool) {
 		return outbox.Outcome{}, false
 	}
 }
-
-// DefaultRate is what a phone number may send in all.
-func DefaultRate() outbox.Rate { return outbox.Rate{N: 80, Per: time.Second} }
-
-// DefaultRecipientRate is what a phone number may send to one recipient.
-func DefaultRecipientRate() outbox.Rate { return outbox.Rate{N: 1, Per: 6 * time.Second} }

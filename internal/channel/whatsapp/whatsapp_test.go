@@ -133,7 +133,7 @@ func TestEveryMeaningIsTried(t *testing.T) {
 }
 
 func TestConfiguration(t *testing.T) {
-	good := Config{BaseURL: DefaultBaseURL, APIVersion: DefaultAPIVersion, PhoneNumberID: "1", Token: token}
+	good := Config{BaseURL: vendorURL, APIVersion: someVersion, PhoneNumberID: "1", Token: token}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)
 	}

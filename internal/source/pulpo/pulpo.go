@@ -17,7 +17,6 @@ import (
 	"net/url"
 	"time"
 
-	"ferryman/internal/fault"
 	"ferryman/internal/httpclient"
 	"ferryman/internal/pipeline"
 )
@@ -48,7 +47,7 @@ type Source struct {
 // New makes a source. It fails only with a base URL that is none; missing
 // credentials are an error of Read, so that a server runs without them.
 func New(c Config) (*Source, error) {
-	base, err := parseBase(c.BaseURL)
+	base, err := httpclient.ParseBase("API_BASE_URL", c.BaseURL, "https://wms.example.com/api/v1")
 	if err != nil {
 		return nil, err
 	}
@@ -70,35 +69,6 @@ func New(c Config) (*Source, error) {
 	}
 	s.auth = s.authFor(c)
 	return s, nil
-}
-
-// parseBase refuses an address that may hold a secret, since errors and the log
-// show it. It never quotes what it refuses.
-func parseBase(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	var wrong string
-	switch {
-	case err != nil:
-		wrong = "is not a URL"
-	case u.Scheme != "http" && u.Scheme != "https":
-		wrong = "does not begin with http:// or https://"
-	case u.Hostname() == "":
-		wrong = "names no host"
-	case u.User != nil:
-		wrong = "holds a user or a password"
-	case u.RawQuery != "" || u.ForceQuery:
-		wrong = "holds a query"
-	case u.Fragment != "":
-		wrong = "holds a fragment"
-	default:
-		return u, nil
-	}
-	return nil, &fault.Error{
-		Kind:   fault.Unconfigured,
-		Code:   "not_configured",
-		Detail: "API_BASE_URL " + wrong,
-		Hint:   "set an address such as https://wms.example.com/api/v1",
-	}
 }
 
 // Run keeps a token at hand until ctx ends, so that a read need not wait for

@@ -58,6 +58,7 @@ CREATE TABLE deliveries (
     created_at BIGINT   NOT NULL,
     attempts   BIGINT   NOT NULL DEFAULT 0,
     spared     BIGINT   NOT NULL DEFAULT 0, -- attempts that do not count: before a revival, or not the delivery's fault
+    uncertain  BIGINT   NOT NULL DEFAULT 0, -- attempts that may have arrived without anybody knowing
     sender_id  BIGINT,            -- while sending
     claimed_at BIGINT,            -- while sending: the attempt's begin
     ended_at   BIGINT,            -- when it was sent, failed, cancelled or expired
@@ -66,6 +67,8 @@ CREATE TABLE deliveries (
 );
 CREATE UNIQUE INDEX deliveries_dedupe ON deliveries (recipient, channel, dedupe); -- recipients first: it also finds what went to one
 CREATE INDEX deliveries_due ON deliveries (channel, due_at, id) WHERE state = 0;
+CREATE INDEX deliveries_urgent ON deliveries (channel, due_at, id) WHERE state = 0 AND topic = 1;
+CREATE INDEX deliveries_uncertain ON deliveries (topic, id) WHERE uncertain > 0;
 CREATE INDEX deliveries_state ON deliveries (topic, state, id);
 CREATE INDEX deliveries_expires ON deliveries (expires_at) WHERE expires_at IS NOT NULL AND state IN (0, 2);
 CREATE INDEX deliveries_order ON deliveries (channel, order_key, state, id) WHERE order_key IS NOT NULL AND state IN (0, 1, 2);
