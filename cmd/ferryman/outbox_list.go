@@ -40,6 +40,7 @@ type shownDelivery struct {
 	ExpiresAt *time.Time `json:"expires_at"`
 	EndedAt   *time.Time `json:"ended_at"`
 	Attempts  int        `json:"attempts"`
+	Uncertain int        `json:"uncertain"`
 	LastError string     `json:"last_error"`
 	Reference string     `json:"reference"`
 
@@ -61,7 +62,7 @@ func showDelivery(r outbox.Row) shownDelivery {
 	return shownDelivery{
 		ID: r.ID, Topic: topicName(r.Topic), Channel: r.Channel, Recipient: r.Recipient, State: r.State.String(), Payload: r.Payload,
 		OrderKey: r.OrderKey, CreatedAt: r.CreatedAt, StartAt: r.StartAt, DueAt: optional(dueAt(r)), ExpiresAt: r.ExpiresAt,
-		EndedAt: optional(r.EndedAt), Attempts: r.Attempts, LastError: r.LastError, Reference: r.Reference,
+		EndedAt: optional(r.EndedAt), Attempts: r.Attempts, Uncertain: r.Uncertain, LastError: r.LastError, Reference: r.Reference,
 	}
 }
 

@@ -51,7 +51,7 @@ func deliveryTable(out io.Writer, r outbox.Row, attempts []outbox.Attempt) error
 		{"Delivery", fmt.Sprintf("%d, about a %s", r.ID, topicName(r.Topic))}, {"State", r.State.String()}, {"Channel", r.Channel}, {"Recipient", r.Recipient},
 		{"Payload", r.Payload}, {"In order of", orNone(r.OrderKey)}, {"Created", cell(r.CreatedAt, "")}, {"To be sent", when(r.StartAt, "at once")},
 		{"Next attempt", cell(dueAt(r), "none")}, {"Expires", when(r.ExpiresAt, "never")}, {"Ended", cell(r.EndedAt, "not yet")},
-		{"Attempts", fmt.Sprint(r.Attempts)}, {"Last error", orNone(r.LastError)}, {"Reference", orNone(r.Reference)},
+		{"Attempts", fmt.Sprintf("%d, of which %d are uncertain", r.Attempts, r.Uncertain)}, {"Last error", orNone(r.LastError)}, {"Reference", orNone(r.Reference)},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], oneLine(line[1]))
 	}

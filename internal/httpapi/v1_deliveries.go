@@ -24,6 +24,7 @@ type delivery struct {
 	ExpiresAt     ledgerjson.Time `json:"expires_at"`
 	CreatedAt     ledgerjson.Time `json:"created_at"`
 	Attempts      int             `json:"attempts"`
+	Uncertain     int             `json:"uncertain"` // attempts that may have arrived
 	EndedAt       ledgerjson.Time `json:"ended_at"`
 	LastError     *string         `json:"last_error"`
 	Reference     *string         `json:"reference"`
@@ -55,7 +56,7 @@ func deliveryStates() []string {
 func deliveryOf(r *outbox.Row) delivery {
 	d := delivery{
 		ID: r.ID, Topic: topics()[r.Topic], State: r.State.String(), Channel: r.Channel, Recipient: r.Recipient, OrderKey: ledgerjson.OrNull(r.OrderKey),
-		StartAt: timeOrNull(r.StartAt), ExpiresAt: timeOrNull(r.ExpiresAt), CreatedAt: ledgerjson.Time(r.CreatedAt), Attempts: r.Attempts,
+		StartAt: timeOrNull(r.StartAt), ExpiresAt: timeOrNull(r.ExpiresAt), CreatedAt: ledgerjson.Time(r.CreatedAt), Attempts: r.Attempts, Uncertain: r.Uncertain,
 		EndedAt: ledgerjson.Time(r.EndedAt), LastError: ledgerjson.OrNull(r.LastError), Reference: ledgerjson.OrNull(r.Reference),
 	}
 	if r.State == outbox.Waiting || r.State == outbox.Behind {
