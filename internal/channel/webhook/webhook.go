@@ -111,7 +111,7 @@ func (c *Channel) unanswered(written bool, err error) outbox.Outcome {
 	}
 	switch {
 	case errors.Is(err, errNotPublic):
-		o.Code = "address_refused"
+		o.Code, o.Detail = "address_refused", shorten("FERRYMAN_WEBHOOK_ALLOW_HOSTS does not name this host, and its address is not public: "+err.Error())
 		if _, err := netip.ParseAddr(c.url.Hostname()); err == nil {
 			o.Verdict = outbox.Blocked
 		}
