@@ -22,7 +22,6 @@ const (
 
 	keepEvents   = 90 * day
 	mostEvents   = 1_000_000
-	pruneQueue   = "ledger-prune"
 	pruneAtATime = 30 * time.Second
 )
 
@@ -34,7 +33,7 @@ func (pruning) Kind() string { return "ledger_prune" }
 
 // PruneOn lets the engine prune each minute, on one node at a time.
 func (l *Ledger) PruneOn(engine *jobs.Engine) {
-	engine.Queue(pruneQueue, 1)
+	engine.Queue(jobs.Housekeeping, 1)
 	jobs.Handle(engine, func(ctx context.Context, _ jobs.Job[pruning]) error {
 		_, err := l.Prune(ctx, pruneAtATime)
 		return err
@@ -42,7 +41,7 @@ func (l *Ledger) PruneOn(engine *jobs.Engine) {
 	engine.Every(jobs.Schedule{
 		Name: "ledger-prune", Every: time.Minute, CatchUp: jobs.Once,
 		Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
-			_, err := engine.Enqueue(ctx, tx, pruneQueue, pruning{})
+			_, err := engine.Enqueue(ctx, tx, jobs.Housekeeping, pruning{})
 			return err
 		},
 	})

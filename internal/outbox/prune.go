@@ -19,7 +19,6 @@ const (
 	pruneSlice = 500
 	pruneMost  = 100_000
 
-	pruneQueue   = "outbox-prune"
 	pruneAtATime = 30 * time.Second
 )
 
@@ -31,7 +30,7 @@ func (pruning) Kind() string { return "outbox_prune" }
 
 // PruneOn lets the engine prune each minute, on one node at a time.
 func (o *Outbox) PruneOn(engine *jobs.Engine) {
-	engine.Queue(pruneQueue, 1)
+	engine.Queue(jobs.Housekeeping, 1)
 	jobs.Handle(engine, func(ctx context.Context, _ jobs.Job[pruning]) error {
 		limited, cancel := context.WithTimeout(ctx, pruneAtATime)
 		defer cancel()
@@ -42,9 +41,9 @@ func (o *Outbox) PruneOn(engine *jobs.Engine) {
 		return err
 	})
 	engine.Every(jobs.Schedule{
-		Name: pruneQueue, Every: time.Minute, CatchUp: jobs.Once,
+		Name: "outbox-prune", Every: time.Minute, CatchUp: jobs.Once,
 		Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
-			_, err := engine.Enqueue(ctx, tx, pruneQueue, pruning{})
+			_, err := engine.Enqueue(ctx, tx, jobs.Housekeeping, pruning{})
 			return err
 		},
 	})
