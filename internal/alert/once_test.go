@@ -20,6 +20,7 @@ import (
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
+	"ferryman/internal/testwait"
 )
 
 // wantOnce checks that of n events of each cron every webhook was told once, in
@@ -91,7 +92,13 @@ func TestEachEventIsToldOnceByManyNodesThatAreCutOff(t *testing.T) {
 		}
 		over()
 		nodes.Wait()
-		w.tell(t)
+		// Until the server has noticed that the last one was cut off, that one is still
+		// taken to be telling.
+		testwait.Until(t, "all is told", func() bool {
+			w.tell(t)
+			news, err := w.ledger.HasNews(t.Context())
+			return err == nil && !news
+		})
 		w.wantOnce(t, webhooks, crons, n)
 	})
 }
