@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // Kind is a way of misbehaving.
@@ -100,7 +102,7 @@ func IsFault(text string) bool {
 func ParseFault(text string) (Fault, error) {
 	var f Fault
 	name, rest, found := cutPrefix(text)
-	seen := map[string]bool{}
+	var given []string
 	if found {
 		if !slices.Contains(prefixes(), name) {
 			return Fault{}, fmt.Errorf("fault %q: %q is none of %s", text, name, strings.Join(prefixes(), ", "))
@@ -108,22 +110,12 @@ func ParseFault(text string) (Fault, error) {
 		if name != prefixes()[0] {
 			f.Messenger = Messenger(name)
 		}
-		seen["messenger"] = true
+		given = append(given, "messenger")
 	}
-	for part := range strings.SplitSeq(rest, ",") {
-		key, value, assigned := strings.Cut(strings.TrimSpace(part), "=")
-		if !assigned {
-			key, value = "kind", key
-		}
-		if seen[key] {
-			return Fault{}, fmt.Errorf("fault %q: %s is given twice", text, key)
-		}
-		seen[key] = true
-		if err := f.set(key, value); err != nil {
-			return Fault{}, fmt.Errorf("fault %q: %w", text, err)
-		}
+	err := faults.Parse(rest, f.set, given...)
+	if err == nil {
+		f, err = f.complete()
 	}
-	f, err := f.complete()
 	if err != nil {
 		return Fault{}, fmt.Errorf("fault %q: %w", text, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 const maxBody = 1 << 20
@@ -18,8 +20,8 @@ func (s *Server) serve(v vendor) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.requests[to.index()].Add(1)
 		if f := s.faults.take(unread, to, ""); f != nil {
-			f.pause(r)
-			cut(w)
+			faults.Pause(r.Context(), f.Delay, f.gone)
+			faults.Cut(w, nil)
 			return
 		}
 		// Go notices that a client left only once the request's body was read.

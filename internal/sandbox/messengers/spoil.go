@@ -1,40 +1,22 @@
 package messengers
 
 import (
-	"bytes"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
-)
 
-// pause waits for the fault's delay. It tells whether the client is still there.
-func (o *ordered) pause(r *http.Request) bool {
-	if o.Delay == 0 {
-		return true
-	}
-	timer := time.NewTimer(o.Delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-o.gone:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
-}
+	"ferryman/internal/sandbox/faults"
+)
 
 // fail does one of the early kinds. It gives the failure to answer, if any, and
 // tells whether the request is over without an answer.
 func (o *ordered) fail(w http.ResponseWriter, r *http.Request) (f failure, over bool) {
-	if !o.pause(r) {
+	if !faults.Pause(r.Context(), o.Delay, o.gone) {
 		return failure{}, true
 	}
 	switch o.Kind {
 	case Refuse:
-		cut(w)
+		faults.Cut(w, nil)
 		return failure{}, true
 	case Hang:
 		return failure{}, !o.wait(r)
@@ -74,16 +56,16 @@ func (o *ordered) wait(r *http.Request) bool {
 
 // spoil does one of the late kinds to an answer.
 func (o *ordered) spoil(w http.ResponseWriter, r *http.Request, text []byte) {
-	if !o.pause(r) {
+	if !faults.Pause(r.Context(), o.Delay, o.gone) {
 		return
 	}
 	half := text[:len(text)/2]
 	switch o.Kind {
 	case Reset:
-		cut(w)
+		faults.Cut(w, nil)
 	case Mute:
 		if o.wait(r) {
-			cut(w)
+			faults.Cut(w, nil)
 		}
 	case Truncate:
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
@@ -91,31 +73,7 @@ func (o *ordered) spoil(w http.ResponseWriter, r *http.Request, text []byte) {
 	case InvalidJSON:
 		writeText(w, http.StatusOK, half)
 	case Huge:
-		pad(w, text, or(o.Size, defaultHuge))
-	}
-}
-
-// cut ends the connection with a reset.
-func cut(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler) // HTTP/2 has no connection of its own to cut
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-// pad sends a JSON object grown to about size bytes by one more field.
-func pad(w http.ResponseWriter, text []byte, size int64) {
-	w.Header().Set("Content-Type", contentType)
-	_, err := w.Write(append(bytes.TrimSuffix(text, []byte("}")), `,"padding":"`...))
-	chunk := bytes.Repeat([]byte("ferry"), 13_000)
-	for left := size - int64(len(text)); left > 0 && err == nil; left -= int64(len(chunk)) {
-		_, err = w.Write(chunk[:min(left, int64(len(chunk)))])
-	}
-	if err == nil {
-		_, _ = io.WriteString(w, `"}`) // the client may be gone
+		w.Header().Set("Content-Type", contentType)
+		faults.Pad(w, text, or(o.Size, defaultHuge))
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // Kind is a way of misbehaving.
@@ -65,21 +67,10 @@ const (
 // "delay=2s". The kind may stand alone, as kind=…, or follow from status or delay.
 func ParseFault(text string) (Fault, error) {
 	var f Fault
-	seen := map[string]bool{}
-	for part := range strings.SplitSeq(text, ",") {
-		key, value, assigned := strings.Cut(strings.TrimSpace(part), "=")
-		if !assigned {
-			key, value = "kind", key
-		}
-		if seen[key] {
-			return Fault{}, fmt.Errorf("fault %q: %s is given twice", text, key)
-		}
-		seen[key] = true
-		if err := f.set(key, value); err != nil {
-			return Fault{}, fmt.Errorf("fault %q: %w", text, err)
-		}
+	err := faults.Parse(text, f.set)
+	if err == nil {
+		f, err = f.complete()
 	}
-	f, err := f.complete()
 	if err != nil {
 		return Fault{}, fmt.Errorf("fault %q: %w", text, err)
 	}

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // serve answers a route: counted, held, misbehaving where that is ordered.
@@ -36,7 +36,7 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 		answer := rt.answer(r)
 		if answer.status == http.StatusOK {
 			if f := s.faults.take(late, rt.pattern, path); f != nil {
-				if s.pause(r, f) {
+				if faults.Pause(r.Context(), f.Delay, f.gone) {
 					spoil(w, f.Fault, answer)
 				}
 				return
@@ -46,31 +46,14 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 	}
 }
 
-// pause waits for the fault's delay. It tells whether the client is still there.
-func (s *Server) pause(r *http.Request, f *ordered) bool {
-	if f.Delay == 0 {
-		return true
-	}
-	timer := time.NewTimer(f.Delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-f.gone:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
-}
-
 // fail does one of the early kinds. It tells whether the request is over.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *ordered) bool {
-	if !s.pause(r, f) {
+	if !faults.Pause(r.Context(), f.Delay, f.gone) {
 		return true
 	}
 	switch f.Kind {
 	case Refuse:
-		cut(w, nil)
+		faults.Cut(w, nil)
 	case Hang:
 		select {
 		case <-f.gone:
@@ -106,41 +89,16 @@ func spoil(w http.ResponseWriter, f Fault, answer reply) {
 	half := text[:len(text)/2]
 	switch f.Kind {
 	case Reset:
-		cut(w, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), half))
+		faults.Cut(w, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), half))
 	case Truncate:
 		h.Set("Content-Length", strconv.Itoa(len(text)))
 		_, _ = w.Write(half) // the server closes the connection, seeing too little written
 	case InvalidJSON:
 		_, _ = w.Write(half)
 	case Huge:
-		pad(w, text, or(f.Size, defaultHuge))
+		faults.Pad(w, text, or(f.Size, defaultHuge))
 	default:
 		_, _ = w.Write(text)
-	}
-}
-
-// cut ends the connection with a reset, after some last bytes.
-func cut(w http.ResponseWriter, last []byte) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler) // HTTP/2 has no connection of its own to cut
-	}
-	_, _ = conn.Write(last)
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-// pad sends a JSON object grown to about size bytes by one more field.
-func pad(w io.Writer, text []byte, size int64) {
-	_, err := w.Write(append(bytes.TrimSuffix(text, []byte("}")), `,"padding":"`...))
-	chunk := bytes.Repeat([]byte("ferry"), 13_000)
-	for left := size - int64(len(text)); left > 0 && err == nil; left -= int64(len(chunk)) {
-		_, err = w.Write(chunk[:min(left, int64(len(chunk)))])
-	}
-	if err == nil {
-		_, _ = io.WriteString(w, `"}`)
 	}
 }
 
