@@ -35,6 +35,8 @@ var layers = []struct {
 
 	// Adapters know the port that they serve, and not each other.
 	{"internal/source/...", []string{"internal/fault", "internal/httpclient", "internal/pipeline"}},
+	{"internal/sink/sqlsink/tdsfake", nil},
+	{"internal/sink/outboxsink", []string{"internal/db", "internal/fault", "internal/outbox", "internal/pipeline"}},
 	{"internal/sink/...", []string{"internal/fault", "internal/httpclient", "internal/pipeline"}},
 	{"internal/channel/messenger", []string{"internal/fault", "internal/httpclient", "internal/outbox"}},
 	{"internal/channel/...", []string{"internal/channel/messenger", "internal/fault", "internal/httpclient", "internal/outbox"}},
@@ -78,7 +80,7 @@ var layers = []struct {
 
 var testHelpers = []string{
 	"internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/outbox/outboxtest",
-	"internal/e2e/...",
+	"internal/e2e/...", "internal/sink/sqlsink/tdsfake",
 }
 
 // reserved names imports that only some packages may have.
@@ -94,7 +96,7 @@ var reserved = []struct {
 		reason:  "the job engine stays behind internal/jobs",
 	},
 	{
-		imports: []string{"github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql", "modernc.org/sqlite/..."},
+		imports: []string{"github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql", "github.com/microsoft/go-mssqldb/...", "modernc.org/sqlite/..."},
 		to:      []string{"internal/db", "internal/jobs", "internal/sink/sqlsink", "internal/testdb"},
 		code:    true,
 		reason:  "drivers stay behind the packages that speak SQL to them",

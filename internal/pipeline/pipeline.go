@@ -31,6 +31,19 @@ type Change struct {
 	Table *Table
 	Rows  [][]any // Rows[i][j] belongs to Table.Columns[j]; see Type for the Go types
 	Scope *Scope  // nil deletes nothing
+
+	// Rejected are rows that the source could not make. They go to the dead letters
+	// with those that the target refuses, unless the batch is Whole.
+	Rejected []Rejected
+}
+
+// Rejected is a row that a source could not make.
+type Rejected struct {
+	// Key tells it from the table's other rejected rows; the next one with the same
+	// key replaces it.
+	Key    string
+	Row    []any  // like a row of the change, as far as it goes; a Scope clears it by its columns here
+	Reason string // for whoever owns the data
 }
 
 // Scope names parents whose rows are listed completely: rows of these parents
@@ -67,15 +80,24 @@ type TableCount struct {
 	Table     string `json:"table"`
 	Read      int64  `json:"read"`      // came from the source, duplicates of a key within a change counted once
 	Written   int64  `json:"written"`   // inserted or really changed
+	Inserted  int64  `json:"inserted"`  // of those written, were not there before
+	Updated   int64  `json:"updated"`   // of those written, were there with other values
 	Unchanged int64  `json:"unchanged"` // were there already, and cost no write
 	Deleted   int64  `json:"deleted"`   // removed by a scope
 	Rejected  int64  `json:"rejected"`  // could not be written, or not deleted: went to the dead letters
+	Bytes     int64  `json:"bytes"`     // of the values of the rows that were read, about
+	Micros    int64  `json:"micros"`    // that the target took for this table, in microseconds
 }
 
-func (c *TableCount) add(d TableCount) {
+// Add adds the counts of d to those of c.
+func (c *TableCount) Add(d TableCount) {
 	c.Read += d.Read
 	c.Written += d.Written
+	c.Inserted += d.Inserted
+	c.Updated += d.Updated
 	c.Unchanged += d.Unchanged
 	c.Deleted += d.Deleted
 	c.Rejected += d.Rejected
+	c.Bytes += d.Bytes
+	c.Micros += d.Micros
 }

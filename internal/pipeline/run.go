@@ -17,7 +17,7 @@ type Report struct {
 func (r Report) Total() TableCount {
 	var sum TableCount
 	for _, t := range r.Tables {
-		sum.add(t)
+		sum.Add(t)
 	}
 	return sum
 }
@@ -40,7 +40,7 @@ func (r *Report) add(l Landed) {
 			r.Tables = append(r.Tables, d)
 			continue
 		}
-		r.Tables[i].add(d)
+		r.Tables[i].Add(d)
 	}
 }
 

@@ -18,6 +18,11 @@ const (
 	Time                    // time.Time, stored in UTC with microseconds
 )
 
+// Misfit is a value of another type than its column has, as text: a word in a column
+// of numbers. A sink that widens makes the column one of text; any other refuses the
+// row. A number or a boolean is no misfit in a column of text: it is its text.
+type Misfit string
+
 // String is the type's name, as used in messages.
 func (t Type) String() string {
 	switch t {
@@ -41,6 +46,10 @@ type Column struct {
 	Name     string
 	Type     Type
 	Required bool // NOT NULL in a table that the sink creates
+
+	// Short says that few values of text have more than 255 characters: a sink that
+	// widens begins with a column that is bounded, where those are of more use.
+	Short bool
 }
 
 // Stamp is a column that the sink fills itself, with the time of the write.
@@ -75,6 +84,7 @@ type Table struct {
 	Stamps     []Stamp  // follow Columns in the table; sources do not fill them
 	Key        []string // of Columns, none of them a Decimal
 	References []Reference
+	Indexes    [][]string // columns of further indexes, made where none begins with them
 }
 
 // Index is the place of the named column in Columns, and so of its value in a

@@ -113,9 +113,7 @@ func (s *memorySink) changes(b pipeline.Batch) (pipeline.Landed, error) {
 			landed = append(landed, count)
 			continue
 		}
-		sum := pipeline.Report{Tables: []pipeline.TableCount{landed[i], count}}.Total()
-		sum.Table = count.Table
-		landed[i] = sum
+		landed[i].Add(count)
 	}
 	return landed, nil
 }
@@ -126,6 +124,9 @@ func (s *memorySink) change(c pipeline.Change, whole bool, count *pipeline.Table
 	if table == nil {
 		table = map[string][]any{}
 		s.store.tables[c.Table.Name] = table
+	}
+	if err := s.setAside(c, whole, count); err != nil {
+		return err
 	}
 	last, order := map[string]int{}, []string{}
 	rows := slices.Clone(c.Rows)
@@ -165,6 +166,23 @@ func (s *memorySink) change(c pipeline.Change, whole bool, count *pipeline.Table
 	if c.Scope != nil && defect != "ignores scopes" {
 		s.deleteStale(c, table, last, count)
 	}
+	return nil
+}
+
+func (s *memorySink) setAside(c pipeline.Change, whole bool, count *pipeline.TableCount) error {
+	keys := map[string]bool{}
+	for _, r := range c.Rejected {
+		keys[r.Key] = true
+		if whole && s.store.defect != "takes a whole batch with holes" {
+			return &fault.Error{Kind: fault.Invalid, Detail: fmt.Sprintf("table %q: %s", c.Table.Name, r.Reason)}
+		}
+	}
+	n := int64(len(keys))
+	if s.store.defect == "counts rows that were not made twice" {
+		n = int64(len(c.Rejected))
+	}
+	count.Read += n
+	count.Rejected += n
 	return nil
 }
 
@@ -237,9 +255,14 @@ func (s *memorySink) upsert(t *pipeline.Table, table map[string][]any, k string,
 		if s.store.defect != "moves stamps of unchanged rows" {
 			return
 		}
+	} else if old != nil || s.store.defect == "counts inserted rows as updated" {
+		count.Written++
+		count.Updated++
 	} else {
 		count.Written++
+		count.Inserted++
 	}
+	count.Bytes++
 	stored := slices.Clone(row)
 	for i, st := range t.Stamps {
 		var v any = now

@@ -4,6 +4,8 @@ package pipelinetest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +20,10 @@ type Target interface {
 	// text by bytes: the values of Columns, then of Stamps.
 	Rows(t *testing.T, table *pipeline.Table) [][]any
 }
+
+// Blankless is a Target that refuses keys which end in a blank, since its database
+// takes them for those without. The suite uses none there.
+type Blankless interface{ Blankless() }
 
 // Opening is what a sink is opened with.
 type Opening struct {
@@ -39,6 +45,7 @@ func TestSink(t *testing.T, target func(t *testing.T) Target) {
 		{"a batch again changes nothing", sinkRepeat},
 		{"stamps tell of real changes", sinkStamps},
 		{"the last of equal keys wins", sinkDuplicates},
+		{"inserted and updated rows are told apart", sinkInsertedUpdated},
 		{"scope deletes", sinkScope},
 		{"scope with several columns", sinkWideScope},
 		{"scope with many parents", sinkManyParents},
@@ -50,6 +57,7 @@ func TestSink(t *testing.T, target func(t *testing.T) Target) {
 		{"a row without its parent", sinkOrphan},
 		{"one bad row among many", sinkBadAmongMany},
 		{"a whole batch or none of it", sinkWhole},
+		{"rows that the source could not make", sinkUnmade},
 		{"an error undoes the batch", sinkUndo},
 		{"a cancelled context", sinkCancelled},
 		{"random batches", sinkRandom},
@@ -68,6 +76,14 @@ type bench struct {
 	target Target
 	sink   pipeline.Sink
 	now    time.Time
+}
+
+// keys are those of the given that the target takes.
+func (b *bench) keys(all ...string) []string {
+	if _, ok := b.target.(Blankless); !ok {
+		return all
+	}
+	return slices.DeleteFunc(all, func(key string) bool { return strings.HasSuffix(key, " ") })
 }
 
 func authors() *pipeline.Table {
@@ -122,16 +138,32 @@ func (b *bench) open(name string) pipeline.Sink {
 	})
 }
 
-// write writes changes and checks what is said to have landed.
+// write writes changes and checks what is said to have landed, apart from which of
+// the written rows were inserted.
 func (b *bench) write(next pipeline.Cursor, changes []pipeline.Change, want ...pipeline.TableCount) {
 	b.Helper()
 	got, err := b.sink.Write(b.Context(), pipeline.Batch{Changes: changes, Next: next})
 	if err != nil {
 		b.Fatalf("write: %v", err)
 	}
-	if fmt.Sprint(got) != fmt.Sprint(pipeline.Landed(want)) {
+	for i, c := range got {
+		if c.Inserted+c.Updated != c.Written || c.Written > 0 && c.Bytes == 0 || c.Micros < 0 {
+			b.Errorf("landed %+v", c)
+		}
+		got[i].Inserted, got[i].Updated = 0, 0
+	}
+	if got := countsOf(got); fmt.Sprint(got) != fmt.Sprint(pipeline.Landed(want)) {
 		b.Errorf("landed %+v, want %+v", got, want)
 	}
+}
+
+// countsOf leaves out what differs from sink to sink.
+func countsOf(l pipeline.Landed) pipeline.Landed {
+	l = slices.Clone(l)
+	for i := range l {
+		l[i].Bytes, l[i].Micros = 0, 0
+	}
+	return l
 }
 
 func (b *bench) rows(table *pipeline.Table, want ...[]any) {

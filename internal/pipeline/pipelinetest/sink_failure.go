@@ -129,6 +129,27 @@ func sinkWhole(b *bench) {
 	b.cursor("start")
 }
 
+func sinkUnmade(b *bench) {
+	unmade := func(key, reason string) pipeline.Rejected {
+		return pipeline.Rejected{Key: key, Row: []any{nil, int64(1), 7.5}, Reason: reason}
+	}
+	c := change(authors(), author(1, "a"), author(2, nil))
+	c.Rejected = []pipeline.Rejected{unmade("x", "odd"), unmade("y", "odd"), unmade("x", "very odd"), {}}
+	b.write("next", changes(c), landed("authors", 5, 1, 0, 0, 4))
+	b.write("then", changes(c), landed("authors", 5, 0, 1, 0, 4))
+	c.Rows, c.Scope = nil, scope([]string{"shelf"}, []any{int64(1)})
+	b.write("after", changes(c), landed("authors", 3, 0, 0, 1, 3))
+
+	_, err := b.sink.Write(b.Context(), pipeline.Batch{Changes: changes(change(authors(), author(3, "c")), c), Next: "whole", Whole: true})
+	if fault.KindOf(err) != fault.Invalid {
+		b.Errorf("got %v", err)
+	} else if !strings.Contains(err.Error(), `"authors"`) || !strings.Contains(err.Error(), "odd") {
+		b.Errorf("%q names neither table nor reason", err)
+	}
+	b.rows(authors())
+	b.cursor("after")
+}
+
 func sinkUndo(b *bench) {
 	unknown := &pipeline.Table{Name: "unknown", Columns: tags().Columns, Key: tags().Key}
 	_, err := b.sink.Write(b.Context(), pipeline.Batch{Next: "next",

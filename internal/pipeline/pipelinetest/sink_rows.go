@@ -44,7 +44,7 @@ func sinkOddText(b *bench) {
 }
 
 func sinkBytes(b *bench) {
-	labels := []string{" ", " a", "A", "A ", "a", "a ", "a  ", "ss", "ß", "ä", "😀"}
+	labels := b.keys(" ", " a", "A", "A ", "a", "a ", "a  ", "ss", "ß", "ä", "😀")
 	var rows [][]any
 	for _, label := range labels {
 		rows = append(rows, []any{label})
@@ -144,4 +144,37 @@ func sinkDuplicates(b *bench) {
 	// The last one says what already stands there.
 	b.write("", changes(change(authors(), author(1, "other"), author(1, "last"))), landed("authors", 1, 0, 1, 0, 0))
 	b.rows(authors(), author(1, "last"), author(2, "only"))
+}
+
+func sinkInsertedUpdated(b *bench) {
+	write := func(inserted, updated int64, c pipeline.Change) {
+		b.Helper()
+		got, err := b.sink.Write(b.Context(), pipeline.Batch{Changes: changes(c)})
+		if err != nil {
+			b.Fatalf("write: %v", err)
+		}
+		if got[0].Inserted != inserted || got[0].Updated != updated || got[0].Written != inserted+updated {
+			b.Errorf("landed %+v, want %d inserted and %d updated", got, inserted, updated)
+		}
+	}
+	const few, many = 20, 7000 // so many may go by another way
+	for _, n := range []int64{few, many} {
+		var rows [][]any
+		for i := range n {
+			rows = append(rows, author(n+i, "a"))
+		}
+		write(n/2, 0, change(authors(), rows[:n/2]...))
+		for i := range n / 4 {
+			rows[i][2] = "b"
+		}
+		write(n/2, n/4, change(authors(), rows...))
+		write(0, 0, change(authors(), rows...))
+	}
+	// What goes with its scope was there; what follows it is new.
+	moved := change(authors(), author(1, "a"))
+	moved.Scope = scope([]string{"shelf"}, []any{int64(1)})
+	write(1, 0, moved)
+	write(0, 1, change(authors(), author(1, "b")))
+	write(2, 0, change(tags(), []any{"x"}, []any{"y"}))
+	write(1, 0, change(tags(), []any{"x"}, []any{"z"}))
 }

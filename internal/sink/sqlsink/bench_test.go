@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,26 +25,26 @@ import (
 func BenchmarkSink(b *testing.B) {
 	for _, target := range targets {
 		b.Run(target.name, func(b *testing.B) {
-			for _, shape := range shapes {
-				b.Run(shape.name, func(b *testing.B) { benchmark(b, target.url, shape) })
+			for _, layout := range layouts {
+				b.Run(layout.name, func(b *testing.B) { benchmark(b, target.url, layout) })
 			}
 		})
 	}
 }
 
-var shapes = []shape{
+var layouts = []layout{
 	{name: "wide", columns: 25, rows: 50_000, batch: 5_000},
 	{name: "narrow", columns: 3, rows: 50_000, batch: 5_000},
 	{name: "small batches", columns: 25, rows: 5_000, batch: 100},
 }
 
-// shape is a table with a text key and columns of about 15 bytes.
-type shape struct {
+// layout is a table with a text key and columns of about 15 bytes.
+type layout struct {
 	name                 string
 	columns, rows, batch int
 }
 
-func (s shape) table(name string) *pipeline.Table {
+func (s layout) table(name string) *pipeline.Table {
 	t := &pipeline.Table{Name: name, Key: []string{"id"},
 		Stamps: []pipeline.Stamp{{Name: "changed", Type: pipeline.Text, On: pipeline.OnChange}}}
 	t.Columns = append(t.Columns, pipeline.Column{Name: "id", Type: pipeline.Text, Required: true})
@@ -55,7 +54,7 @@ func (s shape) table(name string) *pipeline.Table {
 	return t
 }
 
-func (s shape) data(mark string) [][]any {
+func (s layout) data(mark string) [][]any {
 	random := rand.New(rand.NewPCG(1, 2))
 	rows := make([][]any, s.rows)
 	for i := range rows {
@@ -69,7 +68,7 @@ func (s shape) data(mark string) [][]any {
 	return rows
 }
 
-func benchmark(b *testing.B, url func(testing.TB) string, sh shape) {
+func benchmark(b *testing.B, url func(testing.TB) string, sh layout) {
 	var fresh, unchanged, changed, plain time.Duration
 	var wal int64
 	rows, other := sh.data("ab"), sh.data("xy")
@@ -126,11 +125,15 @@ func walPosition(b *testing.B, s *Sink) (n int64) {
 // writePlain writes rows by the database's own means, in one transaction.
 func writePlain(b *testing.B, s *Sink, table *pipeline.Table, rows [][]any) time.Duration {
 	b.Helper()
+	p := s.plans[table.Name]
 	stamped := make([][]any, len(rows))
 	for i, row := range rows {
-		stamped[i] = append(slices.Clip(row), "now")
+		values, _, err := p.encode(nil, row)
+		if err != nil {
+			b.Fatal(err)
+		}
+		stamped[i] = append(values, "now")
 	}
-	p := s.plans[table.Name]
 	all := make([]*column, len(p.columns))
 	for i := range all {
 		all[i] = &p.columns[i]

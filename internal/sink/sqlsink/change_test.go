@@ -23,7 +23,7 @@ func integers(names ...string) []pipeline.Column {
 
 // A row takes the place in a unique index of one that goes in the same change.
 func TestPlaceOfARowThatGoes(t *testing.T) {
-	eachTarget(t, func(t *testing.T, url string) {
+	andMSSQL(t, func(t *testing.T, url string) {
 		exec(t, connect(t, url), "CREATE TABLE t (id integer PRIMARY KEY, g integer, pos integer, UNIQUE (g, pos))")
 		tbl := table(integers("g", "pos")...)
 		s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{tbl}})
@@ -90,7 +90,7 @@ func TestRowsThatWaitForOthers(t *testing.T) {
 
 // A row that another table of the user's still needs stays, and it is said why.
 func TestRowThatCannotBeDeleted(t *testing.T) {
-	eachTarget(t, func(t *testing.T, url string) {
+	andMSSQL(t, func(t *testing.T, url string) {
 		tbl := table(integers("g")...)
 		s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{tbl}})
 		var rows [][]any
@@ -173,7 +173,7 @@ type chunks struct {
 	sizes []int
 }
 
-func (c *chunks) upsert(_ context.Context, _ *transaction, rows [][]any) (int64, error) {
+func (c *chunks) upsert(_ context.Context, _ *transaction, rows [][]any) (written, error) {
 	size := 0
 	for _, row := range rows {
 		for _, v := range row {
@@ -185,7 +185,7 @@ func (c *chunks) upsert(_ context.Context, _ *transaction, rows [][]any) (int64,
 		c.t.Errorf("a chunk of %d rows, %d bytes", len(rows), size)
 	}
 	c.sizes = append(c.sizes, len(rows))
-	return int64(len(rows)), nil
+	return written{inserted: int64(len(rows))}, nil
 }
 
 // Chunks are bounded in rows and in bytes.
@@ -226,8 +226,8 @@ func TestCarefulLooksPastTheSnapshot(t *testing.T) {
 			return err
 		}
 		n, err := s.plans["t"].upserter.upsert(ctx, tx, [][]any{{int64(2), int64(5)}})
-		if n != 1 {
-			t.Errorf("%d rows written", n)
+		if n != (written{updated: 1}) {
+			t.Errorf("%+v", n)
 		}
 		return err
 	})

@@ -3,14 +3,14 @@ package sqlsink
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
 )
 
-// checkTables finds what could never be made, before anything is connected.
-func checkTables(d dialect, name string, tables []*pipeline.Table) error {
+// checkTables finds what could never be made, before anything is connected. A sink
+// that adapts has other names for columns whose own the database does not take.
+func checkTables(d dialect, name string, tables []*pipeline.Table, adapts func(*pipeline.Table) bool) error {
 	if name == "" || len(name) > 255 {
 		return &fault.Error{Kind: fault.Invalid, Code: "target_schema", Detail: "the pipeline's name must have 1 to 255 bytes"}
 	}
@@ -24,24 +24,26 @@ func checkTables(d dialect, name string, tables []*pipeline.Table) error {
 			return badTable(t, "is described twice as this database sees its name", "give each table a name of its own")
 		}
 		seen[name] = true
-		if err := checkTable(d.traits(), t); err != nil {
+		if err := checkTable(d.traits(), t, adapts(t)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkTable(tr traits, t *pipeline.Table) error {
+func checkTable(tr traits, t *pipeline.Table, adapt bool) error {
 	if err := checkName(tr, t, t.Name); err != nil {
 		return err
 	}
 	names := map[string]bool{}
 	column := func(name string) error {
-		if err := checkName(tr, t, name); err != nil {
-			return err
-		}
 		folded := name
-		if tr.foldsNames {
+		if !adapt {
+			if err := checkName(tr, t, name); err != nil {
+				return err
+			}
+		}
+		if tr.foldsNames && !adapt {
 			folded = strings.ToLower(name)
 		}
 		if names[folded] {
@@ -57,6 +59,9 @@ func checkTable(tr traits, t *pipeline.Table) error {
 		if c.Type < pipeline.Integer || c.Type > pipeline.Time {
 			return badTable(t, fmt.Sprintf("has the column %q of unknown type", c.Name), "")
 		}
+	}
+	if adapt {
+		clear(names) // a column may well be named like a stamp
 	}
 	for _, s := range t.Stamps {
 		if err := column(s.Name); err != nil {
@@ -83,13 +88,20 @@ func checkTable(tr traits, t *pipeline.Table) error {
 			return badTable(t, fmt.Sprintf("refers with the column %q that is not among its columns", r.Column), "")
 		}
 	}
+	for _, columns := range t.Indexes {
+		for _, name := range columns {
+			if t.Index(name) < 0 {
+				return badTable(t, fmt.Sprintf("has an index on the column %q that is not among its columns", name), "")
+			}
+		}
+	}
 	return nil
 }
 
 func checkName(tr traits, t *pipeline.Table, name string) error {
-	length, unit := len(name), "bytes"
+	length, unit := nameLength(tr, name), "bytes"
 	if tr.inCharacters {
-		length, unit = utf8.RuneCountInString(name), "characters"
+		unit = "characters"
 	}
 	switch {
 	case name == "":

@@ -15,7 +15,7 @@ import (
 
 // Several processes that start together make each table once.
 func TestPrepareTogether(t *testing.T) {
-	eachTarget(t, func(t *testing.T, url string) {
+	andMSSQL(t, func(t *testing.T, url string) {
 		parent := table(pipeline.Column{Name: "a", Type: pipeline.Text})
 		child := &pipeline.Table{Name: "child", Key: []string{"id"},
 			Columns:    []pipeline.Column{{Name: "id", Type: pipeline.Text}, {Name: "t_id", Type: pipeline.Integer}},
@@ -38,7 +38,7 @@ func TestPrepareTogether(t *testing.T) {
 
 // Reading needs no turn.
 func TestListWhilePreparing(t *testing.T) {
-	eachTarget(t, func(t *testing.T, url string) {
+	andMSSQL(t, func(t *testing.T, url string) {
 		s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{table()}})
 		var group sync.WaitGroup
 		for _, use := range []func() error{
@@ -59,7 +59,7 @@ func TestListWhilePreparing(t *testing.T) {
 
 // Two pipelines that write the same rows in opposite order win by turns.
 func TestContention(t *testing.T) {
-	eachTarget(t, func(t *testing.T, url string) {
+	andMSSQL(t, func(t *testing.T, url string) {
 		a, b := table(pipeline.Column{Name: "v", Type: pipeline.Integer}), table(pipeline.Column{Name: "v", Type: pipeline.Integer})
 		b.Name = "u"
 		var group sync.WaitGroup
@@ -124,7 +124,7 @@ func lockable(t *testing.T, url string) *Sink {
 
 // A write that waits for a lock ends when its context does, and the sink goes on.
 func TestCancelledWhileWaiting(t *testing.T) {
-	eachTarget(t, func(t *testing.T, url string) {
+	andMSSQL(t, func(t *testing.T, url string) {
 		s := lockable(t, url)
 		release := lock(t, connect(t, url))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -260,7 +260,7 @@ func TestConnectionKilledWithinBatch(t *testing.T) {
 // After the answer to a commit was lost, the batch may be written again, whether
 // or not it had landed.
 func TestLostCommit(t *testing.T) {
-	eachTarget(t, func(t *testing.T, url string) {
+	andMSSQL(t, func(t *testing.T, url string) {
 		for _, landed := range []bool{true, false} {
 			s := openSink(t, url, Options{Pipeline: fmt.Sprint(landed), Tables: []*pipeline.Table{one(0).Changes[0].Table}})
 			if _, err := s.Cursor(t.Context()); err != nil {

@@ -2,6 +2,7 @@ package sqlsink
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"ferryman/internal/pipeline"
@@ -86,4 +87,76 @@ func TestUnchangedRowsCostNothingOnSQLite(t *testing.T) {
 		}
 		return mark
 	})
+}
+
+// What has gone of a thousand parents is looked up by the index, in a table that
+// nobody has analyzed as well.
+func TestScopeReadsByIndex(t *testing.T) {
+	const parents, each = 3000, 5
+	whole := map[string]string{"sqlite": "SCAN people", "postgres": "Seq Scan", "mariadb": "ALL"}
+	byIndex := map[string]string{"sqlite": "people_team_idx (team=?)", "postgres": "people_team_idx", "mariadb": "range people_team_idx"}
+	for _, target := range targets {
+		t.Run(target.name, func(t *testing.T) {
+			s := openSink(t, target.url(t), Options{Pipeline: "p", Tables: []*pipeline.Table{people()}})
+			var rows [][]any
+			for i := range parents * each {
+				rows = append(rows, []any{fmt.Sprint("id", i), fmt.Sprint("team", i%parents), "name", nil, nil, nil, nil})
+			}
+			write(t, s, pipeline.Change{Table: people(), Rows: rows})
+			p, tuples := s.plans["people"], make([][]any, 0, 1000)
+			for i := range 1000 {
+				tuples = append(tuples, []any{fmt.Sprint("team", i)})
+			}
+			for group := range groups(s.dialect.traits(), tuples, 1) {
+				condition, args := among(s.dialect, p.pick([]int{1}), group)
+				got := explanation(t, s, "SELECT id, team FROM people WHERE "+condition, args)
+				if strings.Contains(got, whole[target.name]) || !strings.Contains(got, byIndex[target.name]) {
+					t.Errorf("%d parents: %.1000s", len(group), got)
+				}
+			}
+		})
+	}
+}
+
+// explanation is how the database means to run a query in a sink's transaction.
+func explanation(t *testing.T, s *Sink, query string, args []any) string {
+	t.Helper()
+	tx, err := s.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if begin := s.dialect.traits().begin; begin != "" {
+		if _, err := tx.Exec(begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	explain := "EXPLAIN "
+	if _, ok := s.dialect.(*sqliteDB); ok {
+		explain = "EXPLAIN QUERY PLAN "
+	}
+	rows, err := tx.Query(explain+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines strings.Builder
+	for rows.Next() {
+		values, pointers := scanTarget(len(names))
+		if err := rows.Scan(pointers...); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			fmt.Fprintf(&lines, "%s ", plainText(v))
+		}
+		lines.WriteString("\n")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return lines.String()
 }

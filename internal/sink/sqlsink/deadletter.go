@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -24,7 +25,9 @@ const (
 // DeadLetters describes the table of rows that the target refused to write or to
 // delete: one for each key, the latest. It goes when a row with that key lands, or
 // when the row has gone with its scope. Rows without a usable key leave one for
-// each reason, the latest, until somebody deletes it. What is too long ends in "…".
+// each reason, the latest, until somebody deletes it. Rows that the source could not
+// make leave one for each pipeline.Rejected.Key, which goes with a scope that covers
+// it, too. What is too long ends in "…".
 func DeadLetters() *pipeline.Table {
 	return &pipeline.Table{
 		Name: "ferryman_dead_letters",
@@ -49,7 +52,10 @@ type letter struct {
 // reject puts a row aside that could not be "written to" or "deleted from" the
 // target, or ends a batch that must be whole.
 func (s *Sink) reject(tx *transaction, p *plan, row []any, keyed bool, doing string, err error) error {
-	key, object := p.rowKey(row), p.rowJSON(row)
+	if n, ok := errors.AsType[*narrow](err); ok && !tx.settled {
+		return n // the batch is written again when the column is wide enough
+	}
+	key := p.rowKey(row)
 	if tx.whole {
 		return &fault.Error{
 			Kind: fault.Invalid, Code: "target_refused_row", Err: err,
@@ -67,9 +73,39 @@ func (s *Sink) reject(tx *transaction, p *plan, row []any, keyed bool, doing str
 	if !keyed {
 		id = s.letterPrefix(p.table.Name) + "-" + digest(reason, 16)
 	}
-	key, reason = cut(clean(key), cutText), cut(clean(reason), cutText)
-	tx.letters = append(tx.letters, letter{id, p.table.Name, key, object, reason})
+	tx.putAside(letter{id, p.table.Name, key, p.rowJSON(row), reason})
 	return nil
+}
+
+// rejectUnmade puts rows aside that the source could not make, or ends a batch that
+// must be whole.
+func (s *Sink) rejectUnmade(tx *transaction, p *plan, rows []pipeline.Rejected, count *pipeline.TableCount) error {
+	last := make(map[string]int, len(rows))
+	for i, r := range rows {
+		last[r.Key] = i
+	}
+	for i, r := range rows {
+		if last[r.Key] != i {
+			continue
+		}
+		if tx.whole {
+			return &fault.Error{
+				Kind: fault.Invalid, Code: "target_refused_row",
+				Detail: fmt.Sprintf("the source could not make the row %.100q of table %q: %.1000s", r.Key, p.table.Name, r.Reason),
+			}
+		}
+		// No key of a row holds a NUL.
+		id := s.letterPrefix(p.table.Name) + digest("\x00"+r.Key, 16)
+		tx.putAside(letter{id, p.table.Name, r.Key, p.rowJSON(r.Row), r.Reason})
+		count.Read++
+		count.Rejected++
+	}
+	return nil
+}
+
+func (tx *transaction) putAside(l letter) {
+	l.key, l.reason = cut(clean(l.key), cutText), cut(clean(l.reason), cutText)
+	tx.letters = append(tx.letters, l)
 }
 
 // cut marks what it cuts to longest runes.

@@ -233,3 +233,52 @@ func TestRowTooLarge(t *testing.T) {
 		t.Errorf("just below the limit: landed %+v", got)
 	}
 }
+
+// Rows that the source could not make are kept by the source's keys, and go with a
+// scope that covers them.
+func TestDeadLettersOfUnmadeRows(t *testing.T) {
+	eachTarget(t, func(t *testing.T, url string) {
+		table := people()
+		s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{table}})
+		unmade := func(key, team, reason string) pipeline.Rejected {
+			return pipeline.Rejected{Key: key, Row: []any{nil, team, 7}, Reason: reason}
+		}
+		send := func(c pipeline.Change) {
+			t.Helper()
+			c.Table = table
+			write(t, s, c)
+		}
+		expect := func(want ...string) {
+			t.Helper()
+			var got []string
+			for _, l := range readLetters(t, s) {
+				got = append(got, l.key+": "+l.reason+" "+l.row)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("letters %q, want %q", got, want)
+			}
+		}
+		a, b := unmade("a", "x", "no id"), unmade("b", "y", "no id")
+		const rowA, rowB = `{"id":null,"team":"x","name":7}`, `{"id":null,"team":"y","name":7}`
+		send(pipeline.Change{Rejected: []pipeline.Rejected{a, b, a}})
+		expect("a: no id "+rowA, "b: no id "+rowB)
+
+		// The next one with the same key replaces it; a row with that key is another.
+		a.Reason = "worse\x00"
+		send(pipeline.Change{Rejected: []pipeline.Rejected{a}, Rows: [][]any{{"b", nil, nil, nil, nil, nil, nil}}})
+		expect("a: worse\ufffd "+rowA, "b: no id "+rowB)
+
+		// A scope clears what it covers, unless it comes again.
+		send(pipeline.Change{Scope: within("team", "y"), Rejected: []pipeline.Rejected{b}})
+		expect("a: worse\ufffd "+rowA, "b: no id "+rowB)
+		send(pipeline.Change{Scope: within("team", "y", "z")})
+		expect("a: worse\ufffd " + rowA)
+		send(pipeline.Change{Scope: within("team", "x")})
+		expect()
+
+		// So does a later change of the same batch.
+		first := pipeline.Change{Table: table, Rejected: []pipeline.Rejected{a, b}}
+		write(t, s, first, pipeline.Change{Table: table, Scope: within("team", "x")})
+		expect("b: no id " + rowB)
+	})
+}

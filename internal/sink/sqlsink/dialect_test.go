@@ -135,15 +135,18 @@ func TestMySQLStatements(t *testing.T) {
 
 func TestTypesOfMySQL(t *testing.T) {
 	for text, want := range map[string]existing{
-		"int(11)": {kind: integerKind, scale: unbounded}, "int unsigned": {kind: integerKind, scale: unbounded}, "tinyint(1)": {kind: integerKind, scale: unbounded},
-		"decimal(65,30)": {kind: decimalKind, scale: 30}, "decimal(10,0) unsigned": {kind: decimalKind}, "datetime": {kind: timeKind},
+		"int(11)": {kind: integerKind, bits: 32, scale: unbounded}, "int unsigned": {kind: integerKind, bits: 32, unsigned: true, scale: unbounded},
+		"tinyint(1)": {kind: integerKind, bits: 8, scale: unbounded}, "year(4)": {kind: integerKind, scale: unbounded},
+		"decimal(65,30)": {kind: decimalKind, precision: 65, scale: 30}, "decimal(10,0) unsigned": {kind: decimalKind, precision: 10}, "datetime": {kind: timeKind},
 		"datetime(6)": {kind: timeKind, scale: 6}, "timestamp(3)": {kind: timeKind, scale: 3}, "varchar(50)": {kind: textKind, maxLength: 50, scale: unbounded},
-		"longtext": {kind: textKind, scale: unbounded}, "enum('a','b')": {scale: unbounded}, "json": {scale: unbounded}, "double": {kind: doubleKind, scale: unbounded},
-		"float unsigned": {kind: floatKind, scale: unbounded}, "double(7,2)": {kind: doubleKind, scale: 2}, "bit(1)": {kind: integerKind, scale: unbounded},
+		"varchar(256)": {kind: textKind, maxLength: 256, scale: unbounded, prefix: "(64)"}, "longtext": {kind: textKind, scale: unbounded, prefix: "(64)"},
+		"tinytext": {kind: textKind, maxBytes: 255, scale: unbounded, prefix: "(64)"}, "text": {kind: textKind, maxBytes: 65535, scale: unbounded, prefix: "(64)"},
+		"mediumtext": {kind: textKind, maxBytes: 16777215, scale: unbounded, prefix: "(64)"}, "enum('a','b')": {scale: unbounded}, "json": {scale: unbounded}, "double": {kind: doubleKind, scale: unbounded},
+		"float unsigned": {kind: floatKind, scale: unbounded}, "double(7,2)": {kind: doubleKind, scale: 2}, "bit(1)": {kind: integerKind, bits: 1, unsigned: true, scale: unbounded},
 	} {
-		k, length, scale := mysqlKind(text)
-		if k != want.kind || length != want.maxLength || scale != want.scale {
-			t.Errorf("%s: %d, %d, %d", text, k, length, scale)
+		want.sqlType = text
+		if got := mysqlType(text); got != want {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
 		}
 	}
 }
@@ -161,17 +164,17 @@ func TestTypesOfPostgres(t *testing.T) {
 	}
 	const usual = ` COLLATE pg_catalog."default"`
 	want := map[string]existing{
-		"a": {kind: integerKind, scale: unbounded, sqlType: "integer"}, "b": {kind: decimalKind, scale: unbounded, sqlType: "numeric"},
-		"c": {kind: decimalKind, scale: 2, sqlType: "numeric", referring: "numeric(10,2)"}, "d": {kind: decimalKind, sqlType: "numeric", referring: "numeric(10,0)"},
+		"a": {kind: integerKind, bits: 32, scale: unbounded, sqlType: "integer"}, "b": {kind: decimalKind, precision: 147455, scale: 16383, sqlType: "numeric"},
+		"c": {kind: decimalKind, precision: 10, scale: 2, sqlType: "numeric", referring: "numeric(10,2)"}, "d": {kind: decimalKind, precision: 10, sqlType: "numeric", referring: "numeric(10,0)"},
 		"e": {kind: timeKind, scale: unbounded, sqlType: "timestamp without time zone"},
 		"f": {kind: timeKind, scale: 3, sqlType: "timestamp with time zone", referring: "timestamp(3) with time zone"},
 		"g": {kind: textKind, maxLength: 50, scale: unbounded, sqlType: "character varying", referring: "character varying(50)" + usual},
-		"h": {kind: textKind, maxLength: 5, scale: unbounded, sqlType: "bpchar", inexact: true, referring: "character(5)" + usual},
+		"h": {kind: textKind, maxLength: 5, scale: unbounded, sqlType: "bpchar", inexact: true, filled: true, reading: `"h"::text`, referring: "character(5)" + usual},
 		"i": {kind: textKind, scale: unbounded, sqlType: "text", referring: "text" + usual}, "j": {kind: booleanKind, scale: unbounded, sqlType: "boolean"},
 		"k": {scale: unbounded, sqlType: "uuid"}, "l": {scale: unbounded, sqlType: "json"},
 		"m": {kind: textKind, maxLength: 5, scale: unbounded, sqlType: "character varying", mandatory: true, referring: "shorter" + usual},
-		"n": {kind: integerKind, scale: unbounded, sqlType: "integer"},
-		"p": {kind: floatKind, scale: unbounded, sqlType: "real"}, "q": {kind: doubleKind, scale: unbounded, sqlType: "double precision"},
+		"n": {kind: integerKind, bits: 32, scale: unbounded, sqlType: "integer"},
+		"p": {kind: floatKind, scale: unbounded, sqlType: "real", reading: `"p"::text`}, "q": {kind: doubleKind, scale: unbounded, sqlType: "double precision"},
 		"r": {kind: textKind, maxBytes: 63, scale: unbounded, sqlType: "name", referring: `name COLLATE pg_catalog."C"`},
 		"s": {kind: textKind, scale: unbounded, sqlType: "text", referring: `text COLLATE pg_catalog."C"`},
 	}
@@ -181,13 +184,15 @@ func TestTypesOfPostgres(t *testing.T) {
 		if w.referring == "" {
 			w.referring = w.sqlType
 		}
+		_, w.collation, _ = strings.Cut(w.referring, " COLLATE ")
 		if got != w {
 			t.Errorf("%+v, want %+v", got, w)
 		}
 	}
 	// Servers know negative scales from version 15 on.
-	if _, _, scale := postgresKind("numeric", "N", (5<<16|-2&0x7ff)+4); scale != -2 {
-		t.Errorf("the scale of numeric(5,-2) is %d", scale)
+	var e existing
+	if e.postgresType("numeric", "N", (5<<16|-2&0x7ff)+4); e.precision != 5 || e.scale != -2 {
+		t.Errorf("numeric(5,-2) has %d digits, and the scale %d", e.precision, e.scale)
 	}
 	if have, err := d.describe(t.Context(), db, "v"); err != nil || !have.view {
 		t.Errorf("a view: %+v, %v", have, err)

@@ -50,7 +50,7 @@ func (s *Sink) findLetters(ctx context.Context, tx *transaction, b pipeline.Batc
 	for i := range found {
 		pointers[i] = &found[i]
 	}
-	if err := tx.QueryRowContext(ctx, "SELECT "+strings.Join(probes, ", "), args...).Scan(pointers...); err != nil {
+	if _, err := single(ctx, tx, "SELECT "+strings.Join(probes, ", "), args, pointers...); err != nil {
 		return s.explain(ctx, "read", "ferryman_dead_letters", err)
 	}
 	for i, table := range tables {

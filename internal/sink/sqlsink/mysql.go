@@ -3,7 +3,6 @@ package sqlsink
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -13,8 +12,6 @@ import (
 	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
-
-	"ferryman/internal/pipeline"
 )
 
 // mysql is MySQL and MariaDB.
@@ -147,7 +144,10 @@ func (d *mysql) traits() traits {
 		timeLayout: "2006-01-02 15:04:05.000000",
 		maxName:    64, inCharacters: true,
 		foldsNames:  true,
+		takesName:   mysqlTakesName,
+		maxColumns:  1017,
 		indexesRefs: true,
+		addColumn:   "ADD COLUMN",
 		savepoint:   "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO SAVEPOINT ferryman", release: "RELEASE SAVEPOINT ferryman",
 	}
 }
@@ -164,141 +164,19 @@ func (d *mysql) chunk() limits {
 	}
 }
 
-func (d *mysql) columnType(t pipeline.Type, bounded bool) string {
-	switch t {
-	case pipeline.Integer:
-		return "bigint"
-	case pipeline.Decimal:
-		return "decimal(65,30)"
-	case pipeline.Boolean:
-		return "boolean"
-	case pipeline.Time:
-		return "datetime(6)"
-	default:
-		if bounded {
-			return "varchar(255)" // three of them fill an index
-		}
-		return "longtext"
+// mysqlTakesName knows what the server says to names, and which are InnoDB's.
+func mysqlTakesName(name string) bool {
+	if strings.ContainsRune(" \t\n\v\f\r", rune(name[len(name)-1])) {
+		return false
 	}
-}
-
-func (d *mysql) describe(ctx context.Context, q querier, table string) (*description, error) {
-	rows, err := q.QueryContext(ctx, "SHOW FULL COLUMNS FROM "+d.quote(table))
-	if err != nil {
-		var e *mysqldriver.MySQLError
-		if errors.As(err, &e) && e.Number == 1146 {
-			return nil, nil
+	for _, r := range name {
+		if r > 0xffff {
+			return false
 		}
-		return nil, err
 	}
-	defer rows.Close()
-	var have description
-	for rows.Next() {
-		var c existing
-		var null, key, extra, privileges, comment string
-		var collation, fallback sql.NullString
-		if err := rows.Scan(&c.name, &c.sqlType, &collation, &null, &key, &fallback, &extra, &privileges, &comment); err != nil {
-			return nil, err
-		}
-		c.kind, c.maxLength, c.scale = mysqlKind(c.sqlType)
-		c.mandatory = null == "NO" && !fallback.Valid && !strings.Contains(strings.ToLower(extra), "auto_increment") &&
-			!strings.Contains(strings.ToUpper(extra), "GENERATED")
-		c.inexact = collation.Valid && !comparesBytes(collation.String)
-		c.referring = c.sqlType
-		if collation.Valid {
-			c.referring += " COLLATE " + collation.String
-		}
-		if strings.HasPrefix(c.sqlType, "bit") {
-			c.reading = d.quote(c.name) + " + 0" // else it comes as bytes
-		}
-		have.columns = append(have.columns, c)
+	switch strings.ToUpper(name) {
+	case "DB_ROW_ID", "DB_TRX_ID", "DB_ROLL_PTR", "DB_ROW_HASH_1", "FTS_DOC_ID":
+		return false
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	if err := d.describeIndexes(ctx, q, table, &have); err != nil || len(have.uniques) > 0 {
-		return &have, err
-	}
-	have.view, err = found(ctx, q, `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND table_type LIKE '%VIEW'`, table)
-	return &have, err
-}
-
-func comparesBytes(collation string) bool {
-	return collation == "binary" || collation == "utf8mb4_0900_bin" || strings.HasSuffix(collation, "_nopad_bin")
-}
-
-// mysqlKind reads a type as the server writes it, such as varchar(50).
-func mysqlKind(sqlType string) (k kind, maxLength, scale int) {
-	name, rest, _ := strings.Cut(sqlType, "(")
-	name, _, _ = strings.Cut(name, " ")
-	inside, _, _ := strings.Cut(rest, ")")
-	first, second, _ := strings.Cut(inside, ",")
-	number := func(s string) int {
-		n, _ := strconv.Atoi(s) // absent is 0
-		return n
-	}
-	switch name {
-	case "tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit":
-		return integerKind, 0, unbounded
-	case "decimal":
-		return decimalKind, 0, number(second)
-	case "float", "double":
-		k, scale = floatKind, unbounded
-		if name == "double" {
-			k = doubleKind
-		}
-		if second != "" {
-			scale = number(second)
-		}
-		return k, 0, scale
-	case "datetime", "timestamp":
-		return timeKind, 0, number(first)
-	case "char", "varchar":
-		return textKind, number(first), unbounded
-	case "tinytext", "text", "mediumtext", "longtext":
-		return textKind, 0, unbounded
-	}
-	return otherKind, 0, unbounded
-}
-
-func (d *mysql) describeIndexes(ctx context.Context, q querier, table string, have *description) error {
-	rows, err := q.QueryContext(ctx, "SHOW INDEX FROM "+d.quote(table)+" WHERE Non_unique = 0")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		return err
-	}
-	last := ""
-	for rows.Next() {
-		values, pointers := scanTarget(len(names)) // servers differ in how many there are
-		if err := rows.Scan(pointers...); err != nil {
-			return err
-		}
-		var index, column string
-		prefix := false
-		for i, name := range names {
-			text, _ := decode(pipeline.Text, values[i])
-			switch s, _ := text.(string); name {
-			case "Key_name":
-				index = s
-			case "Column_name":
-				column = s
-			case "Sub_part":
-				prefix = values[i] != nil
-			}
-		}
-		if index != last {
-			have.uniques = append(have.uniques, unique{primary: index == "PRIMARY"})
-			last = index
-		}
-		if prefix {
-			column += " (prefix)" // matches no column
-		}
-		u := &have.uniques[len(have.uniques)-1]
-		u.columns = append(u.columns, column)
-	}
-	return rows.Err()
+	return true
 }

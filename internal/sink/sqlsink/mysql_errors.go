@@ -35,7 +35,7 @@ func (d *mysql) diagnose(err error) diagnosis {
 	return diagnosis{}
 }
 
-const tooWide = "there are more columns, or wider ones, than the server has room for in a row: leave some out"
+const tooWide = "there are more columns, or wider ones, than the server has room for in a row: leave some out; where they are custom fields, --max-fields does"
 
 func (d *mysql) diagnoseNumber(e *mysqldriver.MySQLError) diagnosis {
 	switch e.Number {
@@ -78,9 +78,10 @@ func (d *mysql) diagnoseNumber(e *mysqldriver.MySQLError) diagnosis {
 		return diagnosis{class: refused, hint: tooWide}
 	case 1300: // a name, or a value
 		return diagnosis{class: refused, hint: "the server takes no such characters"}
-	case 1048, 1062, 1153, 1216, 1217, 1264, 1265, 1267, 1270, 1271, 1292, 1366, 1367, 1406, 1411, 1416, 1441, 1451, 1452, 1557, 1586,
-		1644, 1690, 1761, 3140, 3141, 3819, 3854, 4025:
-		return diagnosis{class: refused} // 1267 and its like are of characters that a column's charset lacks
+	case 1062, 1216, 1217, 1451, 1452, 1557, 1586, 1644, 1761:
+		return diagnosis{class: refused}
+	case 1048, 1153, 1264, 1265, 1267, 1270, 1271, 1292, 1366, 1367, 1406, 1411, 1416, 1441, 1690, 3140, 3141, 3819, 3854, 4025:
+		return diagnosis{class: refused, alone: true} // 1267 and its like are of characters that a column's charset lacks
 	}
 	return diagnosis{}
 }

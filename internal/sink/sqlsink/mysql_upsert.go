@@ -38,6 +38,11 @@ func (d *mysql) compile(p *plan) upserter {
 	table := d.quote(p.table.Name)
 	u.head = fmt.Sprintf("INSERT INTO %s (%s) VALUES ", table, names(all))
 	u.tuple = "(?" + strings.Repeat(", ?", len(all)-1) + ")"
+	if strings.Contains(u.head, "?") {
+		// The driver then leaves the parameters to the server, which takes so many.
+		const parameters = 1<<16 - 1
+		p.chunk.rows = min(p.chunk.rows, parameters/len(all))
+	}
 
 	alias := ""
 	given := func(c *column) string { return "VALUES(" + c.quoted + ")" }
@@ -68,63 +73,52 @@ func (d *mysql) compile(p *plan) upserter {
 	return u
 }
 
-func (u *mysqlUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
+func (u *mysqlUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (written, error) {
 	defer func() {
 		clear(u.known)
 		clear(u.fresh)
 		clear(u.there)
 	}()
 	if err := u.split(ctx, tx, rows); err != nil {
-		return 0, err
+		return written{}, err
 	}
-	var written int64
+	var done written
 	if len(u.fresh) > 0 {
 		n, err := u.insert(ctx, tx, u.fresh, "")
 		if err != nil {
-			return 0, err
+			return written{}, err
 		}
-		written += n
+		done.inserted = n
 	}
 	switch {
 	case len(u.there) == 0 || len(u.plan.rest) == 0:
-		return written, nil
+		return done, nil
 	case u.plan.otherUniques && !u.plan.byPrimary:
 		// Which of its unique indexes the server looks at first is not for us to say.
 		n, err := u.updateOneByOne(ctx, tx, u.there)
-		return written + n, err
+		done.updated = n
+		return done, err
 	default:
 		n, err := u.insert(ctx, tx, u.there, u.update)
-		return written + n/2, err // a changed row counts as two
+		done.updated = n / 2 // a changed row counts as two
+		return done, err
 	}
 }
 
 // split finds out which rows are there already. In a careful transaction it looks
 // past the transaction's snapshot, at what others may have written since.
 func (u *mysqlUpserter) split(ctx context.Context, tx *transaction, rows [][]any) error {
-	p := u.plan
-	keys := make([][]any, len(rows))
-	for i, row := range rows {
-		keys[i] = choose(row, p.key)
+	lock := ""
+	if tx.careful {
+		lock = " FOR UPDATE"
 	}
-	keyColumns := p.pick(p.key)
+	if err := u.plan.findKeys(ctx, tx, u.dialect, rows, lock, u.known); err != nil {
+		return err
+	}
 	var buffer []byte
-	for group := range groups(keys, len(p.key)) {
-		condition, args := among(u.dialect, keyColumns, group)
-		query := fmt.Sprintf("SELECT %s FROM %s WHERE %s", names(keyColumns), u.dialect.quote(p.table.Name), condition)
-		if tx.careful {
-			query += " FOR UPDATE"
-		}
-		err := p.scan(ctx, tx, query, args, p.key, func(values []any) {
-			buffer = p.appendKey(buffer[:0], values)
-			u.known[string(buffer)] = true
-		})
-		if err != nil {
-			return err
-		}
-	}
 	u.fresh, u.there = u.fresh[:0], u.there[:0]
 	for _, row := range rows {
-		buffer = p.appendKey(buffer[:0], row)
+		buffer = u.plan.appendKey(buffer[:0], row)
 		if u.known[string(buffer)] {
 			u.there = append(u.there, row)
 		} else {

@@ -17,11 +17,14 @@ type plan struct {
 	chunk   limits
 
 	// byPrimary says that the key is the table's primary key; otherUniques that
-	// there are further unique indexes.
+	// there are further unique indexes; looseKey that its index takes keys for equal
+	// that are not.
 	byPrimary    bool
 	otherUniques bool
+	looseKey     bool
 
 	upserter upserter
+	dry      bool // the upserter only compares; values may be unheld
 }
 
 // column is a column of a plan.
@@ -33,6 +36,9 @@ type column struct {
 	key      bool
 	stamp    pipeline.When // 0 for the source's columns
 	layout   string        // of times
+	adapts   bool          // is widened where it can be, and keeps to the letter what it holds
+	widen    func(need) []string
+	absent   bool // is not there, in a plan of planOf
 }
 
 // stampValues are the stamps' values for rows written in tx.
@@ -73,6 +79,10 @@ func appendPart(dst []byte, v any, framed bool) []byte {
 		return append(strconv.AppendInt(dst, v, 10), ';')
 	case bool:
 		return strconv.AppendBool(dst, v)
+	case float64:
+		return append(strconv.AppendFloat(dst, v, 'g', -1, 64), ';')
+	case []byte:
+		return append(binary.AppendUvarint(append(dst, 0), uint64(len(v))), v...)
 	default:
 		return append(dst, 0)
 	}

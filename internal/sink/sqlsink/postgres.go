@@ -3,7 +3,6 @@ package sqlsink
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -15,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"ferryman/internal/fault"
-	"ferryman/internal/pipeline"
 )
 
 // postgres is PostgreSQL. Nothing outlives a transaction on a connection, no
@@ -127,13 +125,19 @@ func (d *postgres) traits() traits {
 	return traits{
 		timeLayout: "2006-01-02T15:04:05.000000Z",
 		maxName:    63,
+		maxColumns: 1600,
+		takesName:  postgresTakesName,
+		addColumn:  "ADD COLUMN",
+		list:       10000,
 		// Other joins than by index read the whole target for every chunk; what
-		// compiling a statement costs, a chunk never brings in.
+		// compiling a statement costs, a chunk never brings in. A table that was never
+		// analyzed would be read whole for a list of parents.
 		begin: fmt.Sprintf(`SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-			set_config('jit', 'off', true), set_config('lock_timeout', '%dms', true)`, d.lockTimeout.Milliseconds()),
+			set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), set_config('lock_timeout', '%dms', true)`, d.lockTimeout.Milliseconds()),
 		// A row that a deferred constraint refuses must be found before the commit.
 		beginCareful: "SET CONSTRAINTS ALL IMMEDIATE",
 		savepoint:    "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO ferryman", release: "RELEASE ferryman",
+		moveSavepoint: "RELEASE ferryman; SAVEPOINT ferryman",
 	}
 }
 
@@ -143,127 +147,11 @@ func (d *postgres) chunk() limits {
 	return limits{rows: 10000, bytes: 16 << 20, rowBytes: 900 << 20}
 }
 
-func (d *postgres) columnType(t pipeline.Type, bounded bool) string {
-	switch t {
-	case pipeline.Integer:
-		return "bigint"
-	case pipeline.Decimal:
-		return "numeric"
-	case pipeline.Boolean:
-		return "boolean"
-	case pipeline.Time:
-		return "timestamptz"
-	default:
-		if bounded {
-			return `text COLLATE "C"`
-		}
-		return "text"
+// postgresTakesName knows the columns that every table has.
+func postgresTakesName(name string) bool {
+	switch name {
+	case "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid":
+		return false
 	}
-}
-
-func (d *postgres) describe(ctx context.Context, q querier, table string) (*description, error) {
-	// Of a domain, the type below it counts. A type's name with the modifier -1 is
-	// one that a cast cuts nothing to.
-	rows, err := q.QueryContext(ctx, `
-		WITH RECURSIVE layer AS (
-			SELECT attnum, atttypid AS type, atttypmod AS modifier FROM pg_attribute
-			WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
-			UNION ALL
-			SELECT attnum, typbasetype, typtypmod FROM layer JOIN pg_type ON oid = type WHERE typtype = 'd'
-		)
-		SELECT a.attname, format_type(t.oid, -1), t.typname, t.typcategory, l.modifier,
-			a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', c.collisdeterministic IS NOT FALSE AND t.typname NOT IN ('citext', 'bpchar'),
-			r.relkind NOT IN ('r', 'p'),
-			format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), '')
-		FROM pg_attribute AS a JOIN pg_class AS r ON r.oid = a.attrelid JOIN layer AS l USING (attnum) JOIN pg_type AS t ON t.oid = l.type
-			LEFT JOIN pg_collation AS c ON c.oid = a.attcollation LEFT JOIN pg_namespace AS n ON n.oid = c.collnamespace
-		WHERE a.attrelid = to_regclass($1) AND t.typtype <> 'd'
-		ORDER BY a.attnum`, d.quote(table))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var have description
-	for rows.Next() {
-		var c existing
-		var typname, category string
-		var modifier int
-		var exact bool
-		if err := rows.Scan(&c.name, &c.sqlType, &typname, &category, &modifier, &c.mandatory, &exact, &have.view, &c.referring); err != nil {
-			return nil, err
-		}
-		c.inexact = !exact
-		c.kind, c.maxLength, c.scale = postgresKind(typname, category, modifier)
-		switch typname {
-		case "name":
-			c.maxBytes = 63
-		case "char":
-			c.maxBytes = 1
-		}
-		have.columns = append(have.columns, c)
-	}
-	if err := rows.Err(); err != nil || len(have.columns) == 0 {
-		return nil, err
-	}
-	return &have, d.describeIndexes(ctx, q, table, &have)
-}
-
-// postgresKind reads a column's type; its modifier holds length or scale.
-func postgresKind(typname, category string, modifier int) (k kind, maxLength, scale int) {
-	scale = unbounded
-	switch typname {
-	case "int2", "int4", "int8":
-		return integerKind, 0, scale
-	case "bool":
-		return booleanKind, 0, scale
-	case "numeric":
-		if modifier >= 4 {
-			// The scale is a signed number of 11 bits.
-			scale = ((modifier-4)&0x7ff ^ 1024) - 1024
-		}
-		return decimalKind, 0, scale
-	case "float4":
-		return floatKind, 0, scale
-	case "float8":
-		return doubleKind, 0, scale
-	case "timestamp", "timestamptz":
-		if modifier >= 0 {
-			scale = modifier
-		}
-		return timeKind, 0, scale
-	case "varchar", "bpchar":
-		return textKind, max(modifier-4, 0), scale
-	}
-	if category == "S" || typname == "char" {
-		return textKind, 0, scale
-	}
-	return otherKind, 0, scale
-}
-
-func (d *postgres) describeIndexes(ctx context.Context, q querier, table string, have *description) error {
-	rows, err := q.QueryContext(ctx, `
-		SELECT i.indisprimary, json_agg(a.attname)::text
-		FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts-1])
-		WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indimmediate AND i.indisvalid
-			AND i.indpred IS NULL AND i.indexprs IS NULL
-		GROUP BY i.indexrelid, i.indisprimary`, d.quote(table))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var u unique
-		var names string
-		if err := rows.Scan(&u.primary, &names); err != nil {
-			return err
-		}
-		if err := json.Unmarshal([]byte(names), &u.columns); err != nil {
-			return err
-		}
-		for _, name := range u.columns {
-			u.inexact = u.inexact || have.column(name, false).inexact
-		}
-		have.uniques = append(have.uniques, u)
-	}
-	return rows.Err()
+	return true
 }

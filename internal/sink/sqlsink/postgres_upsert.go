@@ -67,7 +67,9 @@ func (d *postgres) compile(p *plan) upserter {
 // stamps' parameters follow the first n.
 func (u *postgresUpserter) insert(target, source string, n int) string {
 	p := u.plan
-	var columns, values, set, differ, on []string
+	const letters = "::text COLLATE \"C\"" // to compare by
+	var columns, values, differ, on []string
+	var changed []int // places in columns
 	for i, c := range p.columns {
 		columns = append(columns, c.quoted)
 		switch {
@@ -75,37 +77,63 @@ func (u *postgresUpserter) insert(target, source string, n int) string {
 			n++
 			values = append(values, fmt.Sprintf("$%d::%s", n, c.sqlType))
 			if c.stamp == pipeline.OnChange {
-				set = append(set, fmt.Sprintf("%s = excluded.%s", c.quoted, c.quoted))
+				changed = append(changed, i)
 			}
 			continue
 		case c.key:
 			on = append(on, fmt.Sprintf("t.%s = s.c%d", c.quoted, i))
+			if c.inexact {
+				on = append(on, fmt.Sprintf("t.%s%s = s.c%d%s", c.quoted, letters, i, letters))
+			}
 		default:
-			set = append(set, fmt.Sprintf("%s = excluded.%s", c.quoted, c.quoted))
+			changed = append(changed, i)
 			as := "" // what both sides are compared as
 			if c.kind == otherKind || c.inexact {
-				as = "::text COLLATE \"C\"" // json and its like know no equality
+				as = letters // json and its like know no equality
 			}
 			differ = append(differ, fmt.Sprintf("t.%s%s IS DISTINCT FROM s.c%d%s", c.quoted, as, i, as))
 		}
 		values = append(values, fmt.Sprintf("s.c%d", i))
 	}
+	set := make([]string, len(changed))
+	for i, place := range changed {
+		set[i] = columns[place] + " = excluded." + columns[place]
+		if p.looseKey {
+			set[i] = columns[place] + " = " + values[place]
+		}
+	}
 	keys := p.pick(p.key)
 	fresh := fmt.Sprintf("t.%s IS NULL", keys[0].quoted)
+	if p.looseKey {
+		// The index takes keys for equal that are not: such a row is left to collide
+		// instead of changing one that is not its own.
+		update := "SELECT WHERE false"
+		if len(differ) > 0 {
+			update = fmt.Sprintf("UPDATE %s AS t SET %s FROM s WHERE %s AND (%s) RETURNING 1",
+				target, strings.Join(set, ", "), strings.Join(on, " AND "), strings.Join(differ, " OR "))
+		}
+		return fmt.Sprintf(`WITH s AS MATERIALIZED (SELECT * FROM %s AS source), changed AS (%s),
+			written AS (INSERT INTO %s (%s) SELECT %s FROM s LEFT JOIN %s AS t ON %s WHERE %s RETURNING 1)
+			SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM changed)`,
+			source, update, target, strings.Join(columns, ", "), strings.Join(values, ", "), target, strings.Join(on, " AND "), fresh)
+	}
 	action := "NOTHING"
 	if len(differ) > 0 {
 		action = "UPDATE SET " + strings.Join(set, ", ")
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s AS s LEFT JOIN %s AS t ON %s WHERE %s ON CONFLICT (%s) DO %s",
+	// A row that was there has the mark of the lock that it was updated under.
+	return fmt.Sprintf(`WITH written AS (INSERT INTO %s (%s) SELECT %s FROM %s AS s LEFT JOIN %s AS t ON %s WHERE %s
+		ON CONFLICT (%s) DO %s RETURNING xmax = 0 AS fresh)
+		SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM written`,
 		target, strings.Join(columns, ", "), strings.Join(values, ", "), source, target, strings.Join(on, " AND "),
 		strings.Join(append([]string{fresh}, differ...), " OR "), names(keys), action)
 }
 
-func (u *postgresUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
-	var written int64
+func (u *postgresUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (written, error) {
+	var done written
 	err := raw(tx.conn, func(conn *pgconn.PgConn) (err error) {
 		if len(rows) >= copyFrom && !u.dialect.arraysOnly {
-			written, err = u.byCopy(ctx, conn, tx, rows)
+			done, err = u.byCopy(ctx, conn, tx, rows)
 			return err
 		}
 		for chunk := range slices.Chunk(rows, copyFrom) {
@@ -113,11 +141,25 @@ func (u *postgresUpserter) upsert(ctx context.Context, tx *transaction, rows [][
 			if err != nil {
 				return err
 			}
-			written += n
+			done.add(n)
 		}
 		return nil
 	})
-	return written, err
+	return done, err
+}
+
+// writtenBy reads the counts that an upsert returns.
+func writtenBy(result *pgconn.ResultReader) (w written, err error) {
+	rows := result.Read()
+	if rows.Err != nil {
+		return written{}, rows.Err
+	}
+	for i, n := range []*int64{&w.inserted, &w.updated} {
+		if *n, err = strconv.ParseInt(string(rows.Rows[0][i]), 10, 64); err != nil {
+			return written{}, err
+		}
+	}
+	return w, nil
 }
 
 // raw reaches below database/sql, for COPY and for parameters without a detour.
@@ -127,7 +169,7 @@ func raw(conn *sql.Conn, f func(*pgconn.PgConn) error) error {
 	})
 }
 
-func (u *postgresUpserter) byArrays(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (int64, error) {
+func (u *postgresUpserter) byArrays(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (written, error) {
 	width := u.plan.width
 	buffer := u.dialect.arrays[:0]
 	ends := make([]int, width)
@@ -150,8 +192,7 @@ func (u *postgresUpserter) byArrays(ctx context.Context, conn *pgconn.PgConn, tx
 	for _, v := range u.stamps(tx) {
 		values, types, formats = append(values, v), append(types, textOID), append(formats, 0)
 	}
-	tag, err := conn.ExecParams(ctx, u.fromArrays, values, types, formats, nil).Close()
-	return tag.RowsAffected(), err
+	return writtenBy(conn.ExecParams(ctx, u.fromArrays, values, types, formats, nil))
 }
 
 func (u *postgresUpserter) stamps(tx *transaction) [][]byte {
@@ -194,21 +235,21 @@ func appendText(dst []byte, v any) []byte {
 	}
 }
 
-func (u *postgresUpserter) byCopy(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (int64, error) {
+func (u *postgresUpserter) byCopy(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (written, error) {
 	if _, err := conn.Exec(ctx, u.createStage).ReadAll(); err != nil {
 		// The right may have been taken away since greet: the next attempt does without.
 		u.dialect.arraysOnly = u.dialect.diagnose(err).class == forbidden
-		return 0, err
+		return written{}, err
 	}
 	if _, err := conn.CopyFrom(ctx, &copyReader{rows: rows}, u.copyIn); err != nil {
-		return 0, err
+		return written{}, err
 	}
-	tag, err := conn.ExecParams(ctx, u.fromStage, u.stamps(tx), nil, nil, nil).Close()
+	done, err := writtenBy(conn.ExecParams(ctx, u.fromStage, u.stamps(tx), nil, nil, nil))
 	if err != nil {
-		return 0, err
+		return written{}, err
 	}
 	_, err = conn.Exec(ctx, "DROP TABLE pg_temp.ferryman_stage").ReadAll()
-	return tag.RowsAffected(), err
+	return done, err
 }
 
 // copyReader is rows in COPY's text format.

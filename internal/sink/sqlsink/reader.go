@@ -40,36 +40,49 @@ func notFound(t *pipeline.Table, key any) error {
 }
 
 func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator string, limit int) ([][]any, error) {
+	v, err := s.view(ctx, t)
+	if err != nil || v == nil || limit <= 0 {
+		return nil, err
+	}
+	query, types := s.selection(v.have, t)
+	var args []any
+	if key != nil {
+		value, err := v.key.value(key)
+		if err != nil {
+			return nil, &fault.Error{Kind: fault.Invalid, Detail: fmt.Sprintf("a key of table %q", t.Name), Err: err}
+		}
+		query += fmt.Sprintf(" WHERE %s %s %s", v.key.quoted, operator, s.dialect.placeholder(1))
+		args = append(args, value)
+	}
+	query += " ORDER BY " + v.key.quoted + s.dialect.limit(limit)
+	rows, err := s.query(ctx, query, args, types)
+	return rows, s.explain(ctx, "read", t.Name, err)
+}
+
+// view is a table with a single-column key as it stands.
+type view struct {
+	have *description
+	key  column
+}
+
+// view looks at a table; nil is one that does not exist yet.
+func (s *Sink) view(ctx context.Context, t *pipeline.Table) (*view, error) {
 	if len(t.Key) != 1 || t.Index(t.Key[0]) < 0 {
 		return nil, badTable(t, "has no single-column key to be read by", "")
 	}
 	have, err := s.dialect.describe(ctx, s.db, t.Name)
-	if err != nil {
+	if err != nil || have == nil {
 		return nil, s.explain(ctx, "read", t.Name, err)
 	}
-	if have == nil || limit <= 0 {
-		return nil, nil
+	sh, k := s.shape(t, have), t.Index(t.Key[0])
+	e := have.column(sh.names[k], s.dialect.traits().foldsNames)
+	if e == nil {
+		return nil, schemaFault(t, fmt.Sprintf("has no column %q, which is its key", t.Key[0]), "")
 	}
-	query, types := s.selection(have, t)
-	d := s.dialect
-	k := t.Columns[t.Index(t.Key[0])]
-	keyColumn := have.column(k.Name, d.traits().foldsNames)
-	if keyColumn == nil {
-		return nil, schemaFault(t, fmt.Sprintf("has no column %q, which is its key", k.Name), "")
-	}
-	var args []any
-	if key != nil {
-		c := column{existing: *keyColumn, typ: k.Type, layout: d.traits().timeLayout}
-		value, err := c.value(key)
-		if err != nil {
-			return nil, &fault.Error{Kind: fault.Invalid, Detail: fmt.Sprintf("a key of table %q", t.Name), Err: err}
-		}
-		query += fmt.Sprintf(" WHERE %s %s %s", d.quote(keyColumn.name), operator, d.placeholder(1))
-		args = append(args, value)
-	}
-	query += " ORDER BY " + d.quote(keyColumn.name) + d.limit(limit)
-	rows, err := s.query(ctx, query, args, types)
-	return rows, s.explain(ctx, "read", t.Name, err)
+	return &view{have: have, key: column{
+		existing: *e, typ: t.Columns[k].Type, adapts: sh.adapts,
+		quoted: s.dialect.quote(e.name), layout: s.dialect.traits().timeLayout,
+	}}, nil
 }
 
 // selection is the SELECT of a table's columns and their types; those that are
@@ -77,22 +90,28 @@ func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator st
 func (s *Sink) selection(have *description, t *pipeline.Table) (string, []pipeline.Type) {
 	var columns []string
 	var types []pipeline.Type
-	add := func(name string, typ pipeline.Type) {
-		column := "NULL"
-		if e := have.column(name, s.dialect.traits().foldsNames); e != nil {
-			if column = e.reading; column == "" {
-				column = s.dialect.quote(e.name)
-			}
+	for i, name := range s.shape(t, have).names {
+		columns = append(columns, s.reading(have, name))
+		if i < len(t.Columns) {
+			types = append(types, t.Columns[i].Type)
+		} else {
+			types = append(types, t.Stamps[i-len(t.Columns)].Type)
 		}
-		columns, types = append(columns, column), append(types, typ)
-	}
-	for _, c := range t.Columns {
-		add(c.Name, c.Type)
-	}
-	for _, st := range t.Stamps {
-		add(st.Name, st.Type)
 	}
 	return "SELECT " + strings.Join(columns, ", ") + " FROM " + s.dialect.quote(t.Name), types
+}
+
+// reading is what is selected for a column.
+func (s *Sink) reading(have *description, name string) string {
+	e := have.column(name, s.dialect.traits().foldsNames)
+	switch {
+	case e == nil:
+		return "NULL"
+	case e.reading != "":
+		return e.reading
+	default:
+		return s.dialect.quote(e.name)
+	}
 }
 
 func (s *Sink) query(ctx context.Context, query string, args []any, types []pipeline.Type) ([][]any, error) {
@@ -125,6 +144,25 @@ func found(ctx context.Context, q querier, query string, args ...any) (bool, err
 	}
 	defer rows.Close()
 	return rows.Next(), rows.Err()
+}
+
+// single reads the row of a query that has at most one, and tells whether it has. It
+// looks for the end: of an answer that is closed before it, SQL Server's driver
+// cancels the rest, and the server the transaction with it.
+func single(ctx context.Context, q querier, query string, args []any, pointers ...any) (bool, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	found := false
+	for rows.Next() {
+		if err := rows.Scan(pointers...); err != nil {
+			return false, err
+		}
+		found = true
+	}
+	return found, rows.Err()
 }
 
 // scanTarget is room for a row of n values of any type.

@@ -19,7 +19,8 @@ func (s *Sink) again(ctx context.Context, err error, attempt int, since time.Tim
 	if ctx.Err() != nil || errors.Is(err, errUnconfirmed) {
 		return false
 	}
-	switch s.dialect.diagnose(err).class {
+	d := s.dialect.diagnose(err)
+	switch d.class {
 	case lost:
 		return attempt == 1 // it had died in the pool
 	case contended:
@@ -31,16 +32,20 @@ func (s *Sink) again(ctx context.Context, err error, attempt int, since time.Tim
 			return false
 		}
 	default:
-		return false
+		if attempt >= d.tries {
+			return false
+		}
 	}
 	s.log.DebugContext(ctx, "target is busy", "attempt", attempt, "err", err)
-	return pause(ctx, attempt) == nil
+	if d.wait == 0 {
+		d.wait = rand.N(10 * time.Millisecond << min(attempt, 5))
+	}
+	return pause(ctx, d.wait) == nil
 }
 
 // pause lets the winner of a deadlock finish.
-func pause(ctx context.Context, attempt int) error {
-	longest := 10 * time.Millisecond << min(attempt, 5)
-	timer := time.NewTimer(rand.N(longest))
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

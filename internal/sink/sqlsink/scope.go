@@ -50,8 +50,8 @@ func (s *Sink) findStale(ctx context.Context, tx *transaction, p *plan, scope *p
 		}
 	}
 	absent := func([]any, error) error { return nil } // a parent that the column cannot hold has no rows
-	for group := range groups(parents, len(columns)) {
-		err := s.halve(ctx, tx, group, func(part [][]any) error {
+	for group := range groups(d.traits(), parents, len(columns)) {
+		err := s.sieve(ctx, tx, group, len(group), func(part [][]any) error {
 			condition, args := among(d, columns, part)
 			query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", names(keyColumns), names(columns), d.quote(p.table.Name), condition)
 			before := len(gone.rows)
@@ -76,8 +76,8 @@ func (s *Sink) findStale(ctx context.Context, tx *transaction, p *plan, scope *p
 func (s *Sink) deleteRows(ctx context.Context, tx *transaction, p *plan, rows [][]any, refuse func(row []any, reason error) error) (int64, error) {
 	d := s.dialect
 	var deleted int64
-	for group := range groups(rows, len(p.key)) {
-		err := s.halve(ctx, tx, group, func(part [][]any) error {
+	for group := range groups(d.traits(), rows, len(p.key)) {
+		err := s.sieve(ctx, tx, group, len(group), func(part [][]any) error {
 			condition, args := among(d, p.pick(p.key), part)
 			n, err := tx.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s", d.quote(p.table.Name), condition), args...)
 			if err == nil {
@@ -180,59 +180,6 @@ func (p *plan) scan(ctx context.Context, q querier, query string, args []any, pl
 		f(values)
 	}
 	return rows.Err()
-}
-
-// groups cuts tuples into what one statement may hold. Many columns make a chain
-// of ORs, which databases take less well than a list.
-func groups(tuples [][]any, width int) func(func([][]any) bool) {
-	size := 500
-	if width > 1 {
-		size = 100
-	}
-	return func(yield func([][]any) bool) {
-		for len(tuples) > 0 {
-			n := min(size, len(tuples))
-			if !yield(tuples[:n]) {
-				return
-			}
-			tuples = tuples[n:]
-		}
-	}
-}
-
-// among is the condition that columns hold one of the tuples, which begin with
-// their values, and its arguments.
-func among(d dialect, columns []*column, tuples [][]any) (string, []any) {
-	var b strings.Builder
-	args := make([]any, 0, len(tuples)*len(columns))
-	if len(columns) == 1 {
-		b.WriteString(columns[0].quoted)
-		b.WriteString(" IN (")
-	}
-	for i, tuple := range tuples {
-		switch {
-		case len(columns) == 1 && i > 0:
-			b.WriteString(", ")
-		case len(columns) > 1 && i > 0:
-			b.WriteString(" OR ")
-		}
-		for j := range columns {
-			args = append(args, tuple[j])
-			if len(columns) > 1 {
-				b.WriteString([...]string{"(", " AND "}[min(j, 1)])
-				b.WriteString(columns[j].quoted)
-				b.WriteString(" = ")
-			}
-			b.WriteString(d.placeholder(len(args)))
-		}
-		if len(columns) > 1 {
-			b.WriteString(")")
-		}
-	}
-	if len(columns) == 1 {
-		b.WriteString(")")
-	}
-	return b.String(), args
 }
 
 func names(columns []*column) string {

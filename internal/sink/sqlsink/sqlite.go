@@ -66,8 +66,12 @@ func (d *sqliteDB) traits() traits {
 	return traits{
 		timeLayout: textTime,
 		maxName:    1000,
+		maxColumns: 2000,
+		mergesKeys: true,
 		foldsNames: true, foldsTables: true,
+		addColumn: "ADD COLUMN", list: 10000,
 		savepoint: "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO ferryman", release: "RELEASE ferryman",
+		moveSavepoint: "RELEASE ferryman; SAVEPOINT ferryman",
 	}
 }
 
@@ -77,14 +81,22 @@ func (d *sqliteDB) chunk() limits {
 	return limits{rows: 1000, bytes: 4 << 20, rowBytes: 900 << 20}
 }
 
-func (d *sqliteDB) columnType(t pipeline.Type, _ bool) string {
-	switch t {
+// widen has nothing to do: a column's type binds no value.
+func (d *sqliteDB) widen(string, existing, need) []string { return nil }
+
+func (d *sqliteDB) columnType(n need) string {
+	switch n.typ {
 	case pipeline.Integer:
 		return "INTEGER"
 	case pipeline.Boolean:
 		return "BOOLEAN"
+	case pipeline.Decimal:
+		if n.small {
+			return "NUMERIC" // what it would round, flexibleNumber makes a blob
+		}
+		return "TEXT" // it would else lose digits
 	default:
-		return "TEXT" // decimals too, which would else lose digits
+		return "TEXT"
 	}
 }
 
@@ -113,6 +125,7 @@ func (d *sqliteDB) describe(ctx context.Context, q querier, table string) (*desc
 	}
 	if len(primary) > 0 {
 		have.uniques = []unique{{columns: primary, primary: true}}
+		have.indexes = [][]string{primary}
 	}
 	if err := d.describeIndexes(ctx, q, table, &have); err != nil || len(have.uniques) > 0 {
 		return &have, err
@@ -122,9 +135,9 @@ func (d *sqliteDB) describe(ctx context.Context, q querier, table string) (*desc
 }
 
 func (d *sqliteDB) describeIndexes(ctx context.Context, q querier, table string, have *description) error {
-	rows, err := q.QueryContext(ctx, `SELECT l.seq, coalesce(x.name, ''), x.coll <> 'BINARY'
+	rows, err := q.QueryContext(ctx, `SELECT l.seq, l."unique", coalesce(x.name, ''), x.coll <> 'BINARY'
 		FROM pragma_index_list(?) AS l, pragma_index_xinfo(l.name) AS x
-		WHERE l."unique" AND NOT l.partial AND x.key ORDER BY l.seq, x.seqno`, table)
+		WHERE NOT l.partial AND x.key ORDER BY l.seq, x.seqno`, table)
 	if err != nil {
 		return err
 	}
@@ -133,17 +146,24 @@ func (d *sqliteDB) describeIndexes(ctx context.Context, q querier, table string,
 	for rows.Next() {
 		var seq int
 		var name string
-		var inexact bool
-		if err := rows.Scan(&seq, &name, &inexact); err != nil {
+		var isUnique, inexact bool
+		if err := rows.Scan(&seq, &isUnique, &name, &inexact); err != nil {
 			return err
 		}
 		if seq != last {
-			have.uniques = append(have.uniques, unique{})
 			last = seq
+			have.indexes = append(have.indexes, nil)
+			if isUnique {
+				have.uniques = append(have.uniques, unique{})
+			}
 		}
-		u := &have.uniques[len(have.uniques)-1]
-		u.columns = append(u.columns, name)
-		u.inexact = u.inexact || inexact
+		index := &have.indexes[len(have.indexes)-1]
+		*index = append(*index, name)
+		if isUnique {
+			u := &have.uniques[len(have.uniques)-1]
+			u.columns = append(u.columns, name)
+			u.inexact = u.inexact || inexact
+		}
 	}
 	return rows.Err()
 }
@@ -182,7 +202,8 @@ func (d *sqliteDB) diagnose(err error) diagnosis {
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
-		return diagnosis{class: refused}
+		alone := e.Code() == sqlite3.SQLITE_CONSTRAINT_CHECK || e.Code() == sqlite3.SQLITE_CONSTRAINT_NOTNULL
+		return diagnosis{class: refused, alone: alone}
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return diagnosis{class: busy, hint: "another program holds the lock of the file; it is safe to try again"}
 	case sqlite3.SQLITE_READONLY:

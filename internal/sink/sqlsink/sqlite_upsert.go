@@ -3,6 +3,7 @@ package sqlsink
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ferryman/internal/pipeline"
@@ -12,9 +13,11 @@ import (
 // each one that it binds. With 8 rows of 25 columns a statement, it is down to
 // two thirds of the rate, with 32 to half.
 type sqliteUpserter struct {
-	plan  *plan
-	query string
-	args  []any
+	dialect *sqliteDB
+	plan    *plan
+	query   string
+	there   string // counts the rows that are there of those whose keys it is given
+	args    []any
 }
 
 func (d *sqliteDB) compile(p *plan) upserter {
@@ -22,12 +25,14 @@ func (d *sqliteDB) compile(p *plan) upserter {
 	for i := range p.columns {
 		all[i] = &p.columns[i]
 	}
+	u := &sqliteUpserter{dialect: d, plan: p, there: countByKeys(d, p)}
 	var b strings.Builder
 	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES (?%s) ON CONFLICT (%s) DO ", d.quote(p.table.Name), names(all),
 		strings.Repeat(", ?", len(all)-1), names(p.pick(p.key)))
 	if len(p.rest) == 0 {
 		b.WriteString("NOTHING")
-		return &sqliteUpserter{plan: p, query: b.String()}
+		u.query, u.there = b.String(), ""
+		return u
 	}
 	var set, differ []string
 	for _, c := range p.pick(p.rest) {
@@ -43,11 +48,69 @@ func (d *sqliteDB) compile(p *plan) upserter {
 			set = append(set, c.quoted+" = excluded."+c.quoted)
 		}
 	}
-	fmt.Fprintf(&b, "UPDATE SET %s WHERE %s", strings.Join(set, ", "), strings.Join(differ, " OR "))
-	return &sqliteUpserter{plan: p, query: b.String()}
+	fmt.Fprintf(&b, "UPDATE SET %s WHERE %s", strings.Join(set, ", "), anyOf(differ))
+	u.query = b.String()
+	return u
 }
 
-func (u *sqliteUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
+// anyOf is that one of the conditions holds. A plain chain of many is deeper than
+// SQLite takes.
+func anyOf(conditions []string) string {
+	const most = 200
+	var groups []string
+	for group := range slices.Chunk(conditions, most) {
+		groups = append(groups, "("+strings.Join(group, " OR ")+")")
+	}
+	return strings.Join(groups, " OR ")
+}
+
+// countByKeys takes the keys as one array of arrays in JSON. Its comparison is that
+// of the unique index: a column may have another.
+func countByKeys(d *sqliteDB, p *plan) string {
+	var on []string
+	for i, c := range p.pick(p.key) {
+		on = append(on, fmt.Sprintf("t.%s COLLATE BINARY = json_extract(s.value, '$[%d]')", c.quoted, i))
+	}
+	return fmt.Sprintf("SELECT count(*) FROM json_each(?) AS s CROSS JOIN %s AS t WHERE %s", d.quote(p.table.Name), strings.Join(on, " AND "))
+}
+
+func (u *sqliteUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (written, error) {
+	var there int64
+	if u.there != "" {
+		var err error
+		if there, err = u.countThere(ctx, tx, rows); err != nil {
+			return written{}, err
+		}
+	}
+	total, err := u.each(ctx, tx, rows)
+	// A trigger may have had some ignored.
+	inserted := min(int64(len(rows))-there, total)
+	return written{inserted, total - inserted}, err
+}
+
+// countThere counts the rows that are there already.
+func (u *sqliteUpserter) countThere(ctx context.Context, tx *transaction, rows [][]any) (n int64, err error) {
+	keys := make([][]any, len(rows))
+	for i, row := range rows {
+		keys[i] = choose(row, u.plan.key)
+	}
+	if inJSON(keys) {
+		return n, tx.QueryRowContext(ctx, u.there, marshal(keys)).Scan(&n)
+	}
+	known := map[string]bool{}
+	if err := u.plan.findKeys(ctx, tx, u.dialect, rows, "", known); err != nil {
+		return 0, err
+	}
+	var buffer []byte
+	for _, row := range rows {
+		if buffer = u.plan.appendKey(buffer[:0], row); known[string(buffer)] {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (u *sqliteUpserter) each(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
 	stmt, err := tx.statement(ctx, u.query) //nolint:sqlclosecheck // the transaction keeps it
 	if err != nil {
 		return 0, err
@@ -57,7 +120,7 @@ func (u *sqliteUpserter) upsert(ctx context.Context, tx *transaction, rows [][]a
 	// looking at the context ourselves is cheaper.
 	background := context.WithoutCancel(ctx)
 	defer clear(u.args)
-	var written int64
+	var total int64
 	for i, row := range rows {
 		if i%64 == 0 && ctx.Err() != nil {
 			return 0, ctx.Err()
@@ -71,7 +134,7 @@ func (u *sqliteUpserter) upsert(ctx context.Context, tx *transaction, rows [][]a
 		if err != nil {
 			return 0, err
 		}
-		written += n
+		total += n
 	}
-	return written, nil
+	return total, nil
 }

@@ -1,5 +1,5 @@
-// Package sqlsink writes batches to SQL databases: PostgreSQL, MySQL, MariaDB
-// and SQLite.
+// Package sqlsink writes batches to SQL databases: PostgreSQL, MySQL, MariaDB,
+// SQLite and SQL Server.
 //
 // A batch lands in one transaction of the target together with the pipeline's
 // cursor (table ferryman_state). Rows are upserted in bulk; a row that is there
@@ -11,7 +11,9 @@
 // Text is cleaned before it is written: U+0000 and invalid UTF-8 become U+FFFD.
 // Times are kept in UTC to the microsecond, or to what an existing column holds.
 // Equal numbers are unchanged however they are written (1.0 and 1.00), except on
-// SQLite, which keeps decimals as text.
+// SQLite, which keeps decimals as text. In a table that a sink adapts it keeps them
+// as numbers, but those that neither int64 nor float64 holds to the digit: they are
+// a blob of their text.
 //
 // Errors are faults with one of these codes: target_url, target_unreachable,
 // target_auth, target_database_missing, target_rights, target_version,
@@ -39,22 +41,34 @@ type Options struct {
 	Tables   []*pipeline.Table // all that batches may hold, parents first
 	Logger   *slog.Logger      // nil discards
 	Now      func() time.Time  // nil is time.Now
+	Conns    int               // most connections to the target at a time; 0 is 4
+
+	// Adapt has the sink make the tables fit for what comes, where it would else
+	// refuse it: columns are widened, even to text, for values that they cannot hold;
+	// a table of a batch may have other columns than the one of that name in Tables;
+	// columns whose names the database cannot take, or tell from each other, get names
+	// of their own; and a key may have an index that confuses some keys, the rows of
+	// which are refused one by one.
+	Adapt bool
 }
 
 // Sink is a pipeline.Sink that writes to a SQL database, and reads it. Cursor and
-// Write are for one caller at a time; List and Get may be called at any time.
+// Write are for one caller at a time; List, Get, Pick, Keys and Count may be called at any time.
 type Sink struct {
 	pipeline string
 	tables   []*pipeline.Table
 	log      *slog.Logger
 	now      func() time.Time
 	patience time.Duration
+	adapt    bool
 
 	dialect dialect
 	db      *sql.DB
 
-	writing sync.Mutex // held by Cursor and Write; guards what follows
-	plans   map[string]*plan
+	writing sync.Mutex       // held by Cursor and Write; guards what follows
+	plans   map[string]*plan // of the tables, nil when they have to be looked at
+	grown   []*plan          // of tables of the same names with other columns
+	rigid   map[[2]string]bool
 	place   place
 	scratch scratch
 }
@@ -67,6 +81,7 @@ var _ pipeline.Sink = (*Sink)(nil)
 //	postgres://user:password@host:5432/database?sslmode=disable
 //	mysql://user:password@host:3306/database?useSSL=false
 //	sqlite:///absolute/path.db
+//	sqlserver://user:password@host:1433/database
 //
 // A URL that it can't take is a fault with code target_url, tables that can't be
 // made one with code target_schema. No error quotes the password.
@@ -81,8 +96,12 @@ func Open(rawURL string, opts Options) (*Sink, error) {
 		log:      opts.Logger,
 		now:      opts.Now,
 		patience: patience,
+		adapt:    opts.Adapt,
 		dialect:  d,
 		db:       db,
+	}
+	if opts.Conns > 0 {
+		db.SetMaxOpenConns(opts.Conns)
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -90,9 +109,12 @@ func Open(rawURL string, opts Options) (*Sink, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if err := checkTables(d, opts.Pipeline, s.tables); err != nil {
+	if err := checkTables(d, opts.Pipeline, s.tables, s.adapts); err != nil {
 		db.Close()
 		return nil, err
+	}
+	if warning := d.traits().warning; warning != "" {
+		s.log.Warn("the target URL is not safe", "warning", warning, "target", d.String())
 	}
 	return s, nil
 }
@@ -151,6 +173,7 @@ func (s *Sink) prepare(ctx context.Context, conn *sql.Conn) error {
 	if s.plans != nil {
 		return nil
 	}
+	s.grown = nil
 	if err := s.dialect.greet(ctx, conn); err != nil {
 		return err
 	}
@@ -178,8 +201,8 @@ func (s *Sink) plan(t *pipeline.Table) (*plan, error) {
 	if t == nil {
 		return nil, &fault.Error{Kind: fault.Invalid, Code: "target_schema", Detail: "the batch holds a change without a table"}
 	}
-	p := s.plans[t.Name]
-	if p == nil || p.table != t && !alike(p.table, t) {
+	p := s.planned(t)
+	if p == nil {
 		return nil, &fault.Error{
 			Kind: fault.Invalid, Code: "target_schema",
 			Detail: fmt.Sprintf("the batch holds table %q, which this sink was not opened for", t.Name),
@@ -187,6 +210,20 @@ func (s *Sink) plan(t *pipeline.Table) (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// planned is the plan of a table, or of one that is like it; nil if there is none.
+func (s *Sink) planned(t *pipeline.Table) *plan {
+	p := s.plans[t.Name]
+	if p == nil || p.table == t || alike(p.table, t) {
+		return p
+	}
+	for _, p := range s.grown {
+		if p.table == t || p.table.Name == t.Name && alike(p.table, t) {
+			return p
+		}
+	}
+	return nil
 }
 
 func alike(a, b *pipeline.Table) bool {

@@ -16,7 +16,7 @@ func put(t *testing.T, s *Sink, c pipeline.Change) pipeline.TableCount {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return landed[0]
+	return plain(t, landed[0])
 }
 
 // checkPut checks that a row lands as it is or, where it would be changed on its

@@ -31,15 +31,24 @@ func open(rawURL string) (dialect, *sql.DB, error) {
 	return openDialect(u)
 }
 
-// checkServer checks the parts that the URL of any database server has.
+// checkServer checks the parts that the URL of a database server has.
 func checkServer(u *url.URL) error {
+	if err := checkHost(u); err != nil {
+		return err
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		return badURL("the target URL names no database", urlForm)
+	}
+	return nil
+}
+
+// checkHost checks all parts but the database.
+func checkHost(u *url.URL) error {
 	switch {
 	case u.Opaque != "" || u.Hostname() == "":
 		return badURL("the target URL has no host", urlForm)
 	case u.User.Username() == "":
 		return badURL("the target URL has no user", urlForm)
-	case strings.Trim(u.Path, "/") == "":
-		return badURL("the target URL names no database", urlForm)
 	case u.Fragment != "":
 		return badURL("the target URL has a fragment (#…)", "a # in user or password is written %23")
 	}

@@ -156,7 +156,7 @@ func TestUnreachable(t *testing.T) {
 	}
 	address := listener.Addr().String()
 	listener.Close()
-	for _, scheme := range []string{"postgres", "mysql"} {
+	for _, scheme := range []string{"postgres", "mysql", "sqlserver"} {
 		s := openSink(t, fmt.Sprintf("%s://user:%s@%s/db", scheme, url.QueryEscape(secret), address), Options{Pipeline: "p", Tables: []*pipeline.Table{table()}})
 		_, err := s.Cursor(t.Context())
 		checkFault(t, err, fault.Unavailable, "target_unreachable", address)

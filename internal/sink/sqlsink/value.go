@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"ferryman/internal/pipeline"
@@ -27,10 +28,10 @@ func (r *refusal) Error() string {
 }
 
 // value turns a source's value into what is handed to the database: nil, int64,
-// string or bool. A text that is too long for the column and a number that it
-// would round are refused here, as databases may change them without a word.
-// Times are cut to what the column holds. What types such as dates and intervals
-// make of a text is left to them.
+// string or bool, and of an adapting sink on SQLite float64 or []byte. A text that
+// is too long for the column and a number that it would round are refused here, as
+// databases may change them without a word. Times are cut to what the column holds.
+// What types such as dates and intervals make of a text is left to them.
 func (c *column) value(v any) (any, error) {
 	switch x := v.(type) {
 	case nil:
@@ -44,7 +45,7 @@ func (c *column) value(v any) (any, error) {
 		}
 	case bool:
 		if c.typ == pipeline.Boolean {
-			return c.boolean(x, v), nil
+			return c.boolean(x, v)
 		}
 	case string:
 		switch c.typ {
@@ -56,6 +57,10 @@ func (c *column) value(v any) (any, error) {
 	case time.Time:
 		if c.typ == pipeline.Time || c.stamp != 0 {
 			return c.time(x)
+		}
+	case pipeline.Misfit:
+		if c.adapts && c.typ != pipeline.Time {
+			return c.text(string(x), string(x))
 		}
 	}
 	return nil, c.refuse("holds a %T where a column of type %s wants %s", v, c.typ, goType(c.typ))
@@ -81,35 +86,51 @@ func goType(t pipeline.Type) string {
 func (c *column) integer(n int64, boxed any) (any, error) {
 	switch c.kind {
 	case textKind:
+		if c.adapts {
+			return c.text(strconv.FormatInt(n, 10), strconv.FormatInt(n, 10))
+		}
 		return strconv.FormatInt(n, 10), nil
 	case booleanKind:
+		if c.flexible && c.adapts {
+			return boxed, nil
+		}
 		if n != 0 && n != 1 {
-			return nil, c.refuse("%d does not fit the type %s", n, c.sqlType)
+			return nil, c.tooNarrow(numberNeed(strconv.FormatInt(n, 10)), "%d does not fit the type %s", n, c.sqlType)
 		}
 		return n == 1, nil
 	case decimalKind:
-		if c.scale >= 0 {
+		if c.scale >= 0 && !c.adapts {
 			return boxed, nil
 		}
 		return c.number(strconv.FormatInt(n, 10), boxed)
 	case floatKind, doubleKind:
 		return c.number(strconv.FormatInt(n, 10), boxed)
+	case integerKind:
+		if c.adapts && c.bits > 0 && !fitsBits(strconv.FormatInt(n, 10), c.bits, c.unsigned) {
+			return nil, c.tooNarrow(numberNeed(strconv.FormatInt(n, 10)), "%d does not fit the type %s", n, c.sqlType)
+		}
+		return boxed, nil
 	default:
 		return boxed, nil
 	}
 }
 
-func (c *column) boolean(b bool, boxed any) any {
+func (c *column) boolean(b bool, boxed any) (any, error) {
 	switch c.kind {
 	case integerKind, decimalKind, floatKind, doubleKind:
 		if b {
-			return int64(1)
+			return int64(1), nil
 		}
-		return int64(0)
-	case textKind, otherKind:
-		return strconv.FormatBool(b)
+		return int64(0), nil
+	case textKind:
+		if c.adapts {
+			return c.text(strconv.FormatBool(b), strconv.FormatBool(b))
+		}
+		return strconv.FormatBool(b), nil
+	case otherKind:
+		return strconv.FormatBool(b), nil
 	default:
-		return boxed
+		return boxed, nil
 	}
 }
 
@@ -120,11 +141,24 @@ func (c *column) text(s string, boxed any) (any, error) {
 	}
 	if c.maxLength > 0 && len(s) > c.maxLength {
 		if n := utf8.RuneCountInString(s); n > c.maxLength {
-			return nil, c.refuse("%d characters do not fit the type %s", n, c.sqlType)
+			return nil, c.tooNarrow(c.textNeed(s), "%d characters do not fit the type %s", n, c.sqlType)
 		}
 	}
-	if c.maxBytes > 0 && len(s) > c.maxBytes {
-		return nil, c.refuse("%d bytes do not fit the type %s", len(s), c.sqlType)
+	if c.maxBytes > 0 && len(s)*4 > c.maxBytes { // no character set takes more
+		if n, _ := c.charset.measure(s); n > c.maxBytes {
+			return nil, c.tooNarrow(c.textNeed(s), "%d bytes do not fit the type %s", n, c.sqlType)
+		}
+	}
+	if c.maxUnits > 0 && len(s) > c.maxUnits {
+		if n := units(s); n > c.maxUnits {
+			return nil, c.tooNarrow(c.textNeed(s), "%d UTF-16 units do not fit the type %s", n, c.sqlType)
+		}
+	}
+	if c.key && c.padded && strings.HasSuffix(s, " ") {
+		return nil, c.refuse("ends in a blank, which the database ignores: it would be taken for the key without it")
+	}
+	if c.adapts {
+		return c.adaptedText(s, boxed)
 	}
 	switch c.kind {
 	case integerKind, decimalKind, floatKind, doubleKind:
@@ -135,6 +169,15 @@ func (c *column) text(s string, boxed any) (any, error) {
 	return boxed, nil
 }
 
+// units is the length of a text in UTF-16.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
+
 func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
@@ -143,7 +186,7 @@ func (c *column) decimal(s string, boxed any) (any, error) {
 	if c.kind != textKind {
 		return c.number(s, boxed)
 	}
-	if _, ok := parseNumber(s); !ok {
+	if _, ok := parseNumber(s); !ok && !c.adapts {
 		return nil, c.refuse("%.40q is not a JSON number", s)
 	}
 	return c.text(s, boxed)
@@ -152,8 +195,13 @@ func (c *column) decimal(s string, boxed any) (any, error) {
 // number checks that a column holds a number as it is.
 func (c *column) number(s string, boxed any) (any, error) {
 	n, ok := parseNumber(s)
-	if !ok {
+	switch {
+	case !ok && c.adapts: // its exponent may just be larger than any database takes
+		return c.adaptedText(s, boxed)
+	case !ok:
 		return nil, c.refuse("%.40q is not a JSON number", s)
+	case c.adapts && c.flexible:
+		return c.flexibleNumber(n, s), nil
 	}
 	fits := true
 	switch c.kind {
@@ -161,20 +209,23 @@ func (c *column) number(s string, boxed any) (any, error) {
 		var plain string
 		if plain, fits = n.integral(); fits {
 			boxed = plain
+			fits = !c.adapts || c.bits == 0 || fitsBits(plain, c.bits, c.unsigned)
 		}
 	case decimalKind:
-		fits = -n.exponent <= c.scale
+		fits = -n.exponent <= c.scale && (c.precision == 0 || len(n.digits)+n.exponent <= c.precision-c.scale)
 	case floatKind:
 		fits = n.survives(32) && -n.exponent <= c.scale
 	case doubleKind:
 		fits = n.survives(64) && -n.exponent <= c.scale
+	case booleanKind:
+		fits = !c.adapts
 	}
 	if c.flexible && !n.survives(64) && !n.isInt64() {
 		fits = false
 	}
 	switch {
 	case !fits:
-		return nil, c.refuse("%.40s does not fit the type %s without rounding", s, c.sqlType)
+		return nil, c.tooNarrow(numberNeed(s), "%.40s does not fit the type %s without rounding", s, c.sqlType)
 	case n.digits == "":
 		return "0", nil // databases stumble over its exponent
 	default:
@@ -195,98 +246,4 @@ func (c *column) time(t time.Time) (any, error) {
 		unit *= 10
 	}
 	return t.Truncate(unit).Format(c.layout), nil
-}
-
-// number is a decimal number: digits, without zeros at either end, times ten to
-// the power of exponent. Zero has no digits.
-type number struct {
-	negative bool
-	digits   string
-	exponent int
-}
-
-// parseNumber reads a JSON number. One whose exponent is larger than any
-// database takes is none.
-func parseNumber(s string) (n number, ok bool) {
-	rest, negative := strings.CutPrefix(s, "-")
-	mantissa, power := rest, ""
-	if i := strings.IndexAny(rest, "eE"); i >= 0 {
-		mantissa, power = rest[:i], rest[i+1:]
-		if strings.HasPrefix(power, "+") || strings.HasPrefix(power, "-") {
-			if !onlyDigits(power[1:]) {
-				return number{}, false
-			}
-		} else if !onlyDigits(power) {
-			return number{}, false
-		}
-	}
-	whole, fraction, point := strings.Cut(mantissa, ".")
-	if !onlyDigits(whole) || len(whole) > 1 && whole[0] == '0' || point && !onlyDigits(fraction) {
-		return number{}, false
-	}
-	fraction = strings.TrimRight(fraction, "0")
-	digits := whole + fraction
-	significant := strings.TrimRight(digits, "0")
-	n = number{negative: negative, digits: strings.TrimLeft(significant, "0"), exponent: len(digits) - len(significant) - len(fraction)}
-	if n.digits == "" {
-		return number{}, true
-	}
-	if power != "" {
-		exponent, err := strconv.ParseInt(power, 10, 32)
-		if err != nil {
-			return number{}, false
-		}
-		n.exponent += int(exponent)
-	}
-	return n, true
-}
-
-func onlyDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// integral is the number without point and exponent, if it is whole and not
-// longer than any type of integers or decimals needs.
-func (n number) integral() (string, bool) {
-	const longest = 1000
-	switch {
-	case n.digits == "":
-		return "0", true
-	case n.exponent < 0 || n.exponent > longest || len(n.digits)+n.exponent > longest:
-		return "", false
-	}
-	plain := n.digits + strings.Repeat("0", n.exponent)
-	if n.negative {
-		plain = "-" + plain
-	}
-	return plain, true
-}
-
-func (n number) isInt64() bool {
-	plain, ok := n.integral()
-	if ok {
-		_, err := strconv.ParseInt(plain, 10, 64)
-		ok = err == nil
-	}
-	return ok
-}
-
-// survives tells whether a floating-point number of so many bits is read back as
-// the same number.
-func (n number) survives(bits int) bool {
-	const longest = 20 // a shortest form has at most 17
-	if len(n.digits) > longest {
-		return false
-	}
-	f, err := strconv.ParseFloat(n.digits+"e"+strconv.Itoa(n.exponent), bits)
-	if err != nil {
-		return n.digits == ""
-	}
-	back, _ := parseNumber(strconv.FormatFloat(f, 'e', -1, bits))
-	return back.digits == n.digits && back.exponent == n.exponent
 }

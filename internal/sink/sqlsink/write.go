@@ -3,6 +3,7 @@ package sqlsink
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,11 +25,17 @@ func (s *Sink) Write(ctx context.Context, b pipeline.Batch) (pipeline.Landed, er
 	defer s.writing.Unlock()
 	defer s.scratch.release()
 
-	since, careful := time.Now(), false
+	since, careful, round := time.Now(), false, 1
 	for attempt := 1; ; attempt++ {
-		landed, err := s.attempt(ctx, b, careful)
+		landed, err := s.attempt(ctx, b, careful, round > mostRounds)
 		if err == nil {
 			return landed, nil
+		}
+		if adjusted, err := s.adjust(ctx, b, err, round); err != nil {
+			return nil, s.explain(ctx, "write to", "", err)
+		} else if adjusted {
+			round++
+			continue
 		}
 		class := s.dialect.diagnose(err).class
 		if class == mismatched {
@@ -53,6 +60,9 @@ type transaction struct {
 	// the target refuses can be found. It is off until a row was refused.
 	careful bool
 	whole   bool
+	settled bool // what a column is too narrow for is refused; else it ends the attempt
+
+	broken bool // the connection is of no more use
 
 	landed   pipeline.Landed
 	letters  []letter            // of this batch
@@ -94,21 +104,31 @@ func (tx *transaction) count(table string) *pipeline.TableCount {
 	return &tx.landed[i]
 }
 
-func (s *Sink) attempt(ctx context.Context, b pipeline.Batch, careful bool) (landed pipeline.Landed, err error) {
+func (s *Sink) attempt(ctx context.Context, b pipeline.Batch, careful, settled bool) (landed pipeline.Landed, err error) {
 	err = s.onConn(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		if err := s.prepare(ctx, conn); err != nil {
 			return err
 		}
-		sqlTx, err := conn.BeginTx(ctx, nil)
+		if err := s.grow(ctx, conn, b); err != nil {
+			return err
+		}
+		txCtx, abandon := context.WithCancel(ctx)
+		defer abandon()
+		sqlTx, err := conn.BeginTx(txCtx, nil)
 		if err != nil {
 			return err
 		}
-		tx := &transaction{Tx: sqlTx, conn: conn, now: s.now().UTC().Truncate(time.Microsecond), careful: careful, whole: b.Whole}
+		tx := &transaction{Tx: sqlTx, conn: conn, now: s.now().UTC().Truncate(time.Microsecond), careful: careful, whole: b.Whole, settled: settled}
 		if err := s.fill(ctx, tx, b); err != nil {
+			if tx.broken {
+				abandon() // the rollback would wait for an answer
+			}
 			// The reason is err; a rollback that fails too ends the connection.
 			_ = tx.Rollback()
+			tx.discard()
 			return err
 		}
+		defer tx.discard()
 		if err := s.commit(ctx, tx, b.Next); err != nil {
 			return err
 		}
@@ -116,6 +136,14 @@ func (s *Sink) attempt(ctx context.Context, b pipeline.Batch, careful bool) (lan
 		return nil
 	})
 	return landed, err
+}
+
+// discard keeps others from the connection of a transaction that has ended, if it is
+// of no more use.
+func (tx *transaction) discard() {
+	if tx.broken {
+		_ = tx.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 }
 
 // fill does everything of a batch up to the commit.

@@ -1,0 +1,95 @@
+package sqlsink
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"ferryman/internal/pipeline"
+)
+
+// Pick reads some columns of the rows with the given keys, of a table with a
+// single-column key: the key, then the columns, for each row that is there, in no
+// order. A table that does not exist yet has no rows, a column that does not is
+// NULL. It may be called at any time.
+func (s *Sink) Pick(ctx context.Context, t *pipeline.Table, columns []string, keys []any) ([][]any, error) {
+	v, err := s.view(ctx, t)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	selected := []string{v.key.quoted}
+	types := []pipeline.Type{v.key.typ}
+	names := s.shape(t, v.have).names
+	for _, name := range columns {
+		i := t.Index(name)
+		if i < 0 {
+			return nil, badTable(t, fmt.Sprintf("has no column %q to be picked", name), "")
+		}
+		selected = append(selected, s.reading(v.have, names[i]))
+		types = append(types, t.Columns[i].Type)
+	}
+	// A collation may take another key for one of these.
+	wanted := make(map[string]bool, len(keys))
+	tuples := make([][]any, 0, len(keys))
+	for _, key := range keys {
+		value, err := v.key.value(key)
+		if err != nil || value == nil {
+			continue // the column cannot hold it, so it has no row
+		}
+		if part := string(appendPart(nil, value, false)); !wanted[part] {
+			wanted[part] = true
+			tuples = append(tuples, []any{value})
+		}
+	}
+	var picked [][]any
+	for group := range groups(s.dialect.traits(), tuples, 1) {
+		condition, args := among(s.dialect, []*column{&v.key}, group)
+		rows, err := s.query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s",
+			strings.Join(selected, ", "), s.dialect.quote(t.Name), condition), args, types)
+		if err != nil {
+			return nil, s.explain(ctx, "read", t.Name, err)
+		}
+		for _, row := range rows {
+			if value, err := v.key.value(row[0]); err == nil && wanted[string(appendPart(nil, value, false))] {
+				picked = append(picked, row)
+			}
+		}
+	}
+	return picked, nil
+}
+
+// Keys is up to limit keys of a table with a single-column key, in their order, from
+// the first one after the given key, or from the beginning if that is nil. It may be
+// called at any time.
+func (s *Sink) Keys(ctx context.Context, t *pipeline.Table, after any, limit int) ([]any, error) {
+	bare := *t
+	bare.Stamps, bare.Columns = nil, nil
+	for _, k := range t.KeyIndexes() {
+		if k >= 0 {
+			bare.Columns = append(bare.Columns, t.Columns[k])
+		}
+	}
+	rows, err := s.List(ctx, &bare, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]any, len(rows))
+	for i, row := range rows {
+		keys[i] = row[0]
+	}
+	return keys, nil
+}
+
+// Count is how many rows a table has; none if it does not exist yet. It may be
+// called at any time.
+func (s *Sink) Count(ctx context.Context, t *pipeline.Table) (int64, error) {
+	have, err := s.dialect.describe(ctx, s.db, t.Name)
+	if err == nil && have != nil {
+		var n int64
+		err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM "+s.dialect.quote(t.Name)).Scan(&n)
+		if err == nil {
+			return n, nil
+		}
+	}
+	return 0, s.explain(ctx, "read", t.Name, err)
+}
