@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -66,6 +67,21 @@ func (c *Client) exchange(ctx context.Context, r Request) (Exchange, error) {
 	e.whole = int64(len(e.Body)) < c.limit
 	drain(resp.Body)
 	return e, nil
+}
+
+// Fault is what Do would have made of the answer: an error where its status is not
+// one of 200 to 299, or where it was cut at the client's limit; else nil.
+func (c *Client) Fault(e Exchange) error {
+	redact := redactorOf(e.request)
+	switch {
+	case e.Status < 200 || e.Status > 299:
+		resp := &http.Response{StatusCode: e.Status, Header: e.Header, Body: io.NopCloser(bytes.NewReader(e.Body))}
+		return explain(c.answerFault(resp, redact), e.request, redact)
+	case !e.whole:
+		return explain(c.tooLarge(), e.request, redact)
+	default:
+		return nil
+	}
 }
 
 // unprocessed tells whether an HTTP/2 server has said that it did not look at the

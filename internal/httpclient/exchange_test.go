@@ -295,3 +295,43 @@ func TestDirectUsesNoProxy(t *testing.T) {
 		t.Error("no proxy is used")
 	}
 }
+
+// Both ways to call an API say the same of an answer.
+func TestExchangeFaultIsThatOfDo(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var status int
+		_, _ = fmt.Sscan(r.URL.Query().Get("status"), &status)
+		w.Header().Set("Location", "https://elsewhere.example/x?token=hunter2")
+		w.Header().Set("Retry-After", "90")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "no hunter2 for you")
+	}))
+	defer srv.Close()
+	for _, limit := range []int64{8, 1000} {
+		c := New(Options{MaxAnswerBytes: limit})
+		defer c.Close()
+		for status := 200; status < 600; status++ {
+			r := post(t, fmt.Sprintf("%s?status=%d", srv.URL, status))
+			r.Bearer = "hunter2"
+			e, err := c.Exchange(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := c.Do(t.Context(), r, func(a *Answer) error {
+				_, err := io.Copy(io.Discard, a.Body)
+				return err
+			})
+			got := c.Fault(e)
+			if limit == 8 && status > 299 {
+				// Do reads a little beyond the limit to quote it.
+				if fault.KindOf(got) != fault.KindOf(want) || fault.CodeOf(got) != fault.CodeOf(want) {
+					t.Errorf("%d: got %v, want %v", status, got, want)
+				}
+				continue
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%d: got %v, want %v", status, got, want)
+			}
+		}
+	}
+}
