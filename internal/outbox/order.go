@@ -18,6 +18,17 @@ const (
 	orderStripes = 512
 )
 
+// LockOrder takes the locks that Add takes for deliveries of a channel with these
+// order keys. A transaction that adds by several calls takes those of all of them
+// first, and so never stands against another.
+func (o *Outbox) LockOrder(ctx context.Context, tx *db.Tx, channel string, keys []string) error {
+	all := make([]orderKey, len(keys))
+	for i, k := range keys {
+		all[i] = orderKey{channel, k}
+	}
+	return lockOrder(ctx, tx, all)
+}
+
 // lockOrder keeps other transactions from adding to the keys and from settling
 // what has them, until tx ends. It comes before the statements that do so: who
 // waits for the lock must see what its holder did.

@@ -139,3 +139,43 @@ func TestOrderForgetsNone(t *testing.T) {
 		}
 	})
 }
+
+// Transactions that add by several calls, each in an order of its own, do not stand
+// against each other if they lock all their keys first.
+func TestAddingBySeveralCalls(t *testing.T) {
+	severalOn(t, func(t *testing.T, stores []*db.DB) {
+		keys := []string{"a", "b", "c", "d", "e", "f"}
+		var adders sync.WaitGroup
+		for a := range 4 {
+			adders.Go(func() {
+				d := stores[a%len(stores)]
+				o := outbox.New(d, outbox.Options{})
+				for i := range 20 {
+					err := d.Tx(t.Context(), func(tx *db.Tx) error {
+						if err := o.LockOrder(t.Context(), tx, "c", keys); err != nil {
+							return err
+						}
+						for k := range keys {
+							key := keys[(k*(1+4*(a%2))+i)%len(keys)] // up or down
+							if _, _, err := o.Add(t.Context(), tx, inOrder("c", key, 1), outbox.Refuse); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		adders.Wait()
+		if n := countSQL(t, stores[0], "SELECT count(*) FROM deliveries WHERE state = 0"); n != int64(len(keys)) {
+			t.Errorf("%d wait", n)
+		}
+		if n := countSQL(t, stores[0], "SELECT count(*) FROM deliveries"); n != 4*20*int64(len(keys)) {
+			t.Errorf("%d rows", n)
+		}
+	})
+}

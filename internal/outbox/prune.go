@@ -49,9 +49,9 @@ func (o *Outbox) PruneOn(engine *jobs.Engine) {
 	})
 }
 
-// Prune deletes attempts of what is settled, and settled alerts, that are older
-// than Options.Keep, answers kept for calls that are repeated after a day, and
-// rates of recipients that are at rest: a bounded number of them, in short
+// Prune deletes attempts of what is settled, and settled alerts and contacts, that
+// are older than Options.Keep, answers kept for calls that are repeated after a
+// day, and rates of recipients that are at rest: a bounded number of them, in short
 // transactions. It tells how many, also along with an error.
 func (o *Outbox) Prune(ctx context.Context) (int64, error) {
 	keep := o.o.Keep
@@ -69,10 +69,14 @@ func (o *Outbox) Prune(ctx context.Context) (int64, error) {
 			SELECT a.delivery_id, a.n FROM attempts a WHERE a.at < $1
 				AND coalesce((SELECT d.state FROM deliveries d WHERE d.id = a.delivery_id), 3) NOT IN (0, 1, 2)
 			ORDER BY a.at LIMIT $2)`, before(keep)},
-		{"sent alerts", pruneAlerts(Sent), before(keep)},
-		{"failed alerts", pruneAlerts(Failed), before(keep)},
-		{"cancelled alerts", pruneAlerts(Cancelled), before(keep)},
-		{"expired alerts", pruneAlerts(Expired), before(keep)},
+		{"sent alerts", pruneSettled(Alert, Sent), before(keep)},
+		{"failed alerts", pruneSettled(Alert, Failed), before(keep)},
+		{"cancelled alerts", pruneSettled(Alert, Cancelled), before(keep)},
+		{"expired alerts", pruneSettled(Alert, Expired), before(keep)},
+		{"sent contacts", pruneSettled(Contact, Sent), before(keep)},
+		{"failed contacts", pruneSettled(Contact, Failed), before(keep)},
+		{"cancelled contacts", pruneSettled(Contact, Cancelled), before(keep)},
+		{"expired contacts", pruneSettled(Contact, Expired), before(keep)},
 		{"idempotency keys", `DELETE FROM idempotency_keys WHERE key_hash IN (
 			SELECT key_hash FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, before(keepKeys)},
 		{"recipients' rates", `DELETE FROM recipient_rates WHERE next_at < $1 AND (channel, recipient) IN (
@@ -87,12 +91,13 @@ func (o *Outbox) Prune(ctx context.Context) (int64, error) {
 	return deleted, nil
 }
 
-// pruneAlerts deletes alerts of a state. Ids rise with time, so that it looks at
-// the first ones only: it does not read all that are kept.
-func pruneAlerts(s State) string {
+// pruneSettled deletes deliveries of a topic that have come to a state. Ids rise
+// with time, so that it looks at the first ones only: it does not read all that are
+// kept. Some that were settled late may hold up others until it is their time.
+func pruneSettled(t Topic, s State) string {
 	return fmt.Sprintf(`DELETE FROM deliveries WHERE id IN (
-		SELECT id FROM (SELECT id, ended_at FROM deliveries WHERE topic = 1 AND state = %d ORDER BY topic, state, id LIMIT $2) AS oldest
-		WHERE ended_at < $1)`, s)
+		SELECT id FROM (SELECT id, ended_at FROM deliveries WHERE topic = %d AND state = %d ORDER BY topic, state, id LIMIT $2) AS oldest
+		WHERE ended_at < $1)`, t, s)
 }
 
 // deleteEach runs a DELETE of what is older than a time, in a transaction each,

@@ -39,14 +39,15 @@ func TestPruneKeepsWhatIsToBeKept(t *testing.T) {
 		left := func() string {
 			return fmt.Sprint(
 				countSQL(t, d, "SELECT count(*) FROM deliveries"), countSQL(t, d, "SELECT count(*) FROM deliveries WHERE topic = 1"),
+				countSQL(t, d, "SELECT count(*) FROM deliveries WHERE topic = 2"),
 				countSQL(t, d, "SELECT count(*) FROM attempts WHERE n = 1"), countSQL(t, d, "SELECT count(*) FROM attempts WHERE n = 2"),
 				countSQL(t, d, "SELECT count(*) FROM idempotency_keys"), countSQL(t, d, "SELECT count(*) FROM recipient_rates"))
 		}
-		// 4 alerts go, and all but the 18 old attempts of what is not settled.
+		// 4 alerts and 4 contacts go, and all but the 18 old attempts of what is not settled.
 		for i, want := range []struct {
 			n    int64
 			left string
-		}{{24 + 4 + 1 + 1, "38 10 18 42 1 1"}, {0, "38 10 18 42 1 1"}} {
+		}{{24 + 8 + 1 + 1, "34 10 10 18 42 1 1"}, {0, "34 10 10 18 42 1 1"}} {
 			n, err := o.Prune(t.Context())
 			if err != nil || n != want.n || left() != want.left {
 				t.Errorf("call %d: %d were deleted, %v; left are %s, want %+v", i, n, err, left(), want)
@@ -54,8 +55,8 @@ func TestPruneKeepsWhatIsToBeKept(t *testing.T) {
 		}
 		c.add(24 * time.Hour)
 		defer c.add(-24 * time.Hour)
-		// Also the attempts of the alerts that are gone.
-		if n, err := o.Prune(t.Context()); err != nil || n != 24+4+1+1 {
+		// Also the attempts of the alerts and contacts that are gone.
+		if n, err := o.Prune(t.Context()); err != nil || n != 24+8+1+1 {
 			t.Errorf("a day later: %d were deleted, %v", n, err)
 		}
 	})

@@ -14,8 +14,9 @@ type Options struct {
 	// Hold keeps what is uncertain as a dead letter for a person to judge. Otherwise
 	// it is sent again: then the other side may have it twice.
 	Hold bool
-	// Keep is how long attempts are kept, and deliveries of alerts that are settled;
-	// 30 days if 0. Messages are kept for ever: they are unique for ever.
+	// Keep is how long attempts are kept, and deliveries of alerts and contacts that
+	// are settled, dead letters among them; 30 days if 0. Messages are kept for ever:
+	// they are unique for ever.
 	Keep time.Duration
 	// Observe is told of every attempt; may be nil. Late is how long after its time
 	// the attempt began, took how long it lasted.
