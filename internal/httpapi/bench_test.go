@@ -29,7 +29,7 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 	s, err := New(Options{
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
-		Sync: h, Rows: h, Users: usersTable(), Warehouses: warehousesTable(), LoopbackOnly: true,
+		Sync: h, Syncs: allSyncs{h}, Rows: h, Users: usersTable(), Warehouses: warehousesTable(), LoopbackOnly: true,
 		Keys: h, Apps: h, Ledger: ledger.New(nil), Messages: push.New(nil, nil), Outbox: outbox.New(nil, outbox.Options{}),
 	})
 	if err != nil {

@@ -117,7 +117,13 @@ var scenarios = map[string]scenario{
 		before := epoch.Add(-60_002_664_000)
 		h.runs = []syncs.Run{goodRun(before), badRun(before, "refused", refused), goodRun(epoch)}
 	}},
-	"syncLast 400 count":         {query: "count=0"},
+	"syncLast 400 count": {query: "count=0"},
+	"listRuns 200 last": {query: "limit=2", set: func(h *house) {
+		h.runs = []syncs.Run{goodRun(epoch.Add(-120_000_000_000)), badRun(epoch.Add(-60_000_000_000), "refused", refused), goodRun(epoch)}
+	}},
+	"listRuns 400 limit":         {query: "limit=ten"},
+	"runSync 202 asked":          {},
+	"runSync 404 unknown":        {path: "/api/v1/syncs/nothing/run"},
 	"listUsers 200 page":         {},
 	"listUsers 400 limit":        {query: "limit=ten"},
 	"getUser 200 user":           {},

@@ -41,6 +41,15 @@ type WarehouseSync interface {
 	Last(ctx context.Context, n int) ([]syncs.Run, error)
 }
 
+// Syncs is all syncs that the server runs.
+type Syncs interface {
+	// Cast starts one run of the sync with the given slug and does not wait for it. It
+	// gives syncs.ErrUnknown.
+	Cast(ctx context.Context, slug string) error
+	// Last gives the newest n runs that have ended, oldest first.
+	Last(ctx context.Context, n int) ([]syncs.Run, error)
+}
+
 // RowReader reads a table that a sync fills. A row holds the values of Columns,
 // then those of Stamps.
 type RowReader interface {
@@ -58,6 +67,7 @@ type Options struct {
 	Version  string               // of the build
 
 	Sync       WarehouseSync
+	Syncs      Syncs
 	Rows       RowReader
 	Users      *pipeline.Table // with a key of one integer column, like Warehouses
 	Warehouses *pipeline.Table

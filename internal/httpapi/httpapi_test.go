@@ -95,7 +95,7 @@ func build(t testing.TB, change ...func(*Options)) *house {
 	o := Options{
 		Log:      slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Registry: prometheus.NewRegistry(), Version: "1.2.3",
-		Sync: h, Rows: h, Users: usersTable(), Warehouses: warehousesTable(),
+		Sync: h, Syncs: allSyncs{h}, Rows: h, Users: usersTable(), Warehouses: warehousesTable(),
 		LoopbackOnly: true, Now: func() time.Time { return epoch },
 		Keys: h, Apps: h, Ledger: ledger.New(nil), Messages: push.New(nil, nil), Outbox: outbox.New(nil, outbox.Options{}),
 	}
@@ -140,6 +140,16 @@ func (h *house) Cast(context.Context) error { return h.cast }
 
 func (h *house) Last(_ context.Context, n int) ([]syncs.Run, error) {
 	return h.runs[max(0, len(h.runs)-n):], h.broken
+}
+
+// allSyncs is the house's only sync among all.
+type allSyncs struct{ *house }
+
+func (a allSyncs) Cast(_ context.Context, slug string) error {
+	if slug != "warehouses" {
+		return syncs.ErrUnknown
+	}
+	return a.cast
 }
 
 func (h *house) List(_ context.Context, t *pipeline.Table, after any, limit int) ([][]any, error) {

@@ -65,6 +65,7 @@ const shownRuns = 10
 
 // indexRun is a run as the first page shows it.
 type indexRun struct {
+	Sync     string
 	OK       bool
 	Started  time.Time
 	Took     time.Duration
@@ -80,7 +81,7 @@ type indexRun struct {
 // index is the first page: where to look, and how the last runs went, the newest
 // first.
 func (s *Server) index(r *http.Request) (reply, error) {
-	runs, err := s.o.Sync.Last(r.Context(), shownRuns)
+	runs, err := s.o.Syncs.Last(r.Context(), shownRuns)
 	if err != nil {
 		return reply{}, err
 	}
@@ -88,7 +89,7 @@ func (s *Server) index(r *http.Request) (reply, error) {
 	for _, run := range slices.Backward(runs) {
 		total := run.Report.Total()
 		shown = append(shown, indexRun{
-			OK: run.OK(), Started: run.StartedAt, Took: run.EndedAt.Sub(run.StartedAt).Round(time.Millisecond), Trigger: run.Trigger,
+			Sync: run.Sync, OK: run.OK(), Started: run.StartedAt, Took: run.EndedAt.Sub(run.StartedAt).Round(time.Millisecond), Trigger: run.Trigger,
 			Read: total.Read, Written: total.Written, Deleted: total.Deleted, Rejected: total.Rejected, Reason: run.Reason, Detail: run.Detail,
 		})
 	}

@@ -36,7 +36,7 @@ func (s *Server) table() []route {
 		{"GET", "/docs/{file}", s.docsFile, byAll(), false},
 		{"GET", "/problems/{kind}", s.problemPage, byAll(), false},
 		{"GET", "/{$}", s.index, byOperators(), false},
-	}, s.messageCalls(), s.outboxCalls(), s.administration())
+	}, s.syncCalls(), s.messageCalls(), s.outboxCalls(), s.administration())
 }
 
 // unmatched stands for the pattern of requests that no route takes.

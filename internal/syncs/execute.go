@@ -59,7 +59,7 @@ func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(p
 		outcome.Status, outcome.Reason = ledger.Cancelled, ledger.ReasonHandedBack
 		outcome.Detail = "stopped in mid-work; it is taken up again"
 	case err != nil && ctx.Err() != nil:
-		outcome.Status, outcome.Detail = ledger.Cancelled, "called off; nothing of the batch in hand has landed"
+		outcome.Status, outcome.Detail = ledger.Cancelled, "called off; the batch in hand has landed whole or not at all"
 	}
 	if outcome.Detail != "" {
 		outcome.Messages = append(outcome.Messages, ledger.Message{Type: level(outcome.Status), Text: outcome.Detail})

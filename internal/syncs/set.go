@@ -7,10 +7,12 @@
 package syncs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"ferryman/internal/db"
@@ -88,6 +90,36 @@ func (s *Set) Add(ctx context.Context, sync Sync) (*Syncer, error) {
 		s.engine.Every(jobs.Schedule{Name: "sync-" + sync.Slug, Every: sync.Every, CatchUp: jobs.Once, Fire: sr.tick})
 	}
 	return sr, nil
+}
+
+// ErrUnknown says that no sync of this node has the name.
+var ErrUnknown = &fault.Error{
+	Kind: fault.NotFound, Code: "unknown_sync", Detail: "this server runs no sync of this name",
+	Hint: "a campaign's is called contacts- and the campaign's name; warehouses is the other",
+}
+
+// Cast asks for one run of the sync with the given slug, and goes on; see
+// Syncer.Cast. It gives ErrUnknown.
+func (s *Set) Cast(ctx context.Context, slug string) error {
+	sr := s.syncs[slug]
+	if sr == nil {
+		return ErrUnknown
+	}
+	return sr.Cast(ctx)
+}
+
+// Last gives the newest n runs of this node's syncs that have ended, oldest first.
+func (s *Set) Last(ctx context.Context, n int) ([]Run, error) {
+	var all []Run
+	for _, sr := range s.syncs {
+		runs, err := sr.Last(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, runs...)
+	}
+	slices.SortFunc(all, func(a, b Run) int { return cmp.Compare(a.Execution, b.Execution) })
+	return all[max(0, len(all)-n):], nil
 }
 
 // rhythm is an interval as a schedule of the ledger; one of fractions of a second is

@@ -422,3 +422,23 @@ func TestACallerWhoLeavesAtOnceHasAsked(t *testing.T) {
 		}
 	})
 }
+
+func TestTheSetKnowsAllItsSyncs(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		g, n := started(t, d)
+		g.pass(t, nil) // the first tick
+		<-n.ended
+		if err := n.set.Cast(t.Context(), "nothing"); !errors.Is(err, syncs.ErrUnknown) {
+			t.Errorf("a sync that is not: %v", err)
+		}
+		if err := n.set.Cast(t.Context(), "things"); err != nil {
+			t.Fatal(err)
+		}
+		g.pass(t, nil)
+		asked := <-n.ended
+		last, err := n.set.Last(t.Context(), 1)
+		if err != nil || len(last) != 1 || last[0].Execution != asked.Execution || last[0].Trigger != string(ledger.HTTP) {
+			t.Errorf("last %+v, %v; want the execution %d", last, err, asked.Execution)
+		}
+	})
+}
