@@ -25,6 +25,14 @@ build: ## build bin/ferryman, static and stamped (VERSION, COMMIT, DATE)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ferryman \
 		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)' ./cmd/ferryman
 
+PREFIX ?= /usr/local
+.PHONY: install
+install: build ## install ferryman, and dbsync2 and dbsync as names of it (PREFIX, DESTDIR)
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 bin/ferryman "$(DESTDIR)$(PREFIX)/bin/ferryman"
+	ln -sfn ferryman "$(DESTDIR)$(PREFIX)/bin/dbsync2"
+	ln -sfn ferryman "$(DESTDIR)$(PREFIX)/bin/dbsync"
+
 .PHONY: run
 run: build ## build and start the server with simulated upstreams on 127.0.0.1:8080 (ARGS)
 	@exec bin/ferryman serve --sandbox $(ARGS)

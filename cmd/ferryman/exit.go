@@ -31,7 +31,7 @@ const (
 
 // usageError is a mistake in how a command was called.
 type usageError struct {
-	cmd *cobra.Command
+	cmd *cobra.Command // nil: the program itself
 	err error
 }
 
@@ -43,8 +43,22 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// codedError has an exit code of its own.
+type codedError struct {
+	err  error
+	code int
+}
+
+func (e codedError) Error() string { return e.err.Error() }
+func (e codedError) Unwrap() error { return e.err }
+
 // finish tells what went wrong and gives the exit code.
 func finish(w io.Writer, err error, interrupted os.Signal) int {
+	return finishAs("ferryman", w, err, interrupted)
+}
+
+// finishAs does so in the name of a program.
+func finishAs(program string, w io.Writer, err error, interrupted os.Signal) int {
 	var exit exitError
 	var usage usageError
 	switch {
@@ -55,10 +69,17 @@ func finish(w io.Writer, err error, interrupted os.Signal) int {
 	case errors.As(err, &exit):
 		return int(exit)
 	case errors.As(err, &usage):
-		fmt.Fprintf(w, "ferryman: %v\nSee '%s --help'.\n", err, usage.cmd.CommandPath())
+		path := program
+		if usage.cmd != nil {
+			path = usage.cmd.CommandPath()
+		}
+		fmt.Fprintf(w, "%s: %v\nSee '%s --help'.\n", program, err, path)
 		return exitUsage
 	}
-	fmt.Fprintf(w, "ferryman: %s\n", strings.TrimSpace(err.Error()))
+	fmt.Fprintf(w, "%s: %s\n", program, strings.TrimSpace(err.Error()))
+	if coded, ok := errors.AsType[codedError](err); ok {
+		return coded.code
+	}
 	if fault.KindOf(err) == fault.Unconfigured {
 		return exitUsage
 	}

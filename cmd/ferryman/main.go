@@ -19,7 +19,7 @@ var (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args))
 }
 
 // run is main with an exit code instead of an exit, so that what is deferred
@@ -27,8 +27,12 @@ func main() {
 func run(args []string) int {
 	ctx, interrupted, stop := withSignals(context.Background())
 	defer stop()
+	if program, ok := isDBSync(args); ok {
+		err := runDBSync(ctx, program, args[1:], os.Stdout, os.Stderr)
+		return finishAs(program, os.Stdout, err, interrupted()) // where the original client tells of its errors
+	}
 	root := newRoot()
-	root.SetArgs(args)
+	root.SetArgs(args[1:])
 	err := root.ExecuteContext(ctx)
 	return finish(root.ErrOrStderr(), err, interrupted())
 }

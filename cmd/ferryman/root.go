@@ -27,6 +27,7 @@ tells what is in force and where it comes from.
 		Example: `  ferryman serve --sandbox            # try it, against a simulated warehouse API
   ferryman serve                      # sync on an interval, and answer HTTP
   ferryman warehouses sync            # one sync now, for a crontab or a terminal
+  ferryman contacts sync --campaign sales       # contacts of a campaign, into SQL or to a web service
   ferryman app add shop               # an application that reports its crons
   ferryman key create --app shop      # the key that it does so with
   ferryman cron add import --app shop # a cron
@@ -44,7 +45,7 @@ tells what is in force and where it comes from.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	root.AddCommand(
 		newServe(), newApp(), newKey(), newCron(), newMaintenance(), newAlert(),
-		newPush(), newWebhook(), newOutbox(), newWarehouses(), newMigrate(), newConfig(), newVersion(),
+		newPush(), newWebhook(), newOutbox(), newWarehouses(), newContacts(), newMigrate(), newConfig(), newVersion(),
 	)
 	return root
 }

@@ -21,7 +21,7 @@ type sandboxFlags struct {
 func (f *sandboxFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.on, "sandbox", false, "sync from a simulated WMS API and send to simulated messengers, with a store and a target of their own")
 	fs.StringVar(&f.listen, "sandbox-listen", "127.0.0.1:8081", "loopback address of the simulators; unless given, another free port will do")
-	fs.StringArrayVar(&f.faults, "sandbox-fault", nil, `make the simulated API fail, such as "status=500,path=/iam/users/me,times=3", or a messenger, such as "telegram:status=500,times=3" (may be repeated)`)
+	fs.StringArrayVar(&f.faults, "sandbox-fault", nil, `make the simulated API fail, such as "status=500,path=/iam/users/me,times=3", or a messenger, such as "telegram:status=500,times=3", or the campaign API, such as "campaign:truncate,times=2" (may be repeated)`)
 }
 
 // unused refuses flags that mean nothing without --sandbox.
@@ -63,6 +63,7 @@ func sandboxSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 // what is real. What is set for the real ones, and be it wrong, is not looked at.
 func loadSandbox(cmd *cobra.Command, in config.Input, least slog.Level) (config.Config, *slog.Logger, error) {
 	in.Ignore = []string{
+		"FERRYMAN_CAMPAIGNS_FILE", "FERRYMAN_CONTACTS_TOKEN", "FERRYMAN_CONTACTS_TARGET",
 		"API_BASE_URL", "API_TOKEN", "API_USER", "API_PASSWORD", "FERRYMAN_SECRET", "FERRYMAN_STORE_URL", "WAREHOUSE_DATABASE_URL",
 		"TELEGRAM_BASE_URL", "TELEGRAM_TOKEN", "VIBER_BASE_URL", "VIBER_TOKEN",
 		"WHATSAPP_BASE_URL", "WHATSAPP_TOKEN", "WHATSAPP_PHONE_NUMBER_ID", "WHATSAPP_API_VERSION",

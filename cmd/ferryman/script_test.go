@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"strconv"
@@ -10,15 +11,17 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"ferryman/internal/sandbox/campaign"
 	"ferryman/internal/sandbox/wms"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ferryman": main})
+	testscript.Main(m, map[string]func(){"ferryman": main, "dbsync2": main, "dbsync": main})
 }
 
 // The scripts are what a person at a terminal, or a script, sees. Each has a
-// simulated upstream at $UPSTREAM.
+// simulated upstream at $UPSTREAM, one of campaigns at $CAMPAIGNS, and at $HOOK a web
+// service that takes all.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -32,6 +35,18 @@ func TestScripts(t *testing.T) {
 			server := httptest.NewServer(simulator)
 			e.Defer(server.Close)
 			e.Setenv("UPSTREAM", server.URL+wms.DefaultBase)
+			calls, err := campaign.New(campaign.Options{Contacts: 30, Fields: 3, Plain: true, Seed: 1})
+			if err != nil {
+				return err
+			}
+			centre := httptest.NewServer(calls)
+			e.Defer(centre.Close)
+			e.Setenv("CAMPAIGNS", centre.URL)
+			hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+			e.Defer(hook.Close)
+			e.Setenv("HOOK", hook.URL)
+			e.Setenv("CAMPAIGN", campaign.DefaultCampaign)
+			e.Setenv("CAMPAIGN_TOKEN", campaign.DefaultToken)
 			e.Setenv("USERNAME", wms.DefaultUsername)
 			e.Setenv("PASSWORD", wms.DefaultPassword)
 			e.Setenv("FERRYMAN_STATE_DIR", e.WorkDir+"/state")

@@ -90,12 +90,16 @@ func welcome(w io.Writer, url string, c config.Config, sandboxURL string) {
   own store        %s
   sync target      %s, every %v
 `, version, url, url, url, url, url, url, c.Store.URL, c.Warehouse.Database, c.Warehouse.Interval)
+	for _, campaign := range c.Campaigns {
+		fmt.Fprintf(w, "  campaign %-7s %s into %s, every %v\n", campaign.Name, campaign.ID, campaign.ShownTarget(), campaign.Every)
+	}
 	if sandboxURL != "" {
 		fmt.Fprintf(w, `  simulated API    %s
   make it fail     curl %s/_sandbox/faults -d '{"kind":"status","status":500,"path":"/iam/users/me","times":1}'
   messages arrive  %s/_sandbox/messages
   or they fail     curl %s/_sandbox/messengers/faults -d '{"messenger":"telegram","status":500,"times":3}'
-`, c.Warehouse.BaseURL, sandboxURL, sandboxURL, sandboxURL)
+  contacts change  %s/_sandbox/campaigns
+`, c.Warehouse.BaseURL, sandboxURL, sandboxURL, sandboxURL, sandboxURL)
 	}
 	fmt.Fprint(w, "\nStop it with Ctrl-C.\n")
 }

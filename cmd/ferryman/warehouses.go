@@ -2,14 +2,10 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ferryman/internal/app"
 	"ferryman/internal/config"
@@ -87,61 +83,4 @@ func printRun(cmd *cobra.Command, r syncs.Run, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(out, "done in %v\n", took)
 	return err
-}
-
-// progress shows what is going on: on a terminal as one line that counts the
-// seconds, elsewhere as a line each.
-type progress struct {
-	w        io.Writer
-	terminal bool
-
-	mu    sync.Mutex
-	text  string
-	begun time.Time
-	stop  chan struct{}
-	ended sync.WaitGroup
-}
-
-func newProgress(w io.Writer) *progress {
-	f, ok := w.(*os.File)
-	p := &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), text: "syncing", begun: time.Now(), stop: make(chan struct{})}
-	if p.terminal {
-		p.ended.Go(p.draw)
-	}
-	return p
-}
-
-// say tells what a person waits for; show only how it goes on.
-func (p *progress) say(text string) {
-	p.show(text)
-	if !p.terminal {
-		fmt.Fprintln(p.w, text)
-	}
-}
-
-func (p *progress) show(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.text = text
-}
-
-func (p *progress) draw() {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.stop:
-			fmt.Fprint(p.w, "\r\x1b[K")
-			return
-		case <-tick.C:
-			p.mu.Lock()
-			fmt.Fprintf(p.w, "\r\x1b[K%s … %.1f s", p.text, time.Since(p.begun).Seconds())
-			p.mu.Unlock()
-		}
-	}
-}
-
-func (p *progress) done() {
-	close(p.stop)
-	p.ended.Wait()
 }

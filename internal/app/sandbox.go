@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"ferryman/internal/config"
 	"ferryman/internal/fault"
+	"ferryman/internal/sandbox/campaign"
 	"ferryman/internal/sandbox/messengers"
 	"ferryman/internal/sandbox/wms"
 )
@@ -20,9 +22,9 @@ type Sandbox struct {
 	served   chan struct{} // closed once nothing is served any more
 }
 
-// StartSandbox serves the simulated WMS API and messengers on one loopback
-// address, with faults such as "status=500,path=/iam/users/me,times=3" or, for a
-// messenger, "telegram:reset,every=10". With orAny it takes any free port if that
+// StartSandbox serves the simulated APIs and messengers on one loopback address,
+// with faults such as "status=500,path=/iam/users/me,times=3" or, for a messenger,
+// "telegram:reset,every=10", or, for the campaign API, "campaign:truncate,times=2". With orAny it takes any free port if that
 // of the address is used.
 func StartSandbox(ctx context.Context, address string, orAny bool, faults []string) (*Sandbox, error) {
 	handler, err := sandboxHandler(faults)
@@ -53,12 +55,28 @@ func StartSandbox(ctx context.Context, address string, orAny bool, faults []stri
 	return s, nil
 }
 
+// The campaign of the sandbox: contacts that change a second, and how often it is
+// looked at, so that there is something to see.
+const (
+	sandboxChanges = 1
+	sandboxEvery   = 15 * time.Second
+)
+
 // sandboxHandler puts the simulators side by side. The messengers keep to the
 // rates that the real ones make known.
 func sandboxHandler(faults []string) (http.Handler, error) {
 	upstream := wms.Options{}
 	targets := messengers.Options{Limits: messengers.VendorLimits()}
+	callCentre := campaign.Options{Rate: sandboxChanges}
 	for _, text := range faults {
+		if campaign.IsFault(text) {
+			f, err := campaign.ParseFault(text)
+			if err != nil {
+				return nil, err
+			}
+			callCentre.Faults = append(callCentre.Faults, f)
+			continue
+		}
 		if messengers.IsFault(text) {
 			f, err := messengers.ParseFault(text)
 			if err != nil {
@@ -81,10 +99,17 @@ func sandboxHandler(faults []string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	contacts, err := campaign.New(callCentre)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", warehouses)
 	for _, path := range messengers.Paths() {
 		mux.Handle(path, phones)
+	}
+	for _, path := range campaign.Paths() {
+		mux.Handle(path, contacts)
 	}
 	return mux, nil
 }
@@ -97,7 +122,8 @@ func sandboxFault(flag string, err error) error {
 func (s *Sandbox) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Point makes a configuration use the sandbox: it reads from it instead of the
-// real API, and sends to it instead of the real messengers.
+// real APIs, and sends to it instead of the real messengers. The campaign's
+// contacts go to a SQLite file in the state folder.
 func (s *Sandbox) Point(c *config.Config) {
 	w := &c.Warehouse
 	w.BaseURL = s.URL() + wms.DefaultBase
@@ -109,6 +135,14 @@ func (s *Sandbox) Point(c *config.Config) {
 	p.Viber.BaseURL, p.Viber.Token = s.URL()+messengers.ViberPath, config.NewSecret(messengers.DefaultViberToken)
 	p.WhatsApp.BaseURL, p.WhatsApp.Token = s.URL()+messengers.WhatsAppPath, config.NewSecret(messengers.DefaultWhatsAppToken)
 	p.WhatsApp.PhoneNumberID = messengers.DefaultPhoneNumberID
+
+	contacts := config.NewCampaign()
+	contacts.ID, contacts.Token = campaign.DefaultCampaign, config.NewSecret(campaign.DefaultToken)
+	contacts.BaseURL, contacts.Every = s.URL(), sandboxEvery
+	contacts.Target = config.NewSecret(config.SQLiteURL(filepath.Join(c.Store.StateDir, "contacts.db")))
+	contacts.Complete()
+	c.Campaigns = []config.Campaign{contacts}
+
 	c.Outbox.AllowHosts = append(c.Outbox.AllowHosts, s.listener.Addr().String()) // for webhooks, to the sandbox's receiver
 }
 

@@ -111,6 +111,9 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := setMessengers(o, s.outbox); err != nil { //nolint:contextcheck // channels are served for as long as the server runs
 		return nil, err
 	}
+	if err := s.addCampaigns(ctx); err != nil {
+		return nil, err
+	}
 	hooks, err := openWebhooks(ctx, o, d)
 	if err != nil {
 		return nil, err
@@ -119,7 +122,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.alerts = alert.New(d, s.ledger, s.outbox)
 	s.handler, err = httpapi.New(httpapi.Options{
 		Log: o.Log, Registry: registry, Version: o.Version,
-		Sync: warehouses, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
+		Sync: warehouses, Syncs: s.set, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
 		Checks: []httpapi.Check{{Name: "store", Run: d.Ping}},
 		Keys:   keys, Apps: keys, Ledger: s.ledger, Rejected: refused, Messages: push.New(d, s.outbox), Outbox: s.outbox,
 		KeyRate:      int(o.Config.Server.KeyRate),

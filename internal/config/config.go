@@ -28,6 +28,8 @@ type Config struct {
 	Warehouse Warehouse
 	Outbox    Outbox
 	Push      Push
+	Contacts  Contacts
+	Campaigns []Campaign // of the campaigns file, in its order, complete and checked
 	Exec      Exec
 	Log       Log
 
@@ -107,6 +109,13 @@ type WhatsApp struct {
 
 	PhoneNumberID string
 	APIVersion    string // such as v23.0
+}
+
+// Contacts is what a campaign that stands in no file is synced with, where the
+// command line does not say it.
+type Contacts struct {
+	Token  Secret
+	Target Secret // URL of a database or a web service
 }
 
 // Exec is how commands reach a server: those that report a cron, and those of

@@ -85,14 +85,18 @@ func parseServer(raw string) (Database, error) {
 		return Database{}, errors.New("it has no valid host and port between // and the next /")
 	case u.Opaque != "" || !strings.HasPrefix(raw[len(u.Scheme):], "://"):
 		return Database{}, errors.New("its scheme is not followed by ://")
-	case u.Scheme != "mysql" && u.Scheme != "mariadb": // PostgreSQL has defaults for the rest
+	case u.Scheme == "postgres", u.Scheme == "postgresql": // it has defaults for the rest
 	case u.Hostname() == "":
 		return Database{}, errors.New("it names no host")
-	case strings.Trim(u.Path, "/") == "":
+	case strings.Trim(u.Path, "/") == "" && !(sqlServer(u.Scheme) && u.Query().Has("database")):
 		return Database{}, errors.New("it names no database")
 	}
 	return Database{shown: redact(u), raw: NewSecret(raw)}, nil
 }
+
+// sqlServer tells the schemes of Microsoft SQL Server, which knows parameters where
+// others have a path.
+func sqlServer(scheme string) bool { return scheme == "sqlserver" || scheme == "mssql" }
 
 // hosts tells whether s is host, host:port, or for PostgreSQL several of them
 // with commas between. It may be empty.
@@ -144,7 +148,8 @@ func redactQuery(query string) string {
 
 func harmless() []string {
 	return []string{
-		"application_name", "charset", "collation", "connect_timeout", "dbname", "host", "loc", "parsetime", "pool_max_conns", "port",
-		"readtimeout", "search_path", "sslmode", "sslrootcert", "target_session_attrs", "timeout", "tls", "user", "writetimeout",
+		"application_name", "charset", "collation", "connect_timeout", "database", "dbname", "encrypt", "host", "loc", "parsetime",
+		"pool_max_conns", "port", "readtimeout", "search_path", "sslmode", "sslrootcert", "target_session_attrs", "timeout", "tls",
+		"trustservercertificate", "user", "usessl", "writetimeout",
 	}
 }

@@ -39,11 +39,11 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-// The reference for people holds the table, between these lines.
+// The reference for people holds the tables, each between two lines.
 const (
-	docs  = "../../docs/configuration.md"
-	begin = "<!-- settings: made from the table in internal/config by go test ./internal/config -update -->\n"
-	end   = "<!-- end of settings -->\n"
+	docs   = "../../docs/configuration.md"
+	made   = ": made from the table in internal/config by go test ./internal/config -update -->\n"
+	marked = "<!-- end of "
 )
 
 func TestDocsGolden(t *testing.T) {
@@ -51,18 +51,38 @@ func TestDocsGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, rest, ok := strings.Cut(string(page), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s has lost the lines around its table", docs)
+	want := string(page)
+	for name, table := range map[string]string{"settings": markdown(), "campaigns": campaignsMarkdown()} {
+		begin, end := "<!-- "+name+made, marked+name+" -->\n"
+		head, rest, ok := strings.Cut(want, begin)
+		_, tail, ok2 := strings.Cut(rest, end)
+		if !ok || !ok2 {
+			t.Fatalf("%s has lost the lines around its table of %s", docs, name)
+		}
+		want = head + begin + table + end + tail
 	}
-	golden(t, docs, head+begin+markdown()+end+tail)
+	golden(t, docs, want)
 }
+
+func campaignsMarkdown() string {
+	var b strings.Builder
+	b.WriteString("\n| key | meaning | value | default |\n|---|---|---|---|\n")
+	c := NewCampaign()
+	for _, f := range c.fields(absolute) {
+		deflt := f.without
+		if text := f.text(); deflt == "" && text != "" {
+			deflt = "`" + text + "`"
+		}
+		b.WriteString("| `" + strings.Join(f.keys(), "` or `") + "` | " + cell(f.help) + " | " + cell(f.expect) + " | " + deflt + " |\n")
+	}
+	return b.String() + "\n"
+}
+
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
 func markdown() string {
 	var b strings.Builder
 	var section Section
-	cell := strings.NewReplacer("|", `\|`)
 	for _, s := range rowsOf(nil) {
 		if s.section != section {
 			section = s.section
@@ -81,7 +101,7 @@ func markdown() string {
 			secret = " (secret)"
 		}
 		names := "`" + strings.Join(s.names(), "` or `") + "`"
-		b.WriteString("| " + names + " | " + flag + " | " + cell.Replace(s.help) + secret + " | " + cell.Replace(s.expect) + " | " + deflt + " |\n")
+		b.WriteString("| " + names + " | " + flag + " | " + cell(s.help) + secret + " | " + cell(s.expect) + " | " + deflt + " |\n")
 	}
 	return b.String() + "\n"
 }
@@ -105,7 +125,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	if !slices.IsSortedFunc(rows, func(a, b setting) int {
-		order := []Section{FileSection, ServerSection, StoreSection, WarehouseSection, OutboxSection, PushSection, ExecSection, LogSection}
+		order := []Section{FileSection, ServerSection, StoreSection, WarehouseSection, OutboxSection, PushSection, ContactsSection, ExecSection, LogSection}
 		return slices.Index(order, a.section) - slices.Index(order, b.section)
 	}) {
 		t.Error("a section is torn apart")

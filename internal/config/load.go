@@ -40,13 +40,7 @@ func Process(flags *pflag.FlagSet) (Input, error) {
 // *fault.Error of kind Unconfigured that tells every problem at once. The Config
 // beside it may be shown; what is wrong or missing in it is zero.
 func Load(in Input) (Config, []Warning, error) {
-	l := &loader{Input: in, environ: make(map[string]string, len(in.Environ))}
-	for _, entry := range in.Environ {
-		name, value, _ := strings.Cut(entry, "=")
-		if _, again := l.environ[name]; !again { // the first counts, as for os.Getenv
-			l.environ[name] = value
-		}
-	}
+	l := in.loader()
 	rows := l.table()
 	l.known = knownNames(rows)
 	for _, s := range selected(rows, in.Sections) {
@@ -55,6 +49,17 @@ func Load(in Input) (Config, []Warning, error) {
 	l.warnUnknown()
 	l.warnDoubtful()
 	return l.config, l.warnings, l.err()
+}
+
+func (in Input) loader() *loader {
+	l := &loader{Input: in, environ: make(map[string]string, len(in.Environ))}
+	for _, entry := range in.Environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, again := l.environ[name]; !again { // the first counts, as for os.Getenv
+			l.environ[name] = value
+		}
+	}
+	return l
 }
 
 type loader struct {

@@ -16,6 +16,7 @@ const (
 	WarehouseSection Section = "Warehouse sync"
 	OutboxSection    Section = "Deliveries"
 	PushSection      Section = "Messengers"
+	ContactsSection  Section = "Contact sync"
 	ExecSection      Section = "Commands that call a server"
 	LogSection       Section = "Log"
 )
@@ -250,6 +251,22 @@ func (l *loader) table() []setting {
 			name: "WHATSAPP_RECIPIENT_RATE", section: PushSection,
 			help: "rate of the messages to one recipient", deflt: "1/6s",
 			kind: rate(&c.Push.WhatsApp.RecipientRate),
+		},
+		{
+			name: campaignsFileName, flag: "campaigns", section: ContactsSection,
+			help: "YAML file of the campaigns whose contacts are synced", deflt: "campaigns.yaml in the working directory, if there is one",
+			derive: l.findCampaigns,
+			kind:   kind{expect: "the path of a file", metavar: "file", parse: l.readCampaigns},
+		},
+		{
+			name: "FERRYMAN_CONTACTS_TOKEN", section: ContactsSection, secret: true, inFile: true,
+			help: "token of the campaign that a command of `ferryman contacts` names by its id",
+			kind: token(&c.Contacts.Token),
+		},
+		{
+			name: "FERRYMAN_CONTACTS_TARGET", section: ContactsSection, inFile: true,
+			help: "database or web service that such a campaign goes to",
+			kind: target(&c.Contacts.Target, l.resolve),
 		},
 		{
 			name: "FERRYMAN_URL", section: ExecSection,

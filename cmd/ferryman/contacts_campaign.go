@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ferryman/internal/config"
+	"ferryman/internal/fault"
+)
+
+var errVerifyWebhook = errors.New("a web service cannot be asked what it holds; verify compares databases")
+
+// campaignFlags tell of a campaign, one flag for each of its fields.
+type campaignFlags struct {
+	which  string
+	keys   map[string]string // flags and the fields that they set
+	files  map[string]string // flags and the fields that files named by them set
+	values *pflag.FlagSet
+}
+
+// newCampaignFlags adds them to fs, with those of the settings.
+func newCampaignFlags(fs *pflag.FlagSet) *campaignFlags {
+	f := &campaignFlags{keys: make(map[string]string), files: make(map[string]string), values: fs}
+	config.AddFlags(fs, contactsSections()...)
+	fs.StringVar(&f.which, "campaign", "", "`name or id` of a campaign of the file, or the id of another (default the only one of the file)")
+	for _, field := range config.CampaignFields() {
+		if field.Key == "id" {
+			continue // --campaign
+		}
+		name := flagName(field.Key)
+		help := field.Help
+		if field.Default != "" && field.Metavar != "bool" {
+			help += " (default " + field.Default + ")"
+		}
+		if field.Key != "secret" { // a file alone will do for what is new
+			flag := fs.VarPF(&textFlag{metavar: field.Metavar}, name, "", help)
+			if field.Metavar == "bool" {
+				flag.NoOptDefVal = "true" // no value is needed
+			}
+			f.keys[name] = field.Key
+		}
+		if field.Secret {
+			fs.String(name+"-file", "", "`file` that holds the "+name)
+			f.files[name+"-file"] = field.Key
+		}
+	}
+	return f
+}
+
+// textFlag keeps the text of a flag until it is judged, so that no error quotes it.
+type textFlag struct{ text, metavar string }
+
+func (f *textFlag) String() string { return f.text }
+
+// Set takes any text.
+func (f *textFlag) Set(text string) error {
+	f.text = text
+	return nil
+}
+
+// Type is what the help calls the value.
+func (f *textFlag) Type() string { return f.metavar }
+
+// flagName is the flag of a field.
+func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
+
+// campaign is the campaign that the flags, the file and the settings tell of,
+// complete and checked.
+func (f *campaignFlags) campaign(cmd *cobra.Command, in config.Input, c config.Config) (config.Campaign, error) {
+	campaign, err := f.base(in, c)
+	if err != nil {
+		return campaign, usageError{cmd, err}
+	}
+	var wrong []error
+	f.values.Visit(func(flag *pflag.Flag) { // those that were given
+		err := error(nil)
+		if key, ok := f.keys[flag.Name]; ok {
+			err = campaign.Set(in, key, flag.Value.String())
+		} else if key, ok := f.files[flag.Name]; ok {
+			if err = campaign.SetFile(in, key, flag.Value.String()); f.values.Changed(flagName(key)) {
+				err = errors.New("--" + flagName(key) + " is given, too; leave one of them out")
+			}
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("--%s: %w", flag.Name, err))
+		}
+	})
+	if err := errors.Join(wrong...); err != nil {
+		return campaign, usageError{cmd, err}
+	}
+	campaign.Complete()
+	return campaign, campaign.Check()
+}
+
+// base is what the file says of the campaign that is asked for; of one that it does
+// not know, what the settings say.
+func (f *campaignFlags) base(in config.Input, c config.Config) (config.Campaign, error) {
+	var byID []config.Campaign
+	for _, one := range c.Campaigns {
+		if one.Name == f.which {
+			return one, nil
+		}
+		if one.ID == f.which {
+			byID = append(byID, one)
+		}
+	}
+	switch {
+	case f.which == "" && len(c.Campaigns) == 1:
+		return c.Campaigns[0], nil
+	case f.which == "" && len(c.Campaigns) == 0:
+		return config.Campaign{}, errors.New("--campaign is missing, and there is no campaigns file")
+	case f.which == "":
+		return config.Campaign{}, fmt.Errorf("--campaign is missing; the file has %s", names(c.Campaigns))
+	case len(byID) == 1:
+		return byID[0], nil
+	case len(byID) > 1:
+		return config.Campaign{}, fmt.Errorf("--campaign: the file has several of this id; name one of %s", names(byID))
+	}
+	campaign := config.NewCampaign()
+	campaign.Token, campaign.Target = c.Contacts.Token, c.Contacts.Target
+	if err := campaign.Set(in, "id", f.which); err != nil {
+		return campaign, fmt.Errorf("--campaign: %w", err)
+	}
+	return campaign, nil
+}
+
+func names(all []config.Campaign) string {
+	texts := make([]string, len(all))
+	for i, c := range all {
+		texts[i] = c.Name
+	}
+	return strings.Join(texts, ", ")
+}
+
+// resumeOf is where the original client left off on this machine, for a first start;
+// zero if it did not. The log tells of what is doubtful.
+func resumeOf(in config.Input, c config.Campaign, log *slog.Logger) time.Time {
+	for _, w := range c.Warnings() {
+		log.Warn("setting", "name", w.Name, "problem", w.Detail)
+	}
+	at, err := config.ReadOriginalState(in, c.ID)
+	if err != nil {
+		log.Warn("cannot go on from where dbsync2 left off", "err", fault.OneLine(err))
+	}
+	return at
+}

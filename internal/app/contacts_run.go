@@ -1,0 +1,273 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ferryman/internal/config"
+	"ferryman/internal/db"
+	"ferryman/internal/fault"
+	"ferryman/internal/ledger"
+	"ferryman/internal/outbox"
+	"ferryman/internal/pipeline"
+	"ferryman/internal/sink/sqlsink"
+	"ferryman/internal/syncs"
+)
+
+// ContactsRun is what a command asks of a campaign. Each function may be nil.
+type ContactsRun struct {
+	Campaign config.Campaign
+	Resume   time.Time // where the original client stopped; used where there is no cursor yet
+
+	DryRun bool // tell what would be done
+	Verify bool // compare everything, wherever the cursor stands; without Repair nothing is written
+	Rows   bool // with Verify: value by value, also where the MD5 is the same
+	Repair bool // with Verify: write what differs
+
+	Observe   func(ContactsProgress)                          // a few times a second, and at the end
+	Waiting   func()                                          // another run is under way
+	Different func(table, key, kind string, columns []string) // with DryRun or Verify without Repair: each row that differs
+}
+
+// ContactsProgress is how far a run is.
+type ContactsProgress struct {
+	Phase   string // what is being read
+	Pages   int64  // of lists
+	Listed  int64  // contacts
+	Skipped int64  // of those listed, the same as in the target
+	Fetched int64  // contacts
+	Calls   int64  // inbound
+	Retries int64
+	Bytes   int64         // of answers
+	Total   int64         // contacts to be listed; 0: not known
+	Behind  time.Duration // since the events that are covered; 0: not known
+	Report  pipeline.Report
+	Sent    int64 // by the webhook since this process began
+	Backlog int64 // waits for the webhook
+	Dead    int64 // failed for good at the webhook
+}
+
+// SyncContacts runs one sync of a campaign in this process, beside a server or
+// without one, and gives the run also when it failed. A batch that is on its way
+// into the target when ctx ends is finished first. One that posts also sends what
+// it found, until nothing waits.
+func SyncContacts(ctx context.Context, o Options, r ContactsRun) (syncs.Run, error) {
+	c, err := startContacts(ctx, o, r)
+	if err != nil {
+		return syncs.Run{}, err
+	}
+	defer c.close()
+	run, err := c.run(ctx)
+	if err == nil && run.OK() && c.posts() {
+		err = c.drain(ctx)
+	}
+	return run, err
+}
+
+// FollowContacts runs cycle after cycle of a campaign until ctx ends or each gives
+// an error, and tells each of every one, also of those that failed. In mode webhook
+// it sends all the while. Modes that end are run once.
+func FollowContacts(ctx context.Context, o Options, r ContactsRun, each func(syncs.Run) error) error {
+	c, err := startContacts(ctx, o, r)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	tidied := time.Time{}
+	for {
+		began := time.Now()
+		run, err := c.run(ctx)
+		if err != nil {
+			return err
+		}
+		c.watcher.tell(0)
+		if err := each(run); err != nil || !c.r.Campaign.Repeats() {
+			return err
+		}
+		if began.Sub(tidied) > time.Hour {
+			c.tidy(ctx)
+			tidied = began
+		}
+		select {
+		case <-time.After(time.Until(began.Add(r.Campaign.Every))):
+		case err := <-c.sent:
+			return err // whoever sends nothing would keep quiet about it
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// contactsProcess is a campaign that a command runs.
+type contactsProcess struct {
+	r       ContactsRun
+	db      *db.DB
+	ledger  *ledger.Ledger
+	outbox  *outbox.Outbox
+	contact *contactSync
+	syncer  *syncs.Syncer // nil for a run that changes nothing, and so is none in the ledger
+	watcher *watcher      // nil until everything is there to be watched
+
+	sent        chan error // of the outbox, once it sends no more
+	stopSending func()
+}
+
+func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsProcess, err error) {
+	looks := r.DryRun || r.Verify && !r.Repair
+	if posts(r.Campaign) && (r.DryRun || r.Verify) {
+		return nil, &fault.Error{
+			Kind: fault.Unconfigured, Code: "webhook_mode", Detail: "what is posted to a web service cannot be compared with what is there",
+			Hint: "a dry run and a verification need a database as the target",
+		}
+	}
+	c := &contactsProcess{r: r, sent: make(chan error, 1), stopSending: func() {}}
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	if !looks {
+		if c.db, _, err = OpenStore(ctx, o); err != nil {
+			return nil, err
+		}
+		c.ledger = ledger.New(c.db)
+		send := o.Config.Outbox
+		c.outbox = outbox.New(c.db, outbox.Options{Node: nodeName(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep})
+	}
+	options := contactOptions{resume: r.Resume, full: r.Verify, distrust: r.Rows, dry: looks}
+	if r.Different != nil {
+		options.difference = func(d sqlsink.Difference) { r.Different(d.Table, d.Key, d.Kind, d.Columns) }
+	}
+	if c.contact, err = openContacts(o, c.db, c.outbox, r.Campaign, options); err != nil {
+		return nil, err
+	}
+	if looks {
+		c.watcher, err = c.watch(ctx)
+		return c, err
+	}
+	c.contact.sink = finishing{c.contact.sink}
+	set := syncs.NewSet(c.db, c.ledger, nil, syncs.Options{Logger: o.Log})
+	if c.syncer, err = set.Add(ctx, c.contact.sync()); err != nil {
+		return nil, err
+	}
+	if c.posts() {
+		if err := setCampaignHook(o, c.outbox, r.Campaign.Name, hookOf(r.Campaign)); err != nil { //nolint:contextcheck // the channel is served beside the runs
+			return nil, err
+		}
+		c.send(ctx, o.Config.Server.StopGrace)
+	}
+	c.watcher, err = c.watch(ctx)
+	return c, err
+}
+
+// send has the outbox send beside the runs.
+func (c *contactsProcess) send(ctx context.Context, grace time.Duration) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := c.outbox.Run(ctx, grace); err != nil {
+			c.sent <- err
+		}
+	}()
+	c.stopSending = func() {
+		cancel()
+		<-ended
+	}
+}
+
+func (c *contactsProcess) close() {
+	c.stopSending()
+	if c.watcher != nil {
+		c.watcher.end()
+	}
+	if c.contact != nil {
+		_ = c.contact.close() // everything is durable by now
+	}
+	if c.db != nil {
+		_ = c.db.Close()
+	}
+}
+
+// run does one cycle.
+func (c *contactsProcess) run(ctx context.Context) (syncs.Run, error) {
+	if c.syncer != nil {
+		return c.syncer.RunNow(ctx, nodeName(), c.r.Waiting, c.watcher.landed)
+	}
+	began := time.Now().UTC()
+	report, err := pipeline.Run(ctx, c.contact.source, c.contact.sink, c.watcher.landed)
+	run := syncs.Run{Sync: c.contact.sync().Slug, Trigger: string(ledger.CLI), StartedAt: began, EndedAt: time.Now().UTC(), Report: report}
+	if err != nil {
+		run.Reason, run.Detail = fault.CodeOf(err), err.Error()
+	}
+	return run, nil
+}
+
+// posts tells whether what is found is posted.
+func (c *contactsProcess) posts() bool { return posts(c.r.Campaign) }
+
+// drain waits until nothing is left to be posted. A channel that is paused sends
+// nothing until a person acts.
+func (c *contactsProcess) drain(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		stats, err := c.posted(ctx)
+		if err != nil || stats.Waiting+stats.Sending == 0 {
+			return err
+		}
+		if stats.PausedBy != "" {
+			return &fault.Error{
+				Kind: fault.Unavailable, Code: "webhook_paused",
+				Detail: fmt.Sprintf("%d posts wait, and the channel %s is paused: %s", stats.Waiting, stats.Name, stats.PauseReason),
+				Hint:   "they are kept; ferryman outbox resume " + stats.Name + " has the next run send them",
+			}
+		}
+		select {
+		case <-tick.C:
+		case err := <-c.sent:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// posted is how the channel of a campaign that posts stands.
+func (c *contactsProcess) posted(ctx context.Context) (outbox.ChannelStats, error) {
+	all, err := c.outbox.Stats(ctx)
+	for _, s := range all {
+		if s.Name == channelOf(c.r.Campaign) {
+			return s, err
+		}
+	}
+	return outbox.ChannelStats{}, err
+}
+
+// tidy prunes what a server's housekeeping would. What fails comes again.
+func (c *contactsProcess) tidy(ctx context.Context) {
+	const most = 10 * time.Second
+	_, _ = c.ledger.Prune(ctx, most)
+	limited, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	_, _ = c.outbox.Prune(limited)
+}
+
+// finishing writes a batch to its end, also when the run is called off meanwhile.
+type finishing struct{ pipeline.Sink }
+
+// toFinish is how long a batch may still take once the run is called off.
+const toFinish = 20 * time.Second
+
+// Write implements pipeline.Sink.
+func (f finishing) Write(ctx context.Context, b pipeline.Batch) (pipeline.Landed, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(toFinish, cancel) })
+	defer stop()
+	return f.Sink.Write(writing, b)
+}
