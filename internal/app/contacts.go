@@ -56,10 +56,8 @@ func openContacts(o Options, d *db.DB, box *outbox.Outbox, c config.Campaign, co
 	}()
 	log := o.Log.With("campaign", c.Name)
 	source := sourceOf(c, log)
-	source.Version, source.Full, source.Distrust, source.Dry = o.Version, co.full, co.distrust, co.dry
-	if source.Start.IsZero() {
-		source.Start = co.resume
-	}
+	source.Version, source.Resume = o.Version, co.resume
+	source.Full, source.Distrust, source.Dry = co.full, co.distrust, co.dry
 	if posts(c) {
 		s.sink = outboxsink.New(d, box, outboxsink.Options{Pipeline: channelOf(c), Channel: channelOf(c), Logger: log})
 	} else {

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -36,6 +37,21 @@ func (d *DB) Serve() error {
 	}
 	d.served.Store(lock)
 	return nil
+}
+
+// Take takes what a name stands for on a SQLite store for this process alone, until
+// release or the end of the process, however it ends: processes that share the store
+// agree on who does what. ok is false while somebody else has it, this process
+// included. On PostgreSQL, whose nodes agree by other means, it is always ok.
+func (d *DB) Take(name string) (release func(), ok bool, err error) {
+	if d.dialect != SQLite {
+		return func() {}, true, nil
+	}
+	lock := flock.New(d.path+"."+url.PathEscape(name)+".lock", flock.SetPermissions(0o600))
+	if ok, err = lock.TryLock(); err != nil {
+		return nil, false, fmt.Errorf("take %s on the store: %w", name, err)
+	}
+	return func() { _ = lock.Unlock() }, ok, nil // the end of the process does it as well
 }
 
 func (d *DB) release() {

@@ -181,7 +181,12 @@ func (d database) bulkMariaDB(b *testing.B, table string) time.Duration {
 	}
 	file := filepath.Join(folder, table)
 	d.must(b, "CREATE TABLE bulk_"+table+" LIKE "+table)
-	d.must(b, fmt.Sprintf("SELECT * FROM %s INTO OUTFILE '%s' CHARACTER SET utf8mb4", table, file)) //nolint:unqueryvet // all of it
+	// In the order of the key, which is no order in which rows come, a load is much faster.
+	order := "contact_id"
+	if table == "contacts" {
+		order = "`$md5`"
+	}
+	d.must(b, fmt.Sprintf("SELECT * FROM %s ORDER BY %s INTO OUTFILE '%s' CHARACTER SET utf8mb4", table, order, file)) //nolint:unqueryvet // all of it
 	began := time.Now()
 	d.must(b, fmt.Sprintf("LOAD DATA INFILE '%s' INTO TABLE bulk_%s CHARACTER SET utf8mb4", file, table))
 	return time.Since(began)

@@ -13,8 +13,8 @@ const (
 	sweepMost   = 500  // deliveries in a transaction of the sweep
 	sweepRounds = 20   // of these in a beat
 	tidyMost    = 1000 // rates of recipients in a beat
-	// With Options.Hold, what was interrupted on a channel that nobody serves waits so
-	// long for somebody to.
+	// With Options.Hold, and on SQLite, what was interrupted on a channel that nobody
+	// serves waits so long for somebody to.
 	unservedMost = 10 * time.Minute
 	// Others are dead when their lease has run out and they have not renewed it for so
 	// many beats before our eyes. So a clock that jumps kills nobody.

@@ -7,8 +7,8 @@ import (
 	"ferryman/internal/db"
 )
 
-// inherit settles what earlier processes of a SQLite store were sending: whoever
-// serves it is alone.
+// inherit settles what earlier processes of a SQLite store were sending on the
+// channels that this one serves: nobody else does.
 func (o *Outbox) inherit(ctx context.Context) error {
 	id, _ := o.current()
 	for more := true; more; {
@@ -18,7 +18,9 @@ func (o *Outbox) inherit(ctx context.Context) error {
 		}
 	}
 	return o.db.Tx(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT id FROM senders WHERE id <> $1 UNION SELECT sender_id FROM channel_totals WHERE sender_id NOT IN (0, $1)", id)
+		rows, err := tx.Query(ctx, `SELECT id FROM senders WHERE id <> $1 AND alive_until < $2
+			UNION SELECT sender_id FROM channel_totals WHERE sender_id NOT IN (0, $1) AND sender_id NOT IN (SELECT id FROM senders WHERE alive_until >= $2)`,
+			id, db.Time{Time: o.db.Now().Add(-o.silence())})
 		if err != nil {
 			return err
 		}
@@ -51,7 +53,7 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, known := o.db.Now(), make(map[int64]sighting, len(all))
+	silence, now, known := o.silence(), o.db.Now(), make(map[int64]sighting, len(all))
 	alive, dead := []int64{own}, []int64(nil)
 	for _, s := range all {
 		if s.id == own {
@@ -63,14 +65,17 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 		}
 		known[s.id] = seen
 		unmoved := time.Since(seen.since)
-		lapsed := s.until.Before(now) && unmoved > time.Duration(deadBeats*float64(o.self.every()))
-		if lapsed || unmoved > leaseBeats*o.self.every() {
+		lapsed := s.until.Before(now) && unmoved > silence
+		if lapsed || unmoved > max(silence, leaseBeats*o.self.every()) {
 			dead = append(dead, s.id)
 		} else {
 			alive = append(alive, s.id)
 		}
 	}
 	o.watch.known = known
+	if o.db.Dialect() == db.SQLite {
+		alive = alive[:1] // they serve other channels
+	}
 	// Also of senders that are forgotten already: a claim may have been on its way.
 	for round, more := 0, true; more && round < sweepRounds; round++ {
 		if more, err = o.takeOver(ctx, alive); err != nil {
@@ -102,8 +107,19 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 	})
 }
 
+// silence is how long another sender may not renew its lease before our eyes, once
+// that has run out, until it is dead.
+func (o *Outbox) silence() time.Duration {
+	beats := deadBeats
+	if o.db.Dialect() == db.SQLite {
+		beats = 2 * beatsSQLite
+	}
+	return time.Duration(beats * float64(o.self.every()))
+}
+
 // takeOver settles some of what is being sent by others than those, who are
-// alive, and tells whether there may be more.
+// alive, and tells whether there may be more. Processes that share a SQLite store
+// serve a channel each: there, what is sent on those of others is left alone.
 func (o *Outbox) takeOver(ctx context.Context, alive []int64) (more bool, err error) {
 	list, err := listed(idRows(alive))
 	if err != nil {
@@ -111,7 +127,7 @@ func (o *Outbox) takeOver(ctx context.Context, alive []int64) (more bool, err er
 	}
 	args := []any{list, sweepMost}
 	which := ""
-	if o.o.Hold {
+	if o.o.Hold || o.db.Dialect() == db.SQLite {
 		// Whether the other side knows what it was given before is for the channel to
 		// say, if somebody sets it in time.
 		served, err := listedOf(o.served(), func(name string) []any { return []any{name} })

@@ -130,6 +130,9 @@ func benchmarkContacts(b *testing.B, url func(testing.TB) string, contacts int) 
 		}
 		for i, t := range beside {
 			plain += writePlain(b, s, t, byTable[i])
+			if _, err := s.db.ExecContext(b.Context(), "DROP TABLE "+s.dialect.quote(t.Name)); err != nil {
+				b.Fatal(err) // else there would be less memory for the others
+			}
 		}
 		writeTo := func(sink pipeline.Sink, took *time.Duration) {
 			start := time.Now()

@@ -88,18 +88,12 @@ func (s *Sink) rehearse(ctx context.Context, conn *sql.Conn, b pipeline.Batch) (
 			return nil, err
 		}
 	}
-	tr := s.dialect.traits()
-	sqlTx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: !tr.noReadOnly})
+	sqlTx, err := s.beginReading(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sqlTx.Rollback() }() // it has changed nothing
 	tx := &transaction{Tx: sqlTx, conn: conn, now: s.now().UTC(), whole: b.Whole}
-	if tr.begin != "" {
-		if _, err := tx.ExecContext(ctx, tr.begin); err != nil {
-			return nil, err
-		}
-	}
 	r := &rehearsal{sink: s, tx: tx, plans: map[*pipeline.Table]*plan{}}
 	for i := range b.Changes {
 		if err := r.change(ctx, &b.Changes[i]); err != nil {

@@ -105,7 +105,7 @@ func (d *postgres) list(c *column, values []any) (string, []any) {
 // list takes an array in JSON: the driver looks through all arguments for each one
 // that it binds.
 func (d *sqliteDB) list(c *column, values []any) (string, []any) {
-	if !inJSON([][]any{values}) {
+	if !inJSON(values) {
 		return inList(d, c, values)
 	}
 	return c.quoted + " IN (SELECT value FROM json_each(?))", []any{marshal(values)}
@@ -113,13 +113,11 @@ func (d *sqliteDB) list(c *column, values []any) (string, []any) {
 
 // inJSON tells whether JSON has the values as they are. It has no blobs, nor all
 // digits of a floating-point number.
-func inJSON(tuples [][]any) bool {
-	for _, tuple := range tuples {
-		for _, v := range tuple {
-			switch v.(type) {
-			case []byte, float64:
-				return false
-			}
+func inJSON(values []any) bool {
+	for _, v := range values {
+		switch v.(type) {
+		case []byte, float64:
+			return false
 		}
 	}
 	return true

@@ -3,6 +3,7 @@ package sqlsink
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ferryman/internal/pipeline"
@@ -41,19 +42,34 @@ func (s *Sink) Pick(ctx context.Context, t *pipeline.Table, columns []string, ke
 			tuples = append(tuples, []any{value})
 		}
 	}
+	query := fmt.Sprintf("SELECT %s FROM %s WHERE ", strings.Join(selected, ", "), s.dialect.quote(t.Name))
+	picked, err := s.pick(ctx, query, &v.key, tuples, types)
+	if err != nil {
+		return nil, s.explain(ctx, "read", t.Name, err)
+	}
+	return slices.DeleteFunc(picked, func(row []any) bool {
+		value, err := v.key.value(row[0])
+		return err != nil || !wanted[string(appendPart(nil, value, false))]
+	}), nil
+}
+
+func (s *Sink) pick(ctx context.Context, query string, key *column, tuples [][]any, types []pipeline.Type) ([][]any, error) {
+	if len(tuples) == 0 {
+		return nil, nil
+	}
+	tx, err := s.beginReading(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // it has changed nothing
 	var picked [][]any
 	for group := range groups(s.dialect.traits(), tuples, 1) {
-		condition, args := among(s.dialect, []*column{&v.key}, group)
-		rows, err := s.query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s",
-			strings.Join(selected, ", "), s.dialect.quote(t.Name), condition), args, types)
+		condition, args := among(s.dialect, []*column{key}, group)
+		rows, err := s.query(ctx, tx, query+condition, args, types)
 		if err != nil {
-			return nil, s.explain(ctx, "read", t.Name, err)
+			return nil, err
 		}
-		for _, row := range rows {
-			if value, err := v.key.value(row[0]); err == nil && wanted[string(appendPart(nil, value, false))] {
-				picked = append(picked, row)
-			}
-		}
+		picked = append(picked, rows...)
 	}
 	return picked, nil
 }

@@ -2,6 +2,7 @@ package sqlsink
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator st
 		args = append(args, value)
 	}
 	query += " ORDER BY " + v.key.quoted + s.dialect.limit(limit)
-	rows, err := s.query(ctx, query, args, types)
+	rows, err := s.query(ctx, s.db, query, args, types)
 	return rows, s.explain(ctx, "read", t.Name, err)
 }
 
@@ -114,8 +115,28 @@ func (s *Sink) reading(have *description, name string) string {
 	}
 }
 
-func (s *Sink) query(ctx context.Context, query string, args []any, types []pipeline.Type) ([][]any, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+// beginner is a *sql.DB or *sql.Conn.
+type beginner interface {
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}
+
+// beginReading begins a transaction that is to be rolled back, with the settings
+// under which lists are looked up by index.
+func (s *Sink) beginReading(ctx context.Context, b beginner) (*sql.Tx, error) {
+	tr := s.dialect.traits()
+	tx, err := b.BeginTx(ctx, &sql.TxOptions{ReadOnly: !tr.noReadOnly})
+	if err != nil || tr.begin == "" {
+		return tx, err
+	}
+	if _, err := tx.ExecContext(ctx, tr.begin); err != nil {
+		_ = tx.Rollback() // the reason is err
+		return nil, err
+	}
+	return tx, nil
+}
+
+func (s *Sink) query(ctx context.Context, q querier, query string, args []any, types []pipeline.Type) ([][]any, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -64,12 +64,16 @@ func anyOf(conditions []string) string {
 	return strings.Join(groups, " OR ")
 }
 
-// countByKeys takes the keys as one array of arrays in JSON. Its comparison is that
-// of the unique index: a column may have another.
+// countByKeys takes the keys as an array in JSON, of arrays if the key has several
+// columns. Its comparison is that of the unique index: a column may have another.
 func countByKeys(d *sqliteDB, p *plan) string {
 	var on []string
 	for i, c := range p.pick(p.key) {
-		on = append(on, fmt.Sprintf("t.%s COLLATE BINARY = json_extract(s.value, '$[%d]')", c.quoted, i))
+		value := "s.value"
+		if len(p.key) > 1 {
+			value = fmt.Sprintf("json_extract(s.value, '$[%d]')", i)
+		}
+		on = append(on, fmt.Sprintf("t.%s COLLATE BINARY = %s", c.quoted, value))
 	}
 	return fmt.Sprintf("SELECT count(*) FROM json_each(?) AS s CROSS JOIN %s AS t WHERE %s", d.quote(p.table.Name), strings.Join(on, " AND "))
 }
@@ -90,11 +94,16 @@ func (u *sqliteUpserter) upsert(ctx context.Context, tx *transaction, rows [][]a
 
 // countThere counts the rows that are there already.
 func (u *sqliteUpserter) countThere(ctx context.Context, tx *transaction, rows [][]any) (n int64, err error) {
-	keys := make([][]any, len(rows))
+	keys := make([]any, len(rows))
+	exact := true
 	for i, row := range rows {
-		keys[i] = choose(row, u.plan.key)
+		key := choose(row, u.plan.key)
+		exact = exact && inJSON(key)
+		if keys[i] = key; len(key) == 1 {
+			keys[i] = key[0]
+		}
 	}
-	if inJSON(keys) {
+	if exact {
 		return n, tx.QueryRowContext(ctx, u.there, marshal(keys)).Scan(&n)
 	}
 	known := map[string]bool{}

@@ -130,7 +130,7 @@ func allRows(tb testing.TB, s *Sink, table *pipeline.Table) [][]any {
 		return nil
 	}
 	query, types := s.selection(have, table)
-	rows, err := s.query(tb.Context(), fmt.Sprintf("%s ORDER BY %s", query, s.quoteAll(table.Key)), nil, types)
+	rows, err := s.query(tb.Context(), s.db, fmt.Sprintf("%s ORDER BY %s", query, s.quoteAll(table.Key)), nil, types)
 	if err != nil {
 		tb.Fatalf("read: %v", err)
 	}

@@ -42,7 +42,9 @@ func newBundle() *bundle {
 	return &bundle{vanished: map[string]bool{}, at: map[string]int{}}
 }
 
-func (b *bundle) size() int { return len(b.contacts) + len(b.vanished) + len(b.failed) + len(b.loose) + len(b.odd) }
+func (b *bundle) size() int {
+	return len(b.contacts) + len(b.vanished) + len(b.failed) + len(b.loose) + len(b.odd)
+}
 
 func (b *bundle) ids() []string {
 	ids := make([]string, len(b.contacts))
@@ -154,8 +156,9 @@ func (b *bundle) gone() []string {
 	return ids
 }
 
+// unfetched are contacts that were listed and cannot be brought.
 func (b *bundle) unfetched() []pipeline.Rejected {
-	var rejected []pipeline.Rejected
+	rejected := slices.Clone(b.odd)
 	for _, f := range b.failed {
 		rejected = append(rejected, pipeline.Rejected{Key: f.id, Row: []any{f.id}, Reason: f.reason})
 	}

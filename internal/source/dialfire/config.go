@@ -48,6 +48,7 @@ type Config struct {
 
 	Mode   Mode
 	Start  time.Time // see Mode; zero is none
+	Resume time.Time // of Sync and Webhook: the start where there is neither Start nor a cursor
 	Filter Filter    // of transactions
 	// TablePrefix, MaxFields, EmptyAsNull and LegacyValues say what tables look like
 	// and what goes into them; see docs on the contact sync.

@@ -119,16 +119,16 @@ func FuzzCalls(f *testing.F) {
 
 func FuzzLists(f *testing.F) {
 	seeds(f, `{"results":[{"id":"A","md5":"m"}],"cursor":"c"}`)
-	seeds(f, `{"results":["f|m|A"],"cursor":5}`)
+	seeds(f, `{"results":["f|m|A","f",5,null],"cursor":5}`)
 	seeds(f, `[{"type":"field","fieldType":"number","name":"x","deleted":false}]`)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		again(t, data, func(data []byte) (string, error) {
-			items, cursor, err := decodeList(data)
-			return fmt.Sprintf("%q%q", items, cursor), err
+			items, rejected, cursor, err := decodeList(data)
+			return fmt.Sprintf("%q%v%q", items, rejected, cursor), err
 		})
 		again(t, data, func(data []byte) (string, error) {
-			events, cursor, err := decodeEvents(data)
-			return fmt.Sprintf("%q%q", events, cursor), err
+			events, rejected, cursor, err := decodeEvents(data)
+			return fmt.Sprintf("%q%v%q", events, rejected, cursor), err
 		})
 		again(t, data, func(data []byte) (string, error) {
 			fields, err := decodeFields(data)

@@ -107,7 +107,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"contacts":      func(s string) error { return l.decodeContacts([]byte(s), func(contact) error { return nil }) },
 		"postings":      func(s string) error { return decodePostings([]byte(s), Filter{}, func(posting) error { return nil }) },
 		"fields/list":   func(s string) error { _, err := decodeFields([]byte(s)); return err },
-		"contacts/list": func(s string) error { _, _, err := decodeList([]byte(s)); return err },
+		"contacts/list": func(s string) error { _, _, _, err := decodeList([]byte(s)); return err },
 		"inbound/calls": func(s string) error { _, _, _, err := l.decodeCalls([]byte(s)); return err },
 	}
 	for name, decode := range decoders {

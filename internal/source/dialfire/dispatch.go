@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"ferryman/internal/pipeline"
 )
 
 // task is a group of contacts that are being fetched or, without done, the end of a
@@ -116,4 +118,17 @@ func (f *flow) wanted(ctx context.Context, items []listed) ([]string, error) {
 	}
 	f.progress.skipped.Add(int64(len(items) - len(wanted)))
 	return wanted, nil
+}
+
+// odd are the entries of a list that name no contact. What is listed again and again
+// is told once in a while.
+func (f *flow) odd(rejected []pipeline.Rejected) (told []pipeline.Rejected) {
+	now := f.source.now()
+	for _, rej := range rejected {
+		if f.full != nil || !f.source.shunned.has(rej.Key, now) {
+			f.source.shunned.add(rej.Key, now)
+			told = append(told, rej)
+		}
+	}
+	return told
 }

@@ -21,6 +21,9 @@ func (r *run) plan() {
 	p := &r.place
 	switch r.config.Mode {
 	case Sync:
+		if p.fresh() && from.IsZero() && !r.config.Resume.IsZero() {
+			from = milli(r.config.Resume)
+		}
 		if !p.fresh() && (from.IsZero() || !earlier(from, p.reach())) {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -12,9 +13,10 @@ import (
 
 // posting is a transaction as the webhook mode sends it.
 type posting struct {
-	contactID, fired     string
-	contact, transaction jsontext.Value // compact JSON; the contact is without $task_log, and shared
-	hash                 [16]byte       // of the transaction, whatever the order of its members
+	contactID, fired string
+	contact          string         // compact JSON without $task_log; all of a contact's postings share it
+	transaction      jsontext.Value // compact JSON
+	hash             [16]byte       // of the transaction, whatever the order of its members
 
 	// rejected is set where the transaction cannot be sent, because it names no
 	// contact or no fired; everything else is unset then. It is a row of Postings.
@@ -143,12 +145,13 @@ func (p *poster) post(c postedContact) error {
 		return nil
 	}
 	c.members[0] = '{' // $id, at least, is there
-	whole, err := compact(append(c.members, '}'))
+	members, err := compact(append(c.members, '}'))
 	if err != nil {
 		return err
 	}
+	whole := string(members)
 	// Those without a fired come first.
-	slices.SortStableFunc(c.sent, func(a, b sentNode) int { return cmp.Compare(a.fired(), b.fired()) })
+	slices.SortStableFunc(c.sent, func(a, b sentNode) int { return compareFired(a.fired(), b.fired()) })
 	for i, n := range c.sent {
 		fired := n.fired()
 		if fired != "" && i+1 < len(c.sent) && c.sent[i+1].fired() == fired {
@@ -173,6 +176,12 @@ func (p *poster) post(c postedContact) error {
 func (n sentNode) fired() string {
 	fired, _ := n.row[sentFired].(string)
 	return fired
+}
+
+// compareFired orders times as the API sends them. A Z at the end must not put a time
+// without a fraction behind those with one.
+func compareFired(a, b string) int {
+	return cmp.Or(cmp.Compare(strings.TrimSuffix(a, "Z"), strings.TrimSuffix(b, "Z")), cmp.Compare(a, b))
 }
 
 func (p *poster) send(t posting) error {

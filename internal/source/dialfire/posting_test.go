@@ -66,6 +66,21 @@ A 2 {"$id":"A"} {"fired":"2","n":59}
 	}
 }
 
+func TestPostingsInOrderOfTime(t *testing.T) {
+	got := showPostings(postingsOf(t, `[{"$id":"A","$task_log":[{"transactions":[{"fired":"2026-01-01T00:00:01Z"},
+		{"fired":"2026-01-01T00:00:00.249Z"},{"fired":"2026-01-01T00:00:00Z","n":1},{"fired":"2026-01-01T00:00:00"},
+		{"fired":"2026-01-01T00:00:00.3Z"},{"fired":"2026-01-01T00:00:00Z","n":2}]}]}]`, Filter{}))
+	want := `A 2026-01-01T00:00:00 {"$id":"A"} {"fired":"2026-01-01T00:00:00"}
+A 2026-01-01T00:00:00Z {"$id":"A"} {"fired":"2026-01-01T00:00:00Z","n":2}
+A 2026-01-01T00:00:00.249Z {"$id":"A"} {"fired":"2026-01-01T00:00:00.249Z"}
+A 2026-01-01T00:00:00.3Z {"$id":"A"} {"fired":"2026-01-01T00:00:00.3Z"}
+A 2026-01-01T00:00:01Z {"$id":"A"} {"fired":"2026-01-01T00:00:01Z"}
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 func TestPostingsThatAreRejected(t *testing.T) {
 	got := showPostings(postingsOf(t, `[
 		{"$id":"A","$task_log":[5,{"transactions":{}},{"transactions":[7,{"fired":"1"},{"task":"t","fired":null},{"type":"create"},{"fired":5,"n":1.0}]}]},

@@ -35,6 +35,9 @@ func (r *run) webhook(ctx context.Context) error {
 func (r *run) begin(ctx context.Context) error {
 	now, start := r.source.now(), r.config.Start
 	fresh := r.place.fresh()
+	if fresh && start.IsZero() {
+		start = r.config.Resume
+	}
 	switch {
 	case fresh && start.IsZero():
 		start = now
@@ -70,7 +73,7 @@ func (r *run) decodePostings(data []byte) ([]contact, error) {
 			return nil
 		}
 		if i, ok := at[p.contactID]; ok {
-			row := []any{p.contactID, p.fired, hex.EncodeToString(p.hash[:]), string(p.contact), string(p.transaction)}
+			row := []any{p.contactID, p.fired, hex.EncodeToString(p.hash[:]), p.contact, string(p.transaction)}
 			contacts[i].transactions = append(contacts[i].transactions, row)
 		}
 		return nil
