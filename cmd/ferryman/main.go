@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,7 +20,18 @@ var (
 )
 
 func main() {
+	saveMemory()
 	os.Exit(run(os.Args))
+}
+
+// saveMemory trades some processor time for memory, unless the environment says
+// what to do: a large sync takes a tenth more of the one, and a quarter less of the
+// other, which keeps it below 100 MB.
+func saveMemory() {
+	const percent = 60
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // run is main with an exit code instead of an exit, so that what is deferred
