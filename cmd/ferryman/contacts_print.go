@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ferryman/internal/app"
+	"ferryman/internal/config"
 	"ferryman/internal/pipeline"
 	"ferryman/internal/syncs"
 )
@@ -26,9 +27,9 @@ type shownCycle struct {
 	Fetched int64 `json:"fetched"` // contacts
 	Skipped int64 `json:"skipped"` // contacts that had not changed
 	Bytes   int64 `json:"bytes"`   // that came from the API
-	Sent    int64 `json:"sent"`    // posts, in mode webhook
+	Sent    int64 `json:"sent"`    // posts, in mode webhook, since the last cycle
 	Backlog int64 `json:"backlog"` // posts that wait
-	Dead    int64 `json:"dead"`    // posts that failed for good
+	Dead    int64 `json:"dead"`    // posts that failed for good since the last cycle
 }
 
 func printCycle(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsProgress) error {
@@ -50,11 +51,23 @@ func encodeLine(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// printSummary tells people what a cycle did, a line for each table.
+// printSummary tells people what a cycle did, a line for each table. It writes once,
+// since above a line that changes each write clears that line first.
 func printSummary(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsProgress) error {
+	var b strings.Builder
+	summarize(&b, r, run, p)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func summarize(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsProgress) {
 	head := "INSERTED\tUPDATED\tUNCHANGED\tDELETED\tDEAD LETTERS\tBYTES\tTOOK\t"
-	if r.Verify {
-		head = "MISSING\tDIFFERENT\tEQUAL\tSURPLUS\tREFUSED\tBYTES\tTOOK\t"
+	switch {
+	case r.Verify && r.Repair:
+	case r.Verify:
+		head = "MISSING\tDIFFERENT\tEQUAL\tSURPLUS\tDEAD LETTERS\tBYTES\tTOOK\t"
+	case r.Campaign.Mode == config.ModeWebhook:
+		head = "NEW\tUPDATED\tUNCHANGED\tDELETED\tDEAD LETTERS\tBYTES\tTOOK\t"
 	}
 	width := len("TABLE") // names begin at the left, all else ends at the right
 	for _, c := range run.Report.Tables {
@@ -67,13 +80,20 @@ func printSummary(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsP
 			humanBytes(c.Bytes), (time.Duration(c.Micros) * time.Microsecond).Round(time.Millisecond))
 	}
 	if len(run.Report.Tables) > 0 {
-		if err := t.Flush(); err != nil {
-			return err
-		}
+		_ = t.Flush() // into memory
 	}
-	_, err := fmt.Fprintf(w, "%s in %v; %d pages and %d contacts read, %s, %d calls repeated%s\n",
+	fmt.Fprintf(w, "%s in %v; %d pages and %d contacts read, %s, %d calls repeated%s\n",
 		outcome(r, run.Report), took(run), p.Pages, p.Fetched, humanBytes(p.Bytes), p.Retries, posts(p))
-	return err
+	if r.Verify && !r.Rows {
+		fmt.Fprintf(w, "%d contacts are the same by their MD5, which is not looked behind; --rows compares each value\n", p.Skipped)
+	}
+	if run.Report.Total().Rejected > 0 {
+		where := "the table ferryman_dead_letters of the target tells why"
+		if r.Campaign.Mode == config.ModeWebhook {
+			where = "ferryman outbox list --state failed tells why"
+		}
+		fmt.Fprintf(w, "%d rows can be no rows there: %s\n", run.Report.Total().Rejected, where)
+	}
 }
 
 // outcome is what a cycle came to, in a word or two.

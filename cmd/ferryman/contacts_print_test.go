@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"ferryman/internal/app"
+	"ferryman/internal/config"
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
 	"ferryman/internal/syncs"
@@ -50,6 +52,20 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// What was called off is no failure.
+func TestCycleThatDidNotEndWell(t *testing.T) {
+	for reason, want := range map[string]string{
+		"canceled": "c: sync stopped after 2s: called off\n", "timeout": "c: sync failed after 2s: called off\n",
+	} {
+		var out, failures bytes.Buffer
+		call := contactsCall{run: app.ContactsRun{Campaign: config.Campaign{Name: "c"}}, out: &out, failures: &failures}
+		run := syncs.Run{StartedAt: time.Unix(1, 0), EndedAt: time.Unix(3, 0), Reason: reason, Detail: "called off"}
+		if err := call.print(run, app.ContactsProgress{}); err != nil || failures.String() != want || out.Len() > 0 {
+			t.Errorf("%s: %v, tells %q and %q", reason, err, failures.String(), out.String())
+		}
+	}
+}
+
 func squeezed(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // A line tells of all that was not told yet, at most one a minute.
@@ -71,19 +87,28 @@ func TestDigest(t *testing.T) {
 		{time.Minute, cycle(3, 1), app.ContactsProgress{}, "2024-05-06T07:09:11Z c: 4 inserted, 0 updated, 4 deleted, 1 dead letters"},
 		{time.Hour, cycle(0, 0), app.ContactsProgress{}, ""},
 		{time.Second, cycle(0, 0), app.ContactsProgress{Sent: 5, Backlog: 2}, "2024-05-06T08:09:12Z c: 0 inserted, 0 updated, 0 deleted, 0 dead letters; 5 posts sent, 2 waiting"},
-		{time.Hour, cycle(0, 0), app.ContactsProgress{Sent: 5, Backlog: 2}, ""},
-		{time.Hour, cycle(0, 0), app.ContactsProgress{Sent: 6, Dead: 1}, "2024-05-06T10:09:12Z c: 0 inserted, 0 updated, 0 deleted, 1 dead letters; 1 posts sent, 0 waiting"},
+		{time.Hour, cycle(0, 0), app.ContactsProgress{Backlog: 2}, ""},
+		{time.Hour, cycle(0, 0), app.ContactsProgress{Sent: 1, Dead: 1}, "2024-05-06T10:09:12Z c: 0 inserted, 0 updated, 0 deleted, 1 dead letters; 1 posts sent, 0 waiting"},
+		{time.Second, cycle(7, 0), app.ContactsProgress{}, ""},
 	} {
 		now = now.Add(step.after)
-		if got := d.add(step.run, step.p, now); got != step.want {
+		d.add(step.run, step.p)
+		if got := d.due(now); got != step.want {
 			t.Errorf("step %d: got %q, want %q", i, got, step.want)
 		}
+	}
+	if got, want := d.rest(now), "2024-05-06T10:09:13Z c: 7 inserted, 0 updated, 7 deleted, 0 dead letters"; got != want {
+		t.Errorf("at the end: got %q, want %q", got, want)
+	}
+	if got := d.rest(now); got != "" {
+		t.Errorf("told twice: %q", got)
 	}
 }
 
 func TestProgressLine(t *testing.T) {
 	for want, p := range map[string]app.ContactsProgress{
-		"syncing: 0 pages, 0 contacts, 0 rows/s": {},
+		"syncing: 0 pages, 0 contacts, 0 rows/s":                    {},
+		"syncing: 0 pages, 0 contacts, 0 rows/s, 1 sent, 0 waiting": {Phase: idlePhase, Sent: 1},
 		"contacts: 2 pages, 40 contacts, 50 rows/s, 1m5s behind, 3 calls repeated, 25 %, about 30s left": {
 			Phase: "contacts", Pages: 2, Fetched: 30, Skipped: 10, Total: 160, Behind: 65*time.Second + time.Millisecond, Retries: 3,
 			Report: pipeline.Report{Tables: []pipeline.TableCount{{Read: 500}}},
@@ -100,28 +125,50 @@ func TestProgressLine(t *testing.T) {
 func TestContactsProgress(t *testing.T) {
 	var w bytes.Buffer
 	p := newContactsProgress(&w, false)
+	late := func(c app.ContactsProgress) {
+		p.told = p.told.Add(-contactsTellEvery)
+		p.observe(c)
+	}
 	p.observe(app.ContactsProgress{Pages: 1})
-	p.told = p.told.Add(-contactsTellEvery)
-	p.observe(app.ContactsProgress{Pages: 2})
+	late(app.ContactsProgress{Pages: 2})
 	p.observe(app.ContactsProgress{Pages: 3})
 	p.waiting()
-	p.restart()
+	late(app.ContactsProgress{Phase: idlePhase, Pages: 3, Backlog: 9}) // the posts of a single cycle are waited for
+	if did := p.next(); did.Pages != 3 {
+		t.Errorf("the first cycle did %+v", did)
+	}
+	late(app.ContactsProgress{Phase: idlePhase, Pages: 4, Backlog: 9})
+	late(app.ContactsProgress{Phase: "events", Pages: 5, Fetched: 6, Skipped: 7, Listed: 8, Calls: 9, Retries: 10, Bytes: 11, Sent: 12, Dead: 13, Backlog: 14})
 	p.done()
-	if got := w.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "syncing: 2 pages") || !strings.Contains(got, "waiting for another run") {
-		t.Errorf("got %q", got)
+	want := []string{"syncing: 2 pages", "waiting for another run", "syncing: 3 pages", "events: 2 pages, 13 contacts"}
+	lines := strings.Split(strings.TrimSpace(w.String()), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("got %q", lines)
 	}
-	if p.latest().Pages != 3 {
-		t.Errorf("latest is %+v", p.latest())
+	for i, line := range lines {
+		if !strings.HasPrefix(line, want[i]) {
+			t.Errorf("line %d: got %s, want %s", i, line, want[i])
+		}
 	}
-	w.Reset()
-	p = newContactsProgress(&w, true)
+	if did := p.latest(); did.Pages != 2 {
+		t.Errorf("the second cycle did %+v", did)
+	}
+	p.next()
+	if did := p.next(); !reflect.DeepEqual(did, app.ContactsProgress{Phase: "events", Backlog: 14}) {
+		t.Errorf("a cycle without any work did %+v", did)
+	}
+}
+
+func TestContactsProgressThatIsSilent(t *testing.T) {
+	var w bytes.Buffer
+	p := newContactsProgress(&w, true)
 	p.told = p.told.Add(-contactsTellEvery)
 	p.observe(app.ContactsProgress{Pages: 1})
 	p.waiting()
-	p.restart()
+	did := p.next()
 	p.done()
-	if w.Len() > 0 || p.latest().Pages != 1 {
-		t.Errorf("silence says %q", w.String())
+	if w.Len() > 0 || did.Pages != 1 {
+		t.Errorf("silence says %q, having seen %+v", w.String(), did)
 	}
 }
 

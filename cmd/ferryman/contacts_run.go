@@ -60,13 +60,17 @@ func (c contactsCall) single(ctx context.Context, o app.Options, p *contactsProg
 	return nil
 }
 
-// print tells how a cycle ended: one that failed, where failures are told.
+// print tells how a cycle ended: one that did not end well, where failures are told.
 func (c contactsCall) print(run syncs.Run, p app.ContactsProgress) error {
 	switch {
 	case c.asJSON:
 		return printCycle(c.out, c.run, run, p)
 	case !run.OK():
-		_, err := fmt.Fprintf(c.failures, "%s: sync failed after %v: %s\n", c.run.Campaign.Name, took(run), run.Detail)
+		how := "failed"
+		if run.Reason == fault.Canceled.String() {
+			how = "stopped"
+		}
+		_, err := fmt.Fprintf(c.failures, "%s: sync %s after %v: %s\n", c.run.Campaign.Name, how, took(run), run.Detail)
 		return err
 	default:
 		return printSummary(c.out, c.run, run, p)
@@ -82,21 +86,21 @@ func (c contactsCall) follow(ctx context.Context, o app.Options, p *contactsProg
 	err := app.FollowContacts(ctx, o, c.run, func(run syncs.Run) error {
 		last = run
 		accepted = accepted || run.OK()
-		defer p.restart()
+		did := p.next()
+		told.add(run, did)
 		if c.asJSON || !run.OK() {
-			err := c.print(run, p.latest())
+			err := c.print(run, did)
 			if !accepted && lasting(run) {
 				err = errors.Join(err, exitError(exitOf(run)))
 			}
 			return err
 		}
-		if line := told.add(run, p.latest(), time.Now()); line != "" {
-			_, err := fmt.Fprintln(c.out, line)
-			return err
-		}
-		return nil
+		return c.tell(told.due(time.Now()))
 	})
 	p.done()
+	if !c.asJSON {
+		err = errors.Join(err, c.tell(told.rest(time.Now())))
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -106,6 +110,15 @@ func (c contactsCall) follow(ctx context.Context, o app.Options, p *contactsProg
 		return exitError(exitOf(last))
 	}
 	return nil
+}
+
+// tell prints a line, if there is one.
+func (c contactsCall) tell(line string) error {
+	if line == "" {
+		return nil
+	}
+	_, err := fmt.Fprintln(c.out, line)
+	return err
 }
 
 // lasting tells whether the API refused the token. One that it took before may be

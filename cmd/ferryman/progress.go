@@ -87,10 +87,24 @@ func (p *progress) draw() {
 			return
 		case <-tick.C:
 			p.mu.Lock()
-			fmt.Fprintf(p.w, clearLine+"%s … %.1f s", p.text, time.Since(p.begun).Seconds())
+			fmt.Fprint(p.w, clearLine+p.cut(fmt.Sprintf("%s … %.1f s", p.text, time.Since(p.begun).Seconds())))
 			p.mu.Unlock()
 		}
 	}
+}
+
+// cut keeps a text on one line of the terminal: what is left of a second one could not
+// be cleared.
+func (p *progress) cut(text string) string {
+	f, ok := p.w.(*os.File)
+	if !ok {
+		return text
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if runes := []rune(text); err == nil && width > 1 && len(runes) >= width {
+		return string(runes[:width-2]) + "…"
+	}
+	return text
 }
 
 func (p *progress) done() {

@@ -17,14 +17,19 @@ type contactsProgress struct {
 	w      io.Writer
 	silent bool
 
-	mu    sync.Mutex
-	began time.Time
-	told  time.Time // when the last line was written, or the cycle began
-	seen  app.ContactsProgress
+	mu     sync.Mutex
+	began  time.Time
+	told   time.Time            // when the last line was written, or the cycle began
+	seen   app.ContactsProgress // since the process began
+	before app.ContactsProgress // the same when the cycle began
+	cycles int                  // that have ended
 }
 
 // contactsTellEvery is how often a line is written.
 const contactsTellEvery = 10 * time.Second
+
+// idlePhase is the phase in which nothing is read.
+const idlePhase = "idle"
 
 func newContactsProgress(w io.Writer, silent bool) *contactsProgress {
 	now := time.Now()
@@ -54,32 +59,60 @@ func (p *contactsProgress) observe(c app.ContactsProgress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seen = c
+	if p.silent {
+		return
+	}
+	c = p.cycle()
+	text := progressLine(c, now.Sub(p.began))
+	// Between cycles a line on and on would tell nothing.
+	paused := c.Phase == idlePhase && (p.cycles > 0 || c.Backlog == 0)
+	if paused && p.cycles > 0 {
+		text = "waiting for the next cycle"
+	}
 	switch {
-	case p.silent:
 	case p.line.terminal:
-		p.line.show(progressLine(c, now.Sub(p.began)))
-	case now.Sub(p.told) >= contactsTellEvery:
+		p.line.show(text)
+	case !paused && now.Sub(p.told) >= contactsTellEvery:
 		p.told = now
-		fmt.Fprintln(p.w, progressLine(c, now.Sub(p.began)))
+		fmt.Fprintln(p.w, text)
 	}
 }
 
-// latest is what was observed last.
+// latest is what was observed last, of the cycle in hand.
 func (p *contactsProgress) latest() app.ContactsProgress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.seen
+	return p.cycle()
 }
 
-// restart begins with another cycle.
-func (p *contactsProgress) restart() {
+// cycle is what was seen, without what was counted before the cycle in hand.
+func (p *contactsProgress) cycle() app.ContactsProgress {
+	c, b := p.seen, p.before
+	c.Pages -= b.Pages
+	c.Listed -= b.Listed
+	c.Skipped -= b.Skipped
+	c.Fetched -= b.Fetched
+	c.Calls -= b.Calls
+	c.Retries -= b.Retries
+	c.Bytes -= b.Bytes
+	c.Sent -= b.Sent
+	c.Dead -= b.Dead
+	return c
+}
+
+// next gives what the cycle that has ended did, and begins with another one.
+func (p *contactsProgress) next() app.ContactsProgress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	did := p.cycle()
+	p.before = p.seen
+	p.cycles++
 	p.began = time.Now()
 	p.told = p.began
 	if !p.silent {
 		p.line.restart()
 	}
+	return did
 }
 
 func (p *contactsProgress) done() {
@@ -92,7 +125,7 @@ func (p *contactsProgress) done() {
 func progressLine(c app.ContactsProgress, took time.Duration) string {
 	rows, done := c.Report.Total().Read, c.Fetched+c.Skipped
 	phase := c.Phase
-	if phase == "" {
+	if phase == "" || phase == idlePhase {
 		phase = "syncing"
 	}
 	parts := []string{fmt.Sprintf("%s: %d pages, %d contacts, %.0f rows/s", phase, c.Pages, done, rate(rows, took))}

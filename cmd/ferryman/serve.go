@@ -91,6 +91,9 @@ func welcome(w io.Writer, url string, c config.Config, sandboxURL string) {
   sync target      %s, every %v
 `, version, url, url, url, url, url, url, c.Store.URL, c.Warehouse.Database, c.Warehouse.Interval)
 	for _, campaign := range c.Campaigns {
+		if !campaign.Repeats() {
+			continue
+		}
 		fmt.Fprintf(w, "  campaign %-7s %s into %s, every %v\n", campaign.Name, campaign.ID, campaign.ShownTarget(), campaign.Every)
 	}
 	if sandboxURL != "" {

@@ -74,7 +74,7 @@ func SyncWarehouses(ctx context.Context, o Options, p Progress) (syncs.Run, erro
 	}
 	defer w.close() //nolint:errcheck // everything is durable by now
 	set := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{Logger: o.Log})
-	s, err := set.Add(ctx, w.sync(o.Config.Warehouse))
+	s, err := set.Add(ctx, w.sync(o.Config.Warehouse, false))
 	if err != nil {
 		return syncs.Run{}, err
 	}

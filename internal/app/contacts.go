@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -34,6 +36,7 @@ type contactSync struct {
 	source   *dialfire.Source
 	sink     pipeline.Sink
 	target   *sqlsink.Sink // nil where transactions are posted
+	folder   string        // of a target that is empty and goes with the sync; mostly ""
 }
 
 // contactOptions are what commands ask for beyond a plain run.
@@ -64,7 +67,7 @@ func openContacts(o Options, d *db.DB, box *outbox.Outbox, c config.Campaign, co
 		if err := s.openTarget(o, co, log); err != nil {
 			return nil, err
 		}
-		source.Holdings = holdings{s.target, dialfire.Tables(c.TablePrefix)[0]}
+		source.Holdings = holdings{s.target, dialfire.Tables(c.TablePrefix)[0], c.ID}
 	}
 	s.source, err = dialfire.New(source)
 	if err != nil {
@@ -95,14 +98,25 @@ func filterOf(kind string) dialfire.FilterKind {
 }
 
 func (s *contactSync) openTarget(o Options, co contactOptions, log *slog.Logger) (err error) {
-	c := s.campaign
+	c, target := s.campaign, s.campaign.Target.Reveal()
+	if file := sqliteFile(c); co.dry && file != "" {
+		// To look at a file that is not there must not make it.
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			folder, err := os.MkdirTemp("", "ferryman-")
+			if err != nil {
+				return fmt.Errorf("make a folder for an empty database: %w", err)
+			}
+			s.folder = folder
+			target = config.SQLiteURL(filepath.Join(folder, "empty.db"))
+		}
+	}
 	// The state folder is Ferryman's own; any other the operator makes.
 	if file := sqliteFile(c); file != "" && filepath.Dir(file) == o.Config.Store.StateDir {
 		if err := os.MkdirAll(o.Config.Store.StateDir, 0o700); err != nil {
 			return fmt.Errorf("make the state folder: %w", err)
 		}
 	}
-	s.target, err = sqlsink.Open(c.Target.Reveal(), sqlsink.Options{
+	s.target, err = sqlsink.Open(target, sqlsink.Options{
 		Pipeline: strings.TrimSuffix(contactsPrefix+"/"+c.ID+"/"+c.TablePrefix, "/"),
 		Tables:   dialfire.Tables(c.TablePrefix), Adapt: true, Conns: c.Connections, Logger: log,
 	})
@@ -156,16 +170,21 @@ func (s *contactSync) close() error {
 	if s.source != nil {
 		s.source.Close()
 	}
+	var err error
 	if s.target != nil {
-		return s.target.Close()
+		err = s.target.Close()
 	}
-	return nil
+	if s.folder != "" {
+		err = errors.Join(err, os.RemoveAll(s.folder))
+	}
+	return err
 }
 
-// holdings is what a target holds of contacts.
+// holdings is what a target holds of a campaign's contacts.
 type holdings struct {
 	target   *sqlsink.Sink
 	contacts *pipeline.Table
+	campaign string // its id
 }
 
 // Contacts implements dialfire.Holdings.
@@ -188,20 +207,35 @@ func (h holdings) Contacts(ctx context.Context, ids []string) (map[string]dialfi
 	return held, nil
 }
 
-// IDs implements dialfire.Holdings.
+// IDs implements dialfire.Holdings. Other campaigns may share the tables: their
+// contacts are left out, and so are those that do not say whose they are.
 func (h holdings) IDs(ctx context.Context, after string, limit int) ([]string, error) {
 	var from any
 	if after != "" {
 		from = after
 	}
-	keys, err := h.target.Keys(ctx, h.contacts, from, limit)
-	if err != nil {
-		return nil, err
+	for {
+		keys, err := h.target.Keys(ctx, h.contacts, from, limit)
+		if err != nil || len(keys) == 0 {
+			return nil, err
+		}
+		rows, err := h.target.Pick(ctx, h.contacts, []string{"$campaign_id"}, keys)
+		if err != nil {
+			return nil, err
+		}
+		own := map[any]bool{}
+		for _, row := range rows {
+			own[row[0]] = row[1] == h.campaign
+		}
+		var ids []string
+		for _, key := range keys {
+			if id, ok := key.(string); ok && own[key] {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) > 0 {
+			return ids, nil
+		}
+		from = keys[len(keys)-1]
 	}
-	ids := make([]string, 0, len(keys))
-	for _, key := range keys {
-		id, _ := key.(string)
-		ids = append(ids, id)
-	}
-	return ids, nil
 }

@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
 	"ferryman/internal/config"
@@ -11,6 +11,7 @@ import (
 	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/sink/outboxsink"
 	"ferryman/internal/sink/sqlsink"
 	"ferryman/internal/syncs"
 )
@@ -25,9 +26,12 @@ type ContactsRun struct {
 	Rows   bool // with Verify: value by value, also where the MD5 is the same
 	Repair bool // with Verify: write what differs
 
-	Observe   func(ContactsProgress)                          // a few times a second, and at the end
-	Waiting   func()                                          // another run is under way
+	Observe func(ContactsProgress) // a few times a second, and at the end
+	Waiting func()                 // another run is under way
+
 	Different func(table, key, kind string, columns []string) // with DryRun or Verify without Repair: each row that differs
+
+	follows bool // cycle after cycle
 }
 
 // ContactsProgress is how far a run is.
@@ -51,56 +55,33 @@ type ContactsProgress struct {
 // SyncContacts runs one sync of a campaign in this process, beside a server or
 // without one, and gives the run also when it failed. A batch that is on its way
 // into the target when ctx ends is finished first. One that posts also sends what
-// it found, until nothing waits.
+// it found, until nothing waits; it gives a temporary fault with the code
+// webhook_paused or webhook_stalled where that cannot be waited for.
 func SyncContacts(ctx context.Context, o Options, r ContactsRun) (syncs.Run, error) {
 	c, err := startContacts(ctx, o, r)
 	if err != nil {
 		return syncs.Run{}, err
 	}
 	defer c.close()
-	run, err := c.run(ctx)
-	if err == nil && run.OK() && c.posts() {
-		err = c.drain(ctx)
-	}
-	return run, err
+	return c.whole(ctx)
 }
 
 // FollowContacts runs cycle after cycle of a campaign until ctx ends or each gives
 // an error, and tells each of every one, also of those that failed. In mode webhook
 // it sends all the while. Modes that end are run once.
 func FollowContacts(ctx context.Context, o Options, r ContactsRun, each func(syncs.Run) error) error {
+	r.follows = r.Campaign.Repeats()
 	c, err := startContacts(ctx, o, r)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	tidied := time.Time{}
-	for {
-		began := time.Now()
-		run, err := c.run(ctx)
-		if err != nil {
-			return err
-		}
-		c.watcher.tell(0)
-		if err := each(run); err != nil || !c.r.Campaign.Repeats() {
-			return err
-		}
-		if began.Sub(tidied) > time.Hour {
-			c.tidy(ctx)
-			tidied = began
-		}
-		select {
-		case <-time.After(time.Until(began.Add(r.Campaign.Every))):
-		case err := <-c.sent:
-			return err // whoever sends nothing would keep quiet about it
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return c.follow(ctx, c.run, each)
 }
 
 // contactsProcess is a campaign that a command runs.
 type contactsProcess struct {
+	o       Options
 	r       ContactsRun
 	db      *db.DB
 	ledger  *ledger.Ledger
@@ -109,8 +90,9 @@ type contactsProcess struct {
 	syncer  *syncs.Syncer // nil for a run that changes nothing, and so is none in the ledger
 	watcher *watcher      // nil until everything is there to be watched
 
+	begun       time.Time  // by the store's clock
 	sent        chan error // of the outbox, once it sends no more
-	stopSending func()
+	stopSending func()     // nil while another process sends
 }
 
 func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsProcess, err error) {
@@ -121,7 +103,7 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 			Hint: "a dry run and a verification need a database as the target",
 		}
 	}
-	c := &contactsProcess{r: r, sent: make(chan error, 1), stopSending: func() {}}
+	c := &contactsProcess{o: o, r: r, sent: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -131,7 +113,7 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 		if c.db, _, err = OpenStore(ctx, o); err != nil {
 			return nil, err
 		}
-		c.ledger = ledger.New(c.db)
+		c.begun, c.ledger = c.db.Now(), ledger.New(c.db)
 		send := o.Config.Outbox
 		c.outbox = outbox.New(c.db, outbox.Options{Node: nodeName(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep})
 	}
@@ -148,37 +130,37 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 	}
 	c.contact.sink = finishing{c.contact.sink}
 	set := syncs.NewSet(c.db, c.ledger, nil, syncs.Options{Logger: o.Log})
-	if c.syncer, err = set.Add(ctx, c.contact.sync()); err != nil {
+	sync := c.contact.sync()
+	if sync.Manual, err = c.unexpected(ctx, sync.Slug); err != nil {
 		return nil, err
 	}
-	if c.posts() {
-		if err := setCampaignHook(o, c.outbox, r.Campaign.Name, hookOf(r.Campaign)); err != nil { //nolint:contextcheck // the channel is served beside the runs
-			return nil, err
-		}
-		c.send(ctx, o.Config.Server.StopGrace)
+	if c.syncer, err = set.Add(ctx, sync); err != nil {
+		return nil, err
+	}
+	if err := c.send(ctx); err != nil {
+		return nil, err
 	}
 	c.watcher, err = c.watch(ctx)
 	return c, err
 }
 
-// send has the outbox send beside the runs.
-func (c *contactsProcess) send(ctx context.Context, grace time.Duration) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := c.outbox.Run(ctx, grace); err != nil {
-			c.sent <- err
-		}
-	}()
-	c.stopSending = func() {
-		cancel()
-		<-ended
+// unexpected tells whether nobody waits for the runs of a cron: those of a command that
+// ends are not missed afterwards, unless a server has made the cron.
+func (c *contactsProcess) unexpected(ctx context.Context, slug string) (bool, error) {
+	if c.r.follows {
+		return false, nil
 	}
+	all, err := c.ledger.Crons(ctx, ledger.CronFilter{Kind: ledger.Sync, Search: slug, Limit: 100})
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(all, func(cron ledger.CronStatus) bool { return cron.Slug == slug && cron.Schedule != "" }), nil
 }
 
 func (c *contactsProcess) close() {
-	c.stopSending()
+	if c.stopSending != nil {
+		c.stopSending()
+	}
 	if c.watcher != nil {
 		c.watcher.end()
 	}
@@ -192,6 +174,7 @@ func (c *contactsProcess) close() {
 
 // run does one cycle.
 func (c *contactsProcess) run(ctx context.Context) (syncs.Run, error) {
+	c.watcher.landed(pipeline.Report{})
 	if c.syncer != nil {
 		return c.syncer.RunNow(ctx, nodeName(), c.r.Waiting, c.watcher.landed)
 	}
@@ -204,45 +187,53 @@ func (c *contactsProcess) run(ctx context.Context) (syncs.Run, error) {
 	return run, nil
 }
 
-// posts tells whether what is found is posted.
-func (c *contactsProcess) posts() bool { return posts(c.r.Campaign) }
-
-// drain waits until nothing is left to be posted. A channel that is paused sends
-// nothing until a person acts.
-func (c *contactsProcess) drain(ctx context.Context) error {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
+// whole does one cycle and sends what it has found. Where too much has waited there is
+// more to be read once that is sent.
+func (c *contactsProcess) whole(ctx context.Context) (syncs.Run, error) {
 	for {
-		stats, err := c.posted(ctx)
-		if err != nil || stats.Waiting+stats.Sending == 0 {
-			return err
+		run, err := c.run(ctx)
+		full := run.Reason == outboxsink.Backlog
+		if err != nil || !c.posts() || !run.OK() && !full {
+			return run, err
 		}
-		if stats.PausedBy != "" {
-			return &fault.Error{
-				Kind: fault.Unavailable, Code: "webhook_paused",
-				Detail: fmt.Sprintf("%d posts wait, and the channel %s is paused: %s", stats.Waiting, stats.Name, stats.PauseReason),
-				Hint:   "they are kept; ferryman outbox resume " + stats.Name + " has the next run send them",
-			}
-		}
-		select {
-		case <-tick.C:
-		case err := <-c.sent:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := c.drain(ctx); err != nil || !full {
+			return run, err
 		}
 	}
 }
 
-// posted is how the channel of a campaign that posts stands.
-func (c *contactsProcess) posted(ctx context.Context) (outbox.ChannelStats, error) {
-	all, err := c.outbox.Stats(ctx)
-	for _, s := range all {
-		if s.Name == channelOf(c.r.Campaign) {
-			return s, err
+// follow does cycle after cycle. One that the store lets not begin or end is no end.
+func (c *contactsProcess) follow(ctx context.Context, cycle func(context.Context) (syncs.Run, error), each func(syncs.Run) error) error {
+	tidied := time.Time{}
+	for {
+		began := time.Now()
+		if err := c.send(ctx); err != nil {
+			return err
+		}
+		run, err := cycle(ctx)
+		switch {
+		case err != nil && fault.Temporary(err) && ctx.Err() == nil && c.r.Campaign.Repeats():
+			c.o.Log.Warn("a cycle could not be begun, or its end not noted; there will be another", "campaign", c.r.Campaign.Name, "err", err)
+		case err != nil:
+			return err
+		default:
+			c.watcher.tell(0)
+			if err := each(run); err != nil || !c.r.Campaign.Repeats() {
+				return err
+			}
+		}
+		if began.Sub(tidied) > time.Hour {
+			c.tidy(ctx)
+			tidied = began
+		}
+		select {
+		case <-time.After(time.Until(began.Add(c.r.Campaign.Every))):
+		case err := <-c.sent:
+			return err // whoever sends nothing would keep quiet about it
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	return outbox.ChannelStats{}, err
 }
 
 // tidy prunes what a server's housekeeping would. What fails comes again.

@@ -92,11 +92,13 @@ func (w *watcher) tell(ago time.Duration) {
 }
 
 // count counts posts. What cannot be counted stays as it was.
+//
+//nolint:contextcheck,nolintlint // it counts also once the run was called off
 func (w *watcher) count(ago time.Duration) {
 	if time.Since(w.counted) < ago {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), countEvery) // also once the run was called off
+	ctx, cancel := context.WithTimeout(context.Background(), countEvery)
 	defer cancel()
 	if stats, err := w.c.posted(ctx); err == nil {
 		w.stats = stats

@@ -24,8 +24,8 @@ type Sandbox struct {
 
 // StartSandbox serves the simulated APIs and messengers on one loopback address,
 // with faults such as "status=500,path=/iam/users/me,times=3" or, for a messenger,
-// "telegram:reset,every=10", or, for the campaign API, "campaign:truncate,times=2". With orAny it takes any free port if that
-// of the address is used.
+// "telegram:reset,every=10" or, for the campaign API, "campaign:truncate,times=2".
+// With orAny it takes any free port if that of the address is used.
 func StartSandbox(ctx context.Context, address string, orAny bool, faults []string) (*Sandbox, error) {
 	handler, err := sandboxHandler(faults)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"ferryman/internal/alert"
 	"ferryman/internal/apikey"
+	"ferryman/internal/config"
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 	"ferryman/internal/httpapi"
@@ -40,7 +41,8 @@ type Server struct {
 	alerts    *alert.Alerts
 	endpoints *endpoints
 	handler   *httpapi.Server
-	closers   []func() error // run in reverse order
+	unposted  []config.Campaign // that another process posts
+	closers   []func() error    // run in reverse order
 }
 
 // NewServer checks the settings, takes the address, opens the store and puts the
@@ -99,7 +101,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.ledger = ledger.New(d)
 	s.ledger.PruneOn(s.engine)
 	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: newSyncMetrics(registry).ended})
-	warehouses, err := s.set.Add(ctx, s.warehouse.sync(o.Config.Warehouse))
+	warehouses, err := s.set.Add(ctx, s.warehouse.sync(o.Config.Warehouse, s.onlyContacts()))
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +131,17 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 		LoopbackOnly: !o.Config.Server.InsecureOpen && exposed == nil, KeysOnly: exposed != nil, Hosts: o.Config.Server.Hosts,
 	})
 	return s, err
+}
+
+// onlyContacts tells whether the server is there for campaigns alone: a warehouse sync
+// that nobody has set up would fail each minute.
+func (s *Server) onlyContacts() bool {
+	w := s.o.Config.Warehouse
+	off := len(s.o.Config.Campaigns) > 0 && w.Token.Empty() && w.User == ""
+	if off {
+		s.o.Log.Info("warehouses are synced on demand only, since neither API_TOKEN nor API_USER is set")
+	}
+	return off
 }
 
 // listenWithKeys takes an address that the network reaches if there is a key to
@@ -194,6 +207,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	background.Go(func() { s.ledger.Watch(beside, s.o.Log) })
 	background.Go(func() { s.alerts.Run(beside, s.o.Log) })
 	background.Go(func() { s.endpoints.Run(beside) })
+	background.Go(func() { s.postRest(beside) })
 	defer background.Wait()
 	defer stopBeside()
 

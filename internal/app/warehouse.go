@@ -56,9 +56,9 @@ func openWarehouse(o Options) (*warehouse, error) {
 	return &warehouse{source: source, sink: sink}, nil
 }
 
-func (w *warehouse) sync(c config.Warehouse) syncs.Sync {
+func (w *warehouse) sync(c config.Warehouse, manual bool) syncs.Sync {
 	return syncs.Sync{
-		Slug: warehouseSlug, Name: "Warehouse sync", Every: c.Interval, MaxRuntime: warehouseLimit(c.Timeout),
+		Slug: warehouseSlug, Name: "Warehouse sync", Every: c.Interval, Manual: manual, MaxRuntime: warehouseLimit(c.Timeout),
 		Source: w.source, Sink: w.sink,
 	}
 }

@@ -66,16 +66,20 @@ func NewCampaign() Campaign {
 	}
 }
 
-// Complete fills in what follows from the rest: the name from the id, and the mode
-// from the target.
+// Complete fills in what follows from the rest: the mode from the target, and the
+// name from id and mode. What writes a campaign to a database and what posts it are
+// two things, which need not wait for each other.
 func (c *Campaign) Complete() {
-	if c.Name == "" {
-		c.Name = nameFrom(c.ID)
-	}
 	if c.Mode == "" && !c.Target.Empty() {
 		c.Mode = ModeSync
 		if isWeb(c.Target.Reveal()) {
 			c.Mode = ModeWebhook
+		}
+	}
+	if c.Name == "" {
+		c.Name = nameFrom(c.ID)
+		if named := c.Name + "-" + ModeWebhook; c.Mode == ModeWebhook && slug(named) {
+			c.Name = named
 		}
 	}
 }

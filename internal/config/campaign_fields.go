@@ -35,7 +35,7 @@ func (c *Campaign) fields(resolve func(string) (string, error)) []field {
 		},
 		{
 			key: "name", help: "name of the campaign here: in the ledger, in saved state, in messages; it must not change later",
-			without: "the id in lower case", required: true,
+			without: "the id in lower case, in mode webhook with -webhook behind it", required: true,
 			text: func() string { return c.Name }, kind: slugName(&c.Name),
 		},
 		{

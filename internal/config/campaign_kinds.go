@@ -73,7 +73,7 @@ func digit(r rune) bool { return '0' <= r && r <= '9' }
 
 const maxPrefixes = 1000
 
-// prefixes takes blanks around each, but in none.
+// prefixes takes several, without the blanks around them.
 func prefixes(to *[]string) kind {
 	return kind{expect: "beginnings of stages with commas between, such as fc_,qc_", metavar: "prefixes", parse: func(raw string) (string, error) {
 		var all []string

@@ -38,6 +38,9 @@ func (c *Campaign) Set(in Input, key, text string) error {
 	if err != nil {
 		return err
 	}
+	if key == "token" {
+		c.TokenFile = "" // or its token would be the one that is read
+	}
 	return f.set(strings.TrimSpace(text))
 }
 

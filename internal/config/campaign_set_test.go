@@ -69,6 +69,13 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%s gets the name %s, want %s", id, c.Name, want)
 		}
 	}
+	long := strings.Repeat("A", 80)
+	for id, want := range map[string]string{"MY_Campaign-1": "my_campaign-1-webhook", "123": "c-123-webhook", "": "", long: strings.ToLower(long)} {
+		c := config.Campaign{ID: id, Target: config.NewSecret("https://example.com")}
+		if c.Complete(); c.Name != want {
+			t.Errorf("%s posted gets the name %s, want %s", id, c.Name, want)
+		}
+	}
 	for target, want := range map[string]string{
 		"postgres://h/d": config.ModeSync, "sqlserver://u:p@h:1433/instance/db": config.ModeSync, "mssql://u:p@h?database=db": config.ModeSync,
 		"sqlite:x.db": config.ModeSync, "HTTPS://example.com": config.ModeWebhook,
@@ -127,9 +134,11 @@ func TestTokenFileIsReadAgain(t *testing.T) {
 	if _, err := c.ReadToken(); err == nil {
 		t.Error("reads what is gone")
 	}
-	c.TokenFile = ""
-	if got, err := c.ReadToken(); err != nil || got != c.Token {
-		t.Errorf("without a file gives %v, %v", got, err)
+	if err := c.Set(in, "token", "three"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.ReadToken(); err != nil || got.Reveal() != "three" {
+		t.Errorf("given in place of a file it is %v, %v", got.Reveal(), err)
 	}
 	if err := c.SetFile(in, "secret", "gone"); err == nil || c.TokenFile != "" {
 		t.Errorf("gives %v", err)

@@ -28,7 +28,7 @@ func (f *campaignsFile) items(content []byte) ([]*yaml.Node, error) {
 		}
 		return nil, errors.New("it holds more than one document")
 	}
-	root := only1(&document)
+	root := onlyChild(&document)
 	if root == nil || root.ShortTag() == "!!null" {
 		return nil, nil
 	}
@@ -66,8 +66,8 @@ func malformed(err error) error {
 	return fmt.Errorf("it is no well-formed YAML%s%s", where, why)
 }
 
-// only1 is the only child of a document.
-func only1(document *yaml.Node) *yaml.Node {
+// onlyChild is the only child of a document.
+func onlyChild(document *yaml.Node) *yaml.Node {
 	if len(document.Content) != 1 {
 		return nil
 	}

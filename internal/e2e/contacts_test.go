@@ -261,3 +261,25 @@ func TestAServerSyncsItsCampaigns(t *testing.T) {
 		t.Error("the first page does not show the campaign")
 	}
 }
+
+// TestCampaignsMayShareTables repairs the mirror of one campaign where another one's
+// contacts are, too.
+func TestCampaignsMayShareTables(t *testing.T) {
+	t.Parallel()
+	c, d, state := newCallCentre(t, campaign.Options{Contacts: 30, Fields: 3, Plain: true}), sqliteDatabase(t), t.TempDir()
+	if err := c.Put(campaign.Options{Campaign: "OTHER", Contacts: 40, Fields: 3, Plain: true, Seed: 7}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{campaign.DefaultCampaign, "OTHER"} {
+		succeed(t, 0, command(t, state, nil, append([]string{"contacts", "sync"}, c.flags(d, "--mode", "db_init", "--campaign", id)...)...))
+	}
+	if n := len(d.standing(t, "contacts", "$id")); n != 70 {
+		t.Fatalf("%d contacts, want 70", n)
+	}
+	for _, args := range [][]string{{"--rows"}, {"--repair"}, {"--rows", "--repair"}} {
+		succeed(t, 0, command(t, state, nil, append([]string{"contacts", "verify"}, c.flags(d, args...)...)...))
+	}
+	if n := len(d.standing(t, "contacts", "$id")); n != 70 {
+		t.Errorf("%d contacts after the repair of one campaign, want 70", n)
+	}
+}

@@ -180,10 +180,10 @@ func TestAKilledPosterLosesNothing(t *testing.T) {
 // TestAServerPostsItsCampaign has a server post what happens from its start on.
 func TestAServerPostsItsCampaign(t *testing.T) {
 	t.Parallel()
-	u, c, s := newUpstream(t), newCallCentre(t, campaign.Options{Contacts: 30, Fields: 3, Plain: true}), newService(t)
+	c, s := newCallCentre(t, campaign.Options{Contacts: 30, Fields: 3, Plain: true}), newService(t)
 	file := campaignsFile(t, fmt.Sprintf("  - {name: hook, id: %s, token: %s, base_url: %q, target: %q, mode: webhook, rate: 1000, every: 1s}\n",
 		campaign.DefaultCampaign, campaign.DefaultToken, c.url, s.url))
-	n := serve(t, t.TempDir(), append(u.env(), manual, "FERRYMAN_CAMPAIGNS_FILE="+file))
+	n := serve(t, t.TempDir(), []string{"FERRYMAN_CAMPAIGNS_FILE=" + file})
 	testwait.Until(t, "the first run", func() bool {
 		_, page := do(t, "GET", n.url+"/", "")
 		return len(page) > 0 && strings.Contains(page, "contacts-hook")
@@ -191,9 +191,71 @@ func TestAServerPostsItsCampaign(t *testing.T) {
 	began := time.Now()
 	c.change(t, 5, "transaction")
 	testwait.Until(t, "the new transactions", func() bool { return len(s.taken()) >= 5 })
+	if strings.Contains(n.logged(), "sync=warehouses") {
+		t.Error("a warehouse sync ran that nobody has set up")
+	}
 	for _, p := range s.taken() {
 		if fired, err := time.Parse(time.RFC3339Nano, p.fired); err != nil || fired.Before(began.Add(-time.Minute)) {
 			t.Errorf("posted a transaction of %s (%v)", p.fired, err)
 		}
+	}
+}
+
+// TestProcessesPostBesideEachOther runs a process for each of two campaigns, and one
+// more for one of them, on the same store.
+func TestProcessesPostBesideEachOther(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	centres := []*callCentre{
+		newCallCentre(t, campaign.Options{Contacts: 150, Fields: 2, Plain: true}),
+		newCallCentre(t, campaign.Options{Campaign: "OTHER", Contacts: 150, Fields: 2, Plain: true, Seed: 7}),
+	}
+	services := []*service{newService(t), newService(t)}
+	names := []string{campaign.DefaultCampaign, "OTHER"}
+	var running sync.WaitGroup
+	for _, i := range []int{0, 1, 0} {
+		cmd := command(t, state, nil, "contacts", "sync", "--mode", "webhook", "--campaign", names[i], "--token", campaign.DefaultToken,
+			"--base-url", centres[i].url, "--target", services[i].url, "--rate", "200", "--once", "--history", "--start", "2018-01-01")
+		running.Go(func() {
+			if code, out, problems := finish(t, cmd); code != 0 {
+				t.Errorf("%s: exit code %d\n%s\n%s", names[i], code, out, problems)
+			}
+		})
+	}
+	running.Wait()
+	for i, s := range services {
+		seen := map[string]bool{}
+		for _, p := range s.taken() {
+			if key := p.contact + " " + p.fired; seen[key] || p.state != "new" {
+				t.Errorf("%s: %s came twice, or as %s", names[i], key, p.state)
+			} else {
+				seen[key] = true
+			}
+		}
+		if len(seen) == 0 {
+			t.Errorf("%s: nothing came", names[i])
+		}
+	}
+	if want := centres[0].wanted(t); len(services[0].taken()) != len(want) {
+		t.Errorf("%d transactions came, want %d", len(services[0].taken()), len(want))
+	}
+}
+
+// TestARunEndsThoughItsServiceHasGone has a service that wants no more.
+func TestARunEndsThoughItsServiceHasGone(t *testing.T) {
+	t.Parallel()
+	c, s, state := newCallCentre(t, campaign.Options{Contacts: 20, Fields: 3, Plain: true}), newService(t), t.TempDir()
+	s.fail = func(int) int { return http.StatusGone }
+	args := c.hooked(s, "--once", "--history", "--start", "2018-01-01")
+	code, _, problems := finish(t, command(t, state, nil, args...))
+	if code != 5 || !strings.Contains(problems, "is paused: http_410") || !strings.Contains(problems, "outbox resume contacts/") || strings.Contains(problems, s.url) {
+		t.Errorf("exit code %d\n%s", code, problems)
+	}
+	s.mu.Lock()
+	s.fail = nil
+	s.mu.Unlock()
+	succeed(t, 0, command(t, state, nil, args...))
+	if want := c.wanted(t); len(s.taken()) != len(want) {
+		t.Errorf("%d transactions came, want %d", len(s.taken()), len(want))
 	}
 }

@@ -120,6 +120,7 @@ var scenarios = map[string]scenario{
 	"syncLast 400 count": {query: "count=0"},
 	"listRuns 200 last": {query: "limit=2", set: func(h *house) {
 		h.runs = []syncs.Run{goodRun(epoch.Add(-120_000_000_000)), badRun(epoch.Add(-60_000_000_000), "refused", refused), goodRun(epoch)}
+		h.runs[2].Execution = 2
 	}},
 	"listRuns 400 limit":         {query: "limit=ten"},
 	"runSync 202 asked":          {},

@@ -183,7 +183,10 @@ func goodRun(started time.Time) syncs.Run {
 }
 
 func badRun(started time.Time, reason, detail string) syncs.Run {
-	return syncs.Run{StartedAt: started, EndedAt: started.Add(time.Second), Reason: reason, Detail: detail}
+	return syncs.Run{
+		Execution: 1, Sync: "warehouses", Trigger: "schedule", StartedAt: started, EndedAt: started.Add(time.Second),
+		Reason: reason, Detail: detail,
+	}
 }
 
 // answer is an HTTP answer read to its end.

@@ -35,6 +35,7 @@ type Sync struct {
 	Slug       string // of its cron
 	Name       string
 	Every      time.Duration
+	Manual     bool          // it runs on demand alone
 	MaxRuntime time.Duration // a run that takes longer is ended as timed out
 	Source     pipeline.Source
 	Sink       pipeline.Sink
@@ -78,7 +79,7 @@ func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set 
 // the engine.
 func (s *Set) Add(ctx context.Context, sync Sync) (*Syncer, error) {
 	cron, err := s.ledger.Register(ctx, sync.Slug, ledger.Settings{
-		Name: sync.Name, Schedule: rhythm(sync.Every), MaxRunning: 1, MaxRuntime: sync.MaxRuntime,
+		Name: sync.Name, Schedule: sync.rhythm(), MaxRunning: 1, MaxRuntime: sync.MaxRuntime,
 	})
 	if err != nil {
 		return nil, err
@@ -87,6 +88,8 @@ func (s *Set) Add(ctx context.Context, sync Sync) (*Syncer, error) {
 	s.syncs[sync.Slug] = sr
 	if s.engine != nil {
 		s.engine.Queue(sync.Slug, 1)
+	}
+	if s.engine != nil && !sync.Manual {
 		s.engine.Every(jobs.Schedule{Name: "sync-" + sync.Slug, Every: sync.Every, CatchUp: jobs.Once, Fire: sr.tick})
 	}
 	return sr, nil
@@ -122,13 +125,13 @@ func (s *Set) Last(ctx context.Context, n int) ([]Run, error) {
 	return all[max(0, len(all)-n):], nil
 }
 
-// rhythm is an interval as a schedule of the ledger; one of fractions of a second is
+// rhythm is the interval as a schedule of the ledger; one of fractions of a second is
 // too fast to be watched.
-func rhythm(every time.Duration) string {
-	if every%time.Second != 0 {
+func (s Sync) rhythm() string {
+	if s.Manual || s.Every%time.Second != 0 {
 		return ""
 	}
-	return fmt.Sprintf("every %ds", int64(every/time.Second))
+	return fmt.Sprintf("every %ds", int64(s.Every/time.Second))
 }
 
 // Close lets callers who still wait for a run go. Stop the engine first.

@@ -45,6 +45,9 @@ type Options struct {
 
 const usualBacklog = 1_000_000
 
+// Backlog is the code of the fault that too much waits on the channel.
+const Backlog = "webhook_backlog"
+
 // Sink is a pipeline.Sink that posts. Several of one pipeline, in one process or in
 // many, keep out of each other's way by the cursor.
 type Sink struct {
@@ -132,7 +135,7 @@ func (s *Sink) admit(ctx context.Context) error {
 		return nil
 	}
 	return &fault.Error{
-		Kind: fault.Unavailable, Code: "webhook_backlog",
+		Kind: fault.Unavailable, Code: Backlog,
 		Detail: fmt.Sprintf("%d deliveries wait on the channel %s already", n, s.o.Channel),
 		Hint:   "ferryman outbox stats shows whether the other side takes them; the sync goes on by itself once it does",
 	}

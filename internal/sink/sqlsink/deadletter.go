@@ -63,9 +63,13 @@ func (s *Sink) reject(tx *transaction, p *plan, row []any, keyed bool, doing str
 		}
 	}
 	id := s.letterPrefix(p.table.Name) + digest(key, 16)
-	reason := s.dialect.diagnose(err).reason
+	diagnosis := s.dialect.diagnose(err)
+	reason := diagnosis.reason
 	if reason == "" {
 		reason = err.Error()
+	}
+	if diagnosis.hint != "" {
+		reason += " (" + diagnosis.hint + ")"
 	}
 	if doing == "deleted from" {
 		reason = "it has gone at the source and cannot be deleted: " + reason

@@ -77,7 +77,11 @@ type traits struct {
 	maxColumns    int    // of a table
 	list          int    // values that a list takes at once; 0 is some hundreds
 	addColumn     string // of ALTER TABLE
+	addNext       string // before each further column of the statement; "" gives each its own
 	noReadOnly    bool   // has no transactions that only read
+	definesAlone  bool   // commits each definition by itself
+	lenient       string // has the server take definitions that it would not; may be ""
+	strict        string // ends that
 	warning       string // what a target's owner should know of its URL; may be ""
 
 	// takesName tells whether a column may have a name that is clean and not too
@@ -99,6 +103,7 @@ type need struct {
 	keyed   bool          // of an existing unique index: only a text's length may change
 	small   bool          // holds little for now, and is widened when it has to hold more
 	foreign bool          // a text has characters that the column's character set lacks
+	flags   bool          // the source has booleans for it, which 1 and 0 may stand for
 
 	// Of a column that is widened: the most digits of a number before and after the
 	// point, and the length of the longest text, in bytes and in UTF-16 units.
@@ -167,6 +172,7 @@ type existing struct {
 	filled    bool   // returns texts with blanks at the end up to its length, or without any
 	prefix    string // what follows its name in an index that it is too long for as a whole
 	collation string // of text; only where widen repeats it
+	clauses   string // what follows the type in its definition; only where widen repeats it
 	referring string // the type of a column that refers to this one; "" leaves the choice
 	reading   string // what is selected in place of the column; "" is the column itself
 }
@@ -218,6 +224,7 @@ type diagnosis struct {
 	hint   string // replaces the class's own; may be empty
 	reason string // why a row was refused; empty is the error's own text
 	alone  bool   // the row is refused whatever others the table holds
+	relent bool   // of a definition: it may pass once traits.lenient was run
 
 	tries int           // how often to try, where the class alone does not ask for it
 	wait  time.Duration // before the next try; 0 is a short pause

@@ -31,6 +31,9 @@ var meanings = map[class]meaning{
 	full:            {fault.Unavailable, "target_full", "free some space"},
 }
 
+// tooWide is the hint of a table or a row that is larger than the server takes.
+const tooWide = "there are more columns, or wider ones, than the server has room for in a row: leave some out; where they are custom fields, --max-fields does"
+
 // explain classifies a driver's error by what was being done ("write to",
 // "create", "alter", "read" or "use") and to which table, if any.
 func (s *Sink) explain(ctx context.Context, doing, table string, err error) error {

@@ -177,7 +177,7 @@ func TestManyColumns(t *testing.T) {
 	for _, target := range targets {
 		t.Run(target.name, func(t *testing.T) {
 			var names []string
-			for i := range map[string]int{"sqlite": 1998, "postgres": 400, "mariadb": 190}[target.name] {
+			for i := range map[string]int{"sqlite": 1998, "postgres": 400, "mariadb": 400}[target.name] {
 				names = append(names, fmt.Sprint("c", i))
 			}
 			table := textTable(names...)
@@ -193,6 +193,40 @@ func TestManyColumns(t *testing.T) {
 				t.Errorf("landed %+v", got)
 			}
 			checkRow(t, s, table, "a")
+		})
+	}
+}
+
+// As many columns as there can be, most of them empty, as custom fields are. A row
+// with more than a page has room for is refused by itself, with what to do about it.
+func TestManyColumnsWithLittle(t *testing.T) {
+	for _, target := range targets[1:] {
+		t.Run(target.name, func(t *testing.T) {
+			var names []string
+			for i := range map[string]int{"postgres": 1598, "mariadb": 1000}[target.name] {
+				names = append(names, fmt.Sprint("c", i))
+			}
+			table := textTable(names...)
+			s := adapting(t, target.url(t), "p", textTable(names[:10]...))
+			took(t, s, pipeline.Change{Table: textTable(names[:10]...)})
+			sparse := func(id string) []any {
+				row := make([]any, 1+len(names))
+				row[0], row[1], row[500], row[len(names)] = id, "first", strings.Repeat("long", 20_000), "last"
+				return row
+			}
+			rows := [][]any{sparse("a"), textRow(table, "full"), sparse("b")}
+			for again := range 2 {
+				if got := took(t, s, pipeline.Change{Table: table, Rows: rows}); got.Rejected != 1 || got.Inserted != int64(2-2*again) || got.Unchanged != int64(2*again) {
+					t.Errorf("landed %+v", got)
+				}
+			}
+			row, err := s.Get(t.Context(), table, "b")
+			if err != nil || fmt.Sprint(row[:len(row)-1]) != fmt.Sprint(sparse("b")) {
+				t.Errorf("read %.500v, %v", row, err)
+			}
+			if letters := readLetters(t, s); len(letters) != 1 || letters[0].key != "full" || !strings.Contains(letters[0].reason, "--max-fields") {
+				t.Errorf("letters %.1000v", letters)
+			}
 		})
 	}
 }
@@ -264,6 +298,23 @@ func TestIndexes(t *testing.T) {
 					t.Errorf("a second sink makes %v of %v:\n%s", got, indexes, &log)
 				}
 			})
+		})
+	}
+}
+
+// An index that can't be made is no reason to leave its column as it is.
+func TestColumnOfAnIndexThatIsMissing(t *testing.T) {
+	for _, target := range targets[1:] {
+		t.Run(target.name, func(t *testing.T) {
+			url := target.url(t)
+			exec(t, connect(t, url), "CREATE TABLE t (id varchar(50) PRIMARY KEY, parent varchar(5), md5 varchar(50))", "CREATE INDEX t_parent_idx ON t (md5)")
+			s := adapting(t, url, "p", indexedTable())
+			if got := took(t, s, pipeline.Change{Table: indexedTable(), Rows: [][]any{textRow(indexedTable(), "a")}}); got.Inserted != 1 {
+				t.Errorf("landed %+v, %v", got, readLetters(t, s))
+			}
+			if indexes := indexesOf(t, s); beginWith(indexes, []string{"parent"}) {
+				t.Errorf("the index was made: %v", indexes)
+			}
 		})
 	}
 }

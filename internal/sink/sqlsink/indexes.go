@@ -17,7 +17,7 @@ func (s *Sink) addIndexes(ctx context.Context, conn *sql.Conn, have *description
 	}
 	for _, columns := range sh.Indexes {
 		columns = sh.rename(columns)
-		place := [2]string{sh.Name, strings.Join(columns, "\x00")}
+		place := [2]string{sh.Name, "\x00" + strings.Join(columns, "\x00")} // no column has such a name
 		if s.rigid[place] || beginWith(have.indexes, columns) {
 			continue
 		}

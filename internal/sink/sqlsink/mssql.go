@@ -86,9 +86,12 @@ func (d *mssql) traits() traits {
 		timeLayout: "2006-01-02T15:04:05.000000",
 		maxName:    128, inCharacters: true,
 		foldsNames: true, foldsTables: true, // as the usual collations have it
-		addColumn: "ADD", maxColumns: 1024, noReadOnly: true,
-		// An error ends the transaction, whatever kind it is of.
-		begin: fmt.Sprintf("SET XACT_ABORT ON; SET LOCK_TIMEOUT %d", patience.Milliseconds()),
+		addColumn: "ADD ", addNext: ", ", maxColumns: 1024, noReadOnly: true,
+		// Names that differ in blanks at the end are one.
+		takesName: func(name string) bool { return !strings.HasSuffix(name, " ") },
+		// An error ends the transaction, whatever kind it is of. A server may be set up to
+		// tell no counts, by which the cursor's move is known.
+		begin: fmt.Sprintf("SET NOCOUNT OFF; SET XACT_ABORT ON; SET LOCK_TIMEOUT %d", patience.Milliseconds()),
 		// Else there would be nothing to roll back to.
 		beginCareful: "SET XACT_ABORT OFF",
 		savepoint:    "SAVE TRANSACTION ferryman",

@@ -41,7 +41,10 @@ func checkTSQL(t *testing.T, requests []tdsfake.Request) {
 			continue // the driver's own
 		}
 		want := 1
-		if strings.HasPrefix(r.Text, "SET XACT_ABORT ON") || strings.HasPrefix(r.Text, "ROLLBACK") {
+		switch {
+		case strings.HasPrefix(r.Text, "SET NOCOUNT OFF; SET XACT_ABORT ON"):
+			want = 3
+		case strings.HasPrefix(r.Text, "ROLLBACK"):
 			want = 2
 		}
 		checkStatements(t, r.Text, want)

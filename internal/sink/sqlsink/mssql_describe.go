@@ -76,19 +76,10 @@ func (d *mssql) describeIndexes(ctx context.Context, q querier, table string, ha
 		}
 		if id != last {
 			last = id
-			have.indexes = append(have.indexes, nil)
-			if isUnique {
-				have.uniques = append(have.uniques, unique{primary: primary})
-			}
+			have.addIndex(isUnique, primary)
 		}
-		index := &have.indexes[len(have.indexes)-1]
-		*index = append(*index, name)
-		if isUnique {
-			u := &have.uniques[len(have.uniques)-1]
-			u.columns = append(u.columns, name)
-			c := have.column(name, false)
-			u.inexact = u.inexact || c != nil && c.inexact
-		}
+		c := have.column(name, false)
+		have.addIndexed(name, isUnique, c != nil && c.inexact)
 	}
 	return rows.Err()
 }

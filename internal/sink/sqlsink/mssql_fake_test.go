@@ -113,6 +113,10 @@ func (f *mssqlFake) create(statement string) {
 		key, _, _ = strings.Cut(key, ")")
 		f.indexes[name] = [][]string{namesIn(key)}
 	}
+	f.tables[name] = columnsIn(rest)
+}
+
+func columnsIn(rest string) (columns []fakeColumn) {
 	for rest != "" {
 		part := rest
 		if at := between.FindStringIndex(rest); at != nil {
@@ -120,8 +124,9 @@ func (f *mssqlFake) create(statement string) {
 		} else {
 			rest = ""
 		}
-		f.tables[name] = append(f.tables[name], columnIn(part))
+		columns = append(columns, columnIn(part))
 	}
+	return columns
 }
 
 func columnIn(definition string) fakeColumn {
@@ -129,15 +134,16 @@ func columnIn(definition string) fakeColumn {
 	return fakeColumn{name: strings.ReplaceAll(c[1], "]]", "]"), typ: c[2], arguments: c[3], collation: c[4], notNull: c[5] == " NOT NULL"}
 }
 
-// alter adds a column, or makes it another.
+// alter adds columns, or makes one another.
 func (f *mssqlFake) alter(m []string) {
-	c := columnIn(m[2])
-	columns := f.tables[m[1]]
-	if i := slices.IndexFunc(columns, func(have fakeColumn) bool { return have.name == c.name }); i >= 0 {
-		columns[i] = c
-		return
+	for _, c := range columnsIn(m[2]) {
+		columns := f.tables[m[1]]
+		if i := slices.IndexFunc(columns, func(have fakeColumn) bool { return have.name == c.name }); i >= 0 {
+			columns[i] = c
+			continue
+		}
+		f.tables[m[1]] = append(columns, c)
 	}
-	f.tables[m[1]] = append(columns, c)
 }
 
 func namesIn(list string) []string {

@@ -45,11 +45,33 @@ func (d *mysql) describe(ctx context.Context, q querier, table string) (*descrip
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	if err := d.describeIndexes(ctx, q, table, &have); err != nil || len(have.uniques) > 0 {
+	if err := d.describeIndexes(ctx, q, table, &have); err != nil {
+		return nil, err
+	}
+	if len(have.uniques) == 0 {
+		have.view, err = found(ctx, q, `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND table_type LIKE '%VIEW'`, table)
+	}
+	if err != nil || have.view {
 		return &have, err
 	}
-	have.view, err = found(ctx, q, `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ? AND table_type LIKE '%VIEW'`, table)
-	return &have, err
+	return &have, d.describeClauses(ctx, q, table, &have)
+}
+
+// describeClauses learns what else is said of the columns: defaults, comments and
+// the like. MODIFY takes away what it does not repeat.
+func (d *mysql) describeClauses(ctx context.Context, q querier, table string, have *description) error {
+	var name, definition string
+	if _, err := single(ctx, q, "SHOW CREATE TABLE "+d.quote(table), nil, &name, &definition); err != nil {
+		return err
+	}
+	for i := range have.columns {
+		c := &have.columns[i]
+		if _, rest, ok := strings.Cut(definition, "\n  "+d.quote(c.name)+" "); ok {
+			rest, _, _ = strings.Cut(rest, "\n") // texts have it escaped
+			c.clauses = mysqlClauses(strings.TrimSuffix(rest, ","))
+		}
+	}
+	return nil
 }
 
 func comparesBytes(collation string) bool {
@@ -84,21 +106,13 @@ func (d *mysql) describeIndexes(ctx context.Context, q querier, table string, ha
 		}
 		if c.index != last {
 			last = c.index
-			have.indexes = append(have.indexes, nil)
-			if c.unique {
-				have.uniques = append(have.uniques, unique{primary: c.index == "PRIMARY"})
-			}
+			have.addIndex(c.unique, c.index == "PRIMARY")
 		}
-		index := &have.indexes[len(have.indexes)-1]
-		*index = append(*index, c.column)
-		if !c.unique {
-			continue
+		have.addIndexed(c.column, c.unique, false)
+		if c.unique && c.prefix {
+			u := have.uniques[len(have.uniques)-1]
+			u.columns[len(u.columns)-1] += " (prefix)" // matches no column
 		}
-		u := &have.uniques[len(have.uniques)-1]
-		if c.prefix {
-			c.column += " (prefix)" // matches no column
-		}
-		u.columns = append(u.columns, c.column)
 	}
 	return rows.Err()
 }

@@ -35,8 +35,6 @@ func (d *mysql) diagnose(err error) diagnosis {
 	return diagnosis{}
 }
 
-const tooWide = "there are more columns, or wider ones, than the server has room for in a row: leave some out; where they are custom fields, --max-fields does"
-
 func (d *mysql) diagnoseNumber(e *mysqldriver.MySQLError) diagnosis {
 	switch e.Number {
 	case 1045, 1698, 1251, 1524, 1820, 1862, 3118, 4151:
@@ -75,7 +73,7 @@ func (d *mysql) diagnoseNumber(e *mysqldriver.MySQLError) diagnosis {
 	case 1117:
 		return diagnosis{class: mismatched, hint: tooWide}
 	case 1118: // a table, or a row
-		return diagnosis{class: refused, hint: tooWide}
+		return diagnosis{class: refused, hint: tooWide, relent: true}
 	case 1300: // a name, or a value
 		return diagnosis{class: refused, hint: "the server takes no such characters"}
 	case 1062, 1216, 1217, 1451, 1452, 1557, 1586, 1644, 1761:

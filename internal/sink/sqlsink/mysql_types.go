@@ -36,16 +36,11 @@ func (d *mysql) columnType(n need) string {
 }
 
 // widen keeps the character set of a text, with the collation that others compare
-// by, unless it has to be another. MODIFY takes away a column's default, which
-// Ferryman, who always fills the column, has no use for.
+// by, unless it has to be another.
 func (d *mysql) widen(table string, e existing, n need) []string {
 	quoted, name := d.quote(table), d.quote(e.name)
 	modify := func(columnType string) string {
-		null := "NULL"
-		if e.notNull {
-			null = "NOT NULL"
-		}
-		return fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s %s %s", quoted, name, columnType, null)
+		return fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s %s%s", quoted, name, columnType, d.clausesFor(e, columnType, n.flags))
 	}
 	switch e.kind {
 	case textKind:
@@ -73,7 +68,7 @@ func (d *mysql) widen(table string, e existing, n need) []string {
 	}
 	statements = append(statements, modify(text))
 	switch {
-	case e.sqlType == "tinyint(1)" || e.sqlType == "bit(1)": // a boolean
+	case n.flags && e.isMySQLBoolean():
 		statements = append(statements, fmt.Sprintf("UPDATE %s SET %s = IF(%s = '0', 'false', 'true') WHERE %s IN ('0', '1')", quoted, name, name, name))
 	case e.kind == decimalKind && e.scale > 0:
 		statements = append(statements, fmt.Sprintf("UPDATE %s SET %s = TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM %s)) WHERE %s LIKE '%%.%%0'", quoted, name, name, name))
@@ -100,7 +95,7 @@ func (d *mysql) widerText(e existing, n need) string {
 	case n.foreign && n.keyed: // another collation would change which keys are equal
 		return ""
 	case n.foreign:
-		set = " CHARACTER SET utf8mb4 COLLATE " + d.collation
+		set = " CHARACTER SET utf8mb4 COLLATE " + d.sameCollation(e.collation)
 	case e.collation != "":
 		set = " COLLATE " + e.collation
 	}

@@ -50,7 +50,7 @@ func (s *Sink) outline(have *description, t *pipeline.Table, comparing bool) (*p
 		}
 		if e := have.column(name, d.traits().foldsNames); e != nil {
 			c.existing = *e
-			c.widen = s.widening(have, *e, t)
+			c.widen = s.widening(have, *e, t, c.typ)
 		} else if c.absent = true; c.key || !comparing {
 			return nil, schemaFault(t, fmt.Sprintf("has no column %q, which is part of its key", name), "")
 		}
@@ -72,8 +72,9 @@ func (s *Sink) outline(have *description, t *pipeline.Table, comparing bool) (*p
 	return p, nil
 }
 
-// widening is how a column is made to hold more; nil where it stays as it is.
-func (s *Sink) widening(have *description, e existing, t *pipeline.Table) func(need) []string {
+// widening is how a column is made to hold more of what the source gives for it; nil
+// where it stays as it is.
+func (s *Sink) widening(have *description, e existing, t *pipeline.Table, given pipeline.Type) func(need) []string {
 	if !s.adapts(t) || have.view || s.rigid[[2]string{t.Name, e.name}] {
 		return nil
 	}
@@ -82,7 +83,7 @@ func (s *Sink) widening(have *description, e existing, t *pipeline.Table) func(n
 		return nil
 	}
 	return func(n need) []string {
-		n.bounded, n.keyed = bounded, keyed
+		n.bounded, n.keyed, n.flags = bounded, keyed, given == pipeline.Boolean
 		return s.dialect.widen(t.Name, e, n)
 	}
 }

@@ -127,7 +127,8 @@ func (d *postgres) traits() traits {
 		maxName:    63,
 		maxColumns: 1600,
 		takesName:  postgresTakesName,
-		addColumn:  "ADD COLUMN",
+		addColumn:  "ADD COLUMN ",
+		addNext:    ", ADD COLUMN ",
 		list:       10000,
 		// Other joins than by index read the whole target for every chunk; what
 		// compiling a statement costs, a chunk never brings in. A table that was never

@@ -63,7 +63,11 @@ func (d *postgres) diagnoseState(e *pgconn.PgError) diagnosis {
 	switch e.Code[:2] {
 	case "21", "22", "23", "54", "P0": // the last is raised by a trigger
 		alone := e.Code[:2] == "22" || e.Code == "23502" || e.Code == "23514" // values, NOT NULL, CHECK
-		return diagnosis{class: refused, reason: postgresReason(e), alone: alone}
+		found := diagnosis{class: refused, reason: postgresReason(e), alone: alone}
+		if e.Code == "54011" || e.Routine == "RelationGetBufferForTuple" { // a row may not exceed a page
+			found.hint = tooWide
+		}
+		return found
 	case "42", "0A":
 		return diagnosis{class: mismatched}
 	case "08":

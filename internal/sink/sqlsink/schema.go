@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
@@ -63,18 +64,20 @@ func (s *Sink) ensure(ctx context.Context, conn *sql.Conn, t *pipeline.Table) (*
 
 // define runs all statements or, where definitions are part of transactions, none.
 func (s *Sink) define(ctx context.Context, conn *sql.Conn, t *pipeline.Table, statements []string) error {
+	tr := s.dialect.traits()
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if begin := s.dialect.traits().begin; begin != "" {
-		if _, err := tx.ExecContext(ctx, begin); err != nil {
+	if tr.begin != "" {
+		if _, err := tx.ExecContext(ctx, tr.begin); err != nil {
 			return err
 		}
 	}
-	for _, statement := range statements {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
+	for i, statement := range statements {
+		// Nobody would come back for the rest of what is partly done.
+		if err := s.defineOne(ctx, tx, statement, tr.definesAlone && i > 0); err != nil {
 			return err
 		}
 	}
@@ -87,22 +90,47 @@ func (s *Sink) define(ctx context.Context, conn *sql.Conn, t *pipeline.Table, st
 	return nil
 }
 
+// defineOne runs one statement of a definition, if need be leniently, and where it
+// has to be persistent also again while others are in its way.
+func (s *Sink) defineOne(ctx context.Context, tx *sql.Tx, statement string, persistent bool) error {
+	tr, since := s.dialect.traits(), time.Now()
+	_, err := tx.ExecContext(ctx, statement)
+	if s.dialect.diagnose(err).relent {
+		if _, denied := tx.ExecContext(ctx, tr.lenient); denied == nil {
+			_, err = tx.ExecContext(ctx, statement)
+			_, _ = tx.ExecContext(ctx, tr.strict) // if that fails, so will the commit
+		}
+	}
+	for attempt := 1; persistent && err != nil && s.again(ctx, err, attempt, since); attempt++ {
+		_, err = tx.ExecContext(ctx, statement)
+	}
+	return err
+}
+
 // missing are the statements that add the columns which a table lacks, and that make
 // room for its stamps.
 func (s *Sink) missing(have *description, sh shape) ([]string, error) {
 	d := s.dialect
 	tr := d.traits()
-	var statements []string
+	var added []string
 	for i, name := range sh.names {
 		if have.column(name, tr.foldsNames) != nil || i < len(sh.Columns) && slices.Contains(sh.Key, sh.Columns[i].Name) {
 			continue
 		}
-		statements = append(statements, fmt.Sprintf("ALTER TABLE %s %s %s %s",
-			d.quote(sh.Name), tr.addColumn, d.quote(name), d.columnType(sh.need(i))))
+		added = append(added, d.quote(name)+" "+d.columnType(sh.need(i)))
 	}
-	if len(statements) > 0 {
-		if err := s.checkWidth(sh.Table, len(have.columns)+len(statements)); err != nil {
-			return nil, err
+	if len(added) == 0 {
+		return s.crampedStamps(have, sh), nil
+	}
+	if err := s.checkWidth(sh.Table, len(have.columns)+len(added)); err != nil {
+		return nil, err
+	}
+	alter := "ALTER TABLE " + d.quote(sh.Name) + " " + tr.addColumn
+	statements := []string{alter + strings.Join(added, tr.addNext)} // one by one, hundreds take their time
+	if tr.addNext == "" {
+		statements = nil
+		for _, column := range added {
+			statements = append(statements, alter+column)
 		}
 	}
 	return append(statements, s.crampedStamps(have, sh)...), nil

@@ -65,6 +65,25 @@ func (d *description) column(name string, folded bool) *existing {
 	return nil
 }
 
+// addIndex adds an index that has no columns as yet.
+func (d *description) addIndex(isUnique, primary bool) {
+	d.indexes = append(d.indexes, nil)
+	if isUnique {
+		d.uniques = append(d.uniques, unique{primary: primary})
+	}
+}
+
+// addIndexed adds a column to the last index.
+func (d *description) addIndexed(column string, isUnique, inexact bool) {
+	index := &d.indexes[len(d.indexes)-1]
+	*index = append(*index, column)
+	if isUnique {
+		u := &d.uniques[len(d.uniques)-1]
+		u.columns = append(u.columns, column)
+		u.inexact = u.inexact || inexact
+	}
+}
+
 // indexed tells whether a column is part of an index.
 func (d *description) indexed(column string) bool {
 	in := func(columns []string) bool { return slices.Contains(columns, column) }

@@ -70,7 +70,7 @@ func (d *sqliteDB) traits() traits {
 		maxColumns: 2000,
 		mergesKeys: true,
 		foldsNames: true, foldsTables: true,
-		addColumn: "ADD COLUMN", list: 10000,
+		addColumn: "ADD COLUMN ", list: 10000,
 		savepoint: "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO ferryman", release: "RELEASE ferryman",
 		moveSavepoint: "RELEASE ferryman; SAVEPOINT ferryman",
 	}
@@ -153,18 +153,9 @@ func (d *sqliteDB) describeIndexes(ctx context.Context, q querier, table string,
 		}
 		if seq != last {
 			last = seq
-			have.indexes = append(have.indexes, nil)
-			if isUnique {
-				have.uniques = append(have.uniques, unique{})
-			}
+			have.addIndex(isUnique, false)
 		}
-		index := &have.indexes[len(have.indexes)-1]
-		*index = append(*index, name)
-		if isUnique {
-			u := &have.uniques[len(have.uniques)-1]
-			u.columns = append(u.columns, name)
-			u.inexact = u.inexact || inexact
-		}
+		have.addIndexed(name, isUnique, inexact)
 	}
 	return rows.Err()
 }

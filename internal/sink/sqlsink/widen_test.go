@@ -94,6 +94,7 @@ func TestWhatIsWidened(t *testing.T) {
 	keyed := func(n need) need { n.bounded, n.keyed = true, true; return n }
 	indexed := func(n need) need { n.bounded = true; return n }
 	foreign := func(n need) need { n.foreign = true; return n }
+	flags := func(n need) need { n.flags = true; return n }
 	const bytewise = " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 	for _, test := range []struct {
 		d    dialect
@@ -108,8 +109,9 @@ func TestWhatIsWidened(t *testing.T) {
 		{maria, general("varchar(50)"), keyed(text(51)), "varchar(100) COLLATE utf16_general_ci NULL"},
 		{maria, general("varchar(50)"), indexed(text(500)), "varchar(768) COLLATE utf16_general_ci NULL"},
 		{maria, general("varchar(50)"), keyed(text(769)), ""},
-		{maria, general("varchar(50)"), foreign(text(5)), "longtext" + bytewise + " NULL"},
-		{maria, general("varchar(50)"), indexed(foreign(text(5))), "varchar(50)" + bytewise + " NULL"},
+		{maria, general("varchar(50)"), foreign(text(5)), "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NULL"},
+		{maria, general("varchar(50)"), indexed(foreign(text(5))), "varchar(50) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NULL"},
+		{maria, plain("varchar(50)"), foreign(text(5)), "longtext" + bytewise + " NULL"},
 		{maria, general("varchar(50)"), keyed(foreign(text(5))), ""},
 		{maria, plain("int(11)"), number("2147483648"), "bigint NULL"},
 		{maria, plain("int(10) unsigned"), number("-1"), "bigint NULL"},
@@ -121,7 +123,8 @@ func TestWhatIsWidened(t *testing.T) {
 		{maria, plain("decimal(10,0)"), text(4), "longtext" + bytewise + " NULL"},
 		{maria, plain("decimal(10,0)"), indexed(text(4)), "varchar(80)" + bytewise + " NULL"},
 		{maria, plain("decimal(10,0)"), indexed(text(769)), ""},
-		{maria, plain("tinyint(1)"), text(4), "longtext" + bytewise + " NULL; UPDATE `t` SET `c` = IF(`c` = '0', 'false', 'true') WHERE `c` IN ('0', '1')"},
+		{maria, plain("tinyint(1)"), text(4), "longtext" + bytewise + " NULL"},
+		{maria, plain("tinyint(1)"), flags(text(4)), "longtext" + bytewise + " NULL; UPDATE `t` SET `c` = IF(`c` = '0', 'false', 'true') WHERE `c` IN ('0', '1')"},
 		{maria, plain("bit(8)"), text(4), "bigint unsigned NULL; ALTER TABLE `t` MODIFY COLUMN `c` longtext" + bytewise + " NULL"},
 		{maria, plain("double"), number("0.1234567890123456789"), "longtext" + bytewise + " NULL"},
 		{maria, plain("float"), number("0.1"), ""},

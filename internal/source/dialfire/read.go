@@ -82,6 +82,7 @@ func (r *run) read(ctx context.Context) (err error) {
 
 // sync keeps a database up to date.
 func (r *run) sync(ctx context.Context) error {
+	r.doubt(ctx)
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}

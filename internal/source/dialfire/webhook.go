@@ -19,6 +19,7 @@ import (
 func (r *run) webhook(ctx context.Context) error {
 	r.decode, r.build = r.decodePostings, r.source.build
 	r.source.memory.begin(r.after)
+	r.doubt(ctx)
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
