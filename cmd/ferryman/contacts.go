@@ -115,7 +115,8 @@ func runContacts(cmd *cobra.Command, flags *campaignFlags, call contactsCall) er
 	if call.run.Verify && campaign.Mode == config.ModeWebhook {
 		return usageError{cmd, errVerifyWebhook}
 	}
-	call.run.Campaign, call.run.Resume = campaign, resumeOf(in, campaign, log)
+	warn(log, campaign, c.Campaigns...)
+	call.run.Campaign, call.run.Resume = campaign, leftOff(in, campaign, log)
 	call.out, call.progress, call.failures = cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.ErrOrStderr()
 	return call.do(cmd.Context(), app.Options{Config: c, Version: version, Log: log})
 }

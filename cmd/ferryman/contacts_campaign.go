@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,15 +139,26 @@ func names(all []config.Campaign) string {
 	return strings.Join(texts, ", ")
 }
 
-// resumeOf is where the original client left off on this machine, for a first start;
-// zero if it did not. The log tells of what is doubtful.
-func resumeOf(in config.Input, c config.Campaign, log *slog.Logger) time.Time {
-	for _, w := range c.Warnings() {
-		log.Warn("setting", "name", w.Name, "problem", w.Detail)
-	}
+// leftOff is where the original client left off with a campaign on this machine, for
+// a first start; zero if it did not.
+func leftOff(in config.Input, c config.Campaign, log *slog.Logger) time.Time {
 	at, err := config.ReadOriginalState(in, c.ID)
 	if err != nil {
-		log.Warn("cannot go on from where dbsync2 left off", "err", fault.OneLine(err))
+		log.Warn("cannot go on from where dbsync2 left off", "campaign", c.Name, "err", fault.OneLine(err))
 	}
 	return at
+}
+
+// warn logs what is doubtful about a campaign, but for what was told of those of the
+// file.
+func warn(log *slog.Logger, c config.Campaign, file ...config.Campaign) {
+	var told []config.Warning
+	for _, one := range file {
+		told = append(told, one.Warnings()...)
+	}
+	for _, w := range c.Warnings() {
+		if !slices.Contains(told, w) {
+			log.Warn("setting", "name", w.Name, "problem", w.Detail)
+		}
+	}
 }

@@ -63,7 +63,8 @@ func runDBSync(ctx context.Context, program string, args []string, out, errOut i
 		}
 		defer stop()
 	}
-	call.run.Campaign, call.run.Resume = campaign, resumeOf(in, campaign, log)
+	warn(log, campaign)
+	call.run.Campaign, call.run.Resume = campaign, leftOff(in, campaign, log)
 	return call.do(ctx, app.Options{Config: c, Version: version, Log: log})
 }
 

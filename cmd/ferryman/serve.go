@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,11 +45,16 @@ keys and crons work on it with --sandbox.`,
 			if err := sandbox.unused(cmd); err != nil {
 				return err
 			}
-			c, log, err := settings(cmd, slog.LevelInfo)
+			in, err := config.Process(cmd.Flags())
 			if err != nil {
 				return err
 			}
-			return serve(cmd, app.Options{Config: c, Version: version, Log: log}, "")
+			c, log, err := load(cmd, in, slog.LevelInfo)
+			if err != nil {
+				return err
+			}
+			resume := func(one config.Campaign) time.Time { return leftOff(in, one, log) }
+			return serve(cmd, app.Options{Config: c, Version: version, Log: log, Resume: resume}, "")
 		},
 	}
 	config.AddFlags(c.Flags())

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"ferryman/internal/config"
 	"ferryman/internal/db"
@@ -23,6 +24,9 @@ type Options struct {
 	Config  config.Config
 	Version string
 	Log     *slog.Logger
+	// Resume is where the original client of contact sync left off with a campaign of
+	// the configuration, zero if it did not; nil knows of none.
+	Resume func(config.Campaign) time.Time
 }
 
 // OpenStore opens and migrates the own store and gives the migrations that it

@@ -20,7 +20,11 @@ func (s *Server) addCampaigns(ctx context.Context) error {
 		if file := sqliteFile(c); file != "" && s.db.Dialect() == db.Postgres {
 			s.o.Log.Warn("the store is shared and a campaign's target is a file of this node alone", "campaign", c.Name, "target", file)
 		}
-		contact, err := openContacts(s.o, s.db, s.outbox, c, contactOptions{})
+		options := contactOptions{}
+		if s.o.Resume != nil {
+			options.resume = s.o.Resume(c)
+		}
+		contact, err := openContacts(s.o, s.db, s.outbox, c, options)
 		if err != nil {
 			return err
 		}

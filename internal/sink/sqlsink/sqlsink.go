@@ -132,6 +132,9 @@ func (s *Sink) Close() error {
 func (s *Sink) Cursor(ctx context.Context) (pipeline.Cursor, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if s.adapt {
+		s.plans = nil // other sinks alter tables, too: each run looks at them anew
+	}
 	err := s.persist(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		if err := s.prepare(ctx, conn); err != nil {
 			return err

@@ -240,6 +240,29 @@ func TestWideningTogether(t *testing.T) {
 	}
 }
 
+// A sink learns with its next run what another has made of a column, and keeps to it.
+func TestWideningByAnother(t *testing.T) {
+	for _, target := range targets[1:] {
+		t.Run(target.name, func(t *testing.T) {
+			url := target.url(t)
+			exec(t, connect(t, url), originals[target.name]["original"]...)
+			s, other := adapting(t, url, "p", adaptTable()), adapting(t, url, "q", adaptTable())
+			took(t, s, pipeline.Change{Table: adaptTable(), Rows: [][]any{narrowRow("before")}})
+			took(t, other, pipeline.Change{Table: adaptTable(), Rows: [][]any{wide("other")}})
+			if _, err := s.Cursor(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := took(t, s, pipeline.Change{Table: adaptTable(), Rows: [][]any{narrowRow("before"), narrowRow("after")}}); got.Unchanged != 1 || got.Inserted != 1 {
+				t.Errorf("landed %+v", got)
+			}
+			rows := readAsText(t, s, adaptTable())
+			if rows["before"][4] != "true" || rows["after"][4] != "true" || rows["other"][4] != "perhaps" {
+				t.Errorf("flags %v, %v and %v", rows["before"][4], rows["after"][4], rows["other"][4])
+			}
+		})
+	}
+}
+
 // Whoever stops after the columns were altered has lost nothing.
 func TestWideningWithoutTheWrite(t *testing.T) {
 	for _, target := range targets {

@@ -18,7 +18,7 @@ func (r *run) doubt(ctx context.Context) {
 		return
 	}
 	r.log.WarnContext(ctx, "the saved cursor lies in the future, for a clock was wrong or is; what it covers is compared again",
-		"covered", p.Events.Through, "now", now)
+		"until", p.Events.Through)
 	start := p.reach()
 	if r.config.Start.IsZero() { // so it may be of that clock, too
 		start = sooner(start, now)
