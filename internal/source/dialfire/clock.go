@@ -25,7 +25,7 @@ func (r *run) doubt(ctx context.Context) {
 	}
 	anew := place{
 		Version: p.Version, Batch: p.Batch, Start: start,
-		Fields: fieldsSeen{p.Fields.Digest, sooner(p.Fields.At, now)}, Refetch: sooner(p.Refetch, now),
+		Form: p.Form, Fields: fieldsSeen{p.Fields.Digest, sooner(p.Fields.At, now)}, Refetch: sooner(p.Refetch, now),
 	}
 	if r.config.Mode == Webhook {
 		anew.Events.Through = start

@@ -33,6 +33,8 @@ type place struct {
 	Listed    time.Time `json:"listed,omitzero"`    // when the last complete listing of changes began
 	Rechecked time.Time `json:"rechecked,omitzero"` // when the last complete recheck began
 
+	// Form is how rows are made of contacts, as a digest: see formOf.
+	Form   string     `json:"form,omitempty"`
 	Fields fieldsSeen `json:"fields,omitzero"`
 	// Refetch is since when contacts may have been brought without a field that came to
 	// be known later; zero if there are none.
@@ -43,6 +45,7 @@ type place struct {
 type job struct {
 	From   time.Time `json:"from,omitzero"` // zero is everything
 	Began  time.Time `json:"began"`
+	All    bool      `json:"all,omitempty"`   // brings also what has the same MD5
 	Listed time.Time `json:"listed,omitzero"` // when the last pass began; zero until it is through and calls follow
 }
 

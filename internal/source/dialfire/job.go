@@ -53,7 +53,7 @@ func (p *place) reach() time.Time {
 }
 
 func (p *place) beginJob(from, now time.Time) {
-	p.Job = &job{From: from, Began: now}
+	p.Job = &job{From: from, Began: now, All: p.Job != nil && p.Job.All}
 	p.List = &listing{For: forJob, Began: now, Pass: 1}
 	if !from.IsZero() {
 		p.List.Since = from.Format(sentDate)

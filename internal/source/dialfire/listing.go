@@ -17,7 +17,8 @@ func (r *run) list(ctx context.Context) error {
 	for r.place.List != nil {
 		l := *r.place.List
 		r.progress.enter(l.phase())
-		err := r.bring(ctx, r.config.Distrust || l.For == forFields, r.pages(l))
+		anyway := l.For == forFields || l.For == forJob && l.Pass == 1 && r.place.Job.All
+		err := r.bring(ctx, r.config.Distrust || anyway, r.pages(l))
 		if err := r.again(ctx, err, func(p *place) { p.List.Page = "" }); err != nil {
 			return err
 		}

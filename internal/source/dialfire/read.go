@@ -86,10 +86,14 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
+	r.reform(ctx)
 	r.plan()
 	if r.place.Job != nil {
 		if err := r.job(ctx); err != nil {
 			return err
+		}
+		if r.config.Dry { // all that follows would be found once more
+			return nil
 		}
 	}
 	if r.config.Mode != Sync {
