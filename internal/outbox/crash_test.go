@@ -218,8 +218,8 @@ func arrivedOnce(t *testing.T, o *outbox.Outbox, side *otherSide, ids []int64) {
 func TestAClaimInDoubt(t *testing.T) {
 	url := testdb.Postgres(t)
 	witness := dbtest.Open(t, url, db.Options{})
-	line := openLine(t, url)
-	d, err := db.Open(t.Context(), line.url, db.Options{})
+	line := dbtest.OpenLine(t, url)
+	d, err := db.Open(t.Context(), line.URL, db.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,13 +234,13 @@ func TestAClaimInDoubt(t *testing.T) {
 	ids := addItems(t, witness, outbox.New(witness, outbox.Options{}), outbox.Refuse, lettersTo("anna", 30)...).ids
 	running(t, o, time.Second)
 	testwait.Until(t, "ten are under way", func() bool { return side.count() == 10 })
-	line.loseCommits.Store(true)
+	line.LoseCommits.Store(true)
 	close(gate)
 	testwait.Until(t, "a turn has failed twice", func() bool { return o.Refused("telegram") >= 2 })
 	if n := countSQL(t, witness, "SELECT count(*) FROM deliveries WHERE state = 3"); n != 10 {
 		t.Errorf("%d were noted", n)
 	}
-	line.loseCommits.Store(false)
+	line.LoseCommits.Store(false)
 	awaitState(t, outbox.New(witness, outbox.Options{}), outbox.Sent, ids...)
 	arrivedOnce(t, o, side, ids)
 }

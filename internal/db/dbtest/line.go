@@ -1,4 +1,4 @@
-package outbox_test
+package dbtest
 
 import (
 	"bytes"
@@ -10,14 +10,16 @@ import (
 	"testing"
 )
 
-// line is a way to PostgreSQL that can lose the answers to commits.
-type line struct {
-	url         string
-	to          string
-	loseCommits atomic.Bool
+// Line is a way to PostgreSQL that can lose the answers to commits.
+type Line struct {
+	URL         string      // of the database, by this way
+	LoseCommits atomic.Bool // from now on
+
+	to string
 }
 
-func openLine(t *testing.T, postgres string) *line {
+// OpenLine opens a line to the database of a URL; it is closed when the test ends.
+func OpenLine(t *testing.T, postgres string) *Line {
 	t.Helper()
 	u, err := url.Parse(postgres)
 	if err != nil {
@@ -27,9 +29,9 @@ func openLine(t *testing.T, postgres string) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &line{to: u.Host}
+	l := &Line{to: u.Host}
 	u.Host = listener.Addr().String()
-	l.url = u.String()
+	l.URL = u.String()
 	var going sync.WaitGroup
 	going.Go(func() {
 		for {
@@ -48,7 +50,7 @@ func openLine(t *testing.T, postgres string) *line {
 }
 
 // connect passes on what both sides say, until one of them has gone.
-func (l *line) connect(t *testing.T, client net.Conn) {
+func (l *Line) connect(t *testing.T, client net.Conn) {
 	defer client.Close()
 	server, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.to)
 	if err != nil {
@@ -62,7 +64,7 @@ func (l *line) connect(t *testing.T, client net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
-		if err != nil || l.loseCommits.Load() && bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
+		if err != nil || l.LoseCommits.Load() && bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
 			return
 		}
 		if _, err := client.Write(buf[:n]); err != nil {
