@@ -38,6 +38,14 @@ func newService(t testing.TB) *service {
 	return s
 }
 
+// answer has the n-th request answered with the status that is given for it; 0, or no
+// function at all, takes what it brings.
+func (s *service) answer(fail func(n int) int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = fail
+}
+
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var told struct {
@@ -96,12 +104,12 @@ func (c *callCentre) wanted(t testing.TB) map[string]bool {
 func TestTransactionsArePostedOnceEach(t *testing.T) {
 	t.Parallel()
 	c, s, state := newCallCentre(t, campaign.Options{Contacts: 80, Fields: 3, Plain: true}), newService(t), t.TempDir()
-	s.fail = func(n int) int {
+	s.answer(func(n int) int {
 		if n%7 == 0 {
 			return http.StatusInternalServerError
 		}
 		return 0
-	}
+	})
 	post := func() {
 		succeed(t, 0, command(t, state, nil, c.hooked(s, "--once", "--history", "--start", "2018-01-01")...))
 	}
@@ -245,15 +253,13 @@ func TestProcessesPostBesideEachOther(t *testing.T) {
 func TestARunEndsThoughItsServiceHasGone(t *testing.T) {
 	t.Parallel()
 	c, s, state := newCallCentre(t, campaign.Options{Contacts: 20, Fields: 3, Plain: true}), newService(t), t.TempDir()
-	s.fail = func(int) int { return http.StatusGone }
+	s.answer(func(int) int { return http.StatusGone })
 	args := c.hooked(s, "--once", "--history", "--start", "2018-01-01")
 	code, _, problems := finish(t, command(t, state, nil, args...))
 	if code != 5 || !strings.Contains(problems, "is paused: http_410") || !strings.Contains(problems, "outbox resume contacts/") || strings.Contains(problems, s.url) {
 		t.Errorf("exit code %d\n%s", code, problems)
 	}
-	s.mu.Lock()
-	s.fail = nil
-	s.mu.Unlock()
+	s.answer(nil)
 	succeed(t, 0, command(t, state, nil, args...))
 	if want := c.wanted(t); len(s.taken()) != len(want) {
 		t.Errorf("%d transactions came, want %d", len(s.taken()), len(want))
