@@ -164,7 +164,7 @@ func (l *loader) table() []setting {
 		},
 		{
 			name: "FERRYMAN_KEEP_ATTEMPTS_DAYS", section: OutboxSection,
-			help: "how long attempts of what is settled are kept; messages themselves stay, since each goes out once for ever", deflt: "30",
+			help: "how long attempts of what is settled are kept, and settled alerts and posts of contacts, dead ones too; messages themselves stay, since each goes out once for ever", deflt: "30",
 			kind: whole(1, 36500, "days", func(n int64) { c.Outbox.Keep = time.Duration(n) * day * time.Second }),
 		},
 		{
