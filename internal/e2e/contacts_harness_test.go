@@ -282,3 +282,24 @@ func columnFor(row map[string]any, field string) (string, bool) {
 	}
 	return "", false
 }
+
+// cut ends all connections to the database but the one that does so, as its restart
+// would. Of a SQLite file there are none.
+func (d database) cut(t testing.TB) {
+	t.Helper()
+	find, end := "", ""
+	switch {
+	case strings.HasPrefix(d.url, "postgres"):
+		find = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+		end = "SELECT pg_terminate_backend(%s)"
+	case strings.HasPrefix(d.url, "mysql"):
+		find = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+		end = "KILL %s"
+	default:
+		return
+	}
+	for _, id := range d.column(t, find) {
+		// It may have gone meanwhile.
+		_, _ = d.ExecContext(t.Context(), fmt.Sprintf(end, id))
+	}
+}

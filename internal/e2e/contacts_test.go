@@ -162,7 +162,7 @@ func TestTheOriginalsCommandsWork(t *testing.T) {
 }
 
 // TestAMirrorSurvivesFaults has the API misbehave in every way while contacts
-// change and the client is killed again and again.
+// change, the database cuts connections, and the client is killed again and again.
 func TestAMirrorSurvivesFaults(t *testing.T) {
 	t.Parallel()
 	mirrored(t, campaign.Options{Contacts: 400, Fields: 5, Rate: 20}, func(t *testing.T, c *callCentre, d database) {
@@ -181,13 +181,16 @@ func TestAMirrorSurvivesFaults(t *testing.T) {
 		}
 		random := rand.New(rand.NewPCG(1, uint64(len(d.url))))
 		for range 6 {
-			follower := command(t, state, nil, append([]string{"contacts", "sync"}, c.flags(d, "--mode", "db_sync", "--per-call", "5", "--workers", "4")...)...)
+			follower := command(t, state, nil, append([]string{"contacts", "sync"}, c.flags(d, "--mode", "db_sync", "--every", "1s", "--per-call", "5", "--workers", "4")...)...)
 			if err := follower.Start(); err != nil {
 				t.Fatal(err)
 			}
-			select {
-			case <-time.After(time.Duration(300+random.IntN(1500)) * time.Millisecond): // any instant
-			case <-t.Context().Done():
+			for range 2 {
+				select {
+				case <-time.After(time.Duration(200+random.IntN(900)) * time.Millisecond): // any instant
+				case <-t.Context().Done():
+				}
+				d.cut(t)
 			}
 			_ = follower.Process.Kill()
 			_ = follower.Wait()
