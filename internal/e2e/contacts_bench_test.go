@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -8,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,17 +43,46 @@ type loading struct {
 func load(b *testing.B, state string, flags []string) loading {
 	b.Helper()
 	cmd := command(b, state, nil, append([]string{"contacts", "sync"}, flags...)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
-	out, err := cmd.CombinedOutput()
-	took := time.Since(began)
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	var l loading
+	ended := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for { // what the kernel tells at the end begins with the memory of the parent
+			select {
+			case <-time.After(20 * time.Millisecond):
+				l.memory = max(l.memory, peak(cmd.Process.Pid))
+			case <-ended:
+				return
+			}
+		}
+	})
+	err := cmd.Wait()
+	l.took = time.Since(began)
+	close(ended)
+	watching.Wait()
 	if err != nil {
-		b.Fatalf("%v\n%s", err, out)
+		b.Fatalf("%v\n%s", err, out.String())
 	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		b.Fatal("no usage")
+	l.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return l
+}
+
+// peak is the most that a process has had resident, in bytes; 0 once it has ended.
+func peak(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
 	}
-	return loading{took: took, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), memory: usage.Maxrss << 10}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	_, _ = fmt.Sscan(after, &kilobytes) // what cannot be read is 0
+	return kilobytes << 10
 }
 
 // BenchmarkContacts loads a campaign into an empty database, then again when

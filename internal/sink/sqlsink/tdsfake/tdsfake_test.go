@@ -119,7 +119,9 @@ func TestTransactionsAndCopies(t *testing.T) {
 	}
 	const batch = tdsfake.Batch
 	want := []tdsfake.Kind{tdsfake.Login, tdsfake.Begin, batch, batch, batch, tdsfake.Copy, tdsfake.Commit, tdsfake.Begin, batch, batch, batch, tdsfake.Copy, tdsfake.Rollback}
-	if got := kinds(s); !slices.Equal(got, want) {
+	// The driver calls off the answer with a copy's columns if its end has not come yet.
+	called := func(k tdsfake.Kind) bool { return k == tdsfake.Attention }
+	if got := slices.DeleteFunc(kinds(s), called); !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
 
