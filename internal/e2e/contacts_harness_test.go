@@ -287,7 +287,7 @@ func columnFor(row map[string]any, field string) (string, bool) {
 // would. Of a SQLite file there are none.
 func (d database) cut(t testing.TB) {
 	t.Helper()
-	find, end := "", ""
+	var find, end string
 	switch {
 	case strings.HasPrefix(d.url, "postgres"):
 		find = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -51,14 +51,14 @@ func OpenLine(t *testing.T, postgres string) *Line {
 
 // connect passes on what both sides say, until one of them has gone.
 func (l *Line) connect(t *testing.T, client net.Conn) {
-	defer client.Close()
+	defer client.Close() //nolint:errcheck // both ends are given up
 	server, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.to)
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer server.Close() //nolint:errcheck // both ends are given up
 	go func() {
-		defer server.Close()
+		defer server.Close() //nolint:errcheck // both ends are given up
 		_, _ = io.Copy(server, client)
 	}()
 	buf := make([]byte, 64<<10)
