@@ -96,6 +96,11 @@ func (f *campaignFlags) campaign(cmd *cobra.Command, in config.Input, c config.C
 		return campaign, usageError{cmd, err}
 	}
 	campaign.Complete()
+	known := slices.ContainsFunc(c.Campaigns, func(one config.Campaign) bool { return one.ID == campaign.ID })
+	if !known && len(c.Campaigns) > 0 && (campaign.Token.Empty() || campaign.Target.Empty()) {
+		return campaign, usageError{cmd, fmt.Errorf("--campaign: the campaigns file has no %s, but %s; one beside the file needs --target and --token-file",
+			campaign.ID, names(c.Campaigns))}
+	}
 	return campaign, campaign.Check()
 }
 

@@ -103,6 +103,7 @@ func TestWrongCampaigns(t *testing.T) {
 		"a token like 2E5":   {"campaigns: [{id: 2E5, token: 1e400, target: postgres://h/d}]", nil},
 		"two of one id":      {good + "- {id: C1, name: again, token: t, target: http://127.0.0.1/}\n", nil},
 		"not YAML":           {"campaigns: [\n", []string{"it is no well-formed YAML near line"}},
+		"a tab":              {"campaigns:\n\t- id: A\n", []string{"it is no well-formed YAML near line 2; lines are indented with blanks"}},
 		"a lone asterisk":    {"campaigns:\n- token: *hunter2\n", []string{"it is no well-formed YAML; a value that begins with * or & stands in quotes"}},
 		"a list":             {"- id: hunter2\n", []string{"it is no mapping; the file begins with the key campaigns"}},
 		"two documents":      {good + "---\n" + good, []string{"it holds more than one document"}},

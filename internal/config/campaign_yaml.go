@@ -63,6 +63,9 @@ func malformed(err error) error {
 	if strings.Contains(text, "anchor") {
 		why = "; a value that begins with * or & stands in quotes"
 	}
+	if strings.Contains(text, "cannot start any token") {
+		why = "; lines are indented with blanks, not tabs, and a value that begins with @ or ` stands in quotes"
+	}
 	return fmt.Errorf("it is no well-formed YAML%s%s", where, why)
 }
 
