@@ -21,7 +21,7 @@ const (
 	maxQueue      = 10_000    // lines that wait
 	maxQueueBytes = 4 << 20
 	batchEvery    = time.Second
-	streamGrace   = 5 * time.Second  // for what is left when the command has ended
+	streamGrace   = 5 * time.Second  // for each call with what is left when the command has ended
 	maxStreamWait = 30 * time.Second // after the server asked for a pause
 )
 
@@ -46,7 +46,8 @@ type streamer struct {
 	queue   []message
 	bytes   int
 	dropped int
-	refused bool // the server wants none of them
+	refused bool        // the server wants none of them
+	grace   *time.Timer // ends the sending of what is left; nil before that
 }
 
 func startStreamer(ctx context.Context, s *server, execution int64) *streamer {
@@ -137,6 +138,9 @@ func (q *streamer) send(ctx context.Context) error {
 	switch {
 	case err == nil:
 		q.remove(n)
+		if q.grace != nil {
+			q.grace.Reset(streamGrace) // a busy server is no server that is away
+		}
 	case notReceived(err):
 	case fault.Temporary(err):
 		q.remove(n)
@@ -194,12 +198,15 @@ func (q *streamer) waiting() int {
 	return len(q.queue)
 }
 
-// stop sends what is left, as far as that can be done within streamGrace and
-// before ctx ends, and gives the number of lines that were not sent.
+// stop sends what is left, as long as something gets through within streamGrace and
+// until ctx ends, and gives the number of lines that were not sent. The bound of the
+// queue is one of the calls that are left.
 func (q *streamer) stop(ctx context.Context) int {
-	ctx, cancel := context.WithTimeout(ctx, streamGrace)
-	defer cancel()
 	defer context.AfterFunc(ctx, q.cancel)()
+	q.mu.Lock()
+	q.grace = time.AfterFunc(streamGrace, q.cancel)
+	q.mu.Unlock()
+	defer q.grace.Stop()
 	close(q.closing)
 	<-q.done
 	q.cancel()
