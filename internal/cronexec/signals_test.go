@@ -3,6 +3,7 @@ package cronexec
 import (
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,6 +30,11 @@ func outFile(t *testing.T, w *wrapped) string {
 
 func TestSignalsAreHandedOn(t *testing.T) {
 	t.Parallel()
+	// Where the tests run under nohup the child would inherit that SIGHUP is ignored,
+	// and a shell cannot trap what was ignored when it began.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	l := newLedger(t, nil)
 	w := wrap(t, Options{URL: l.URL}, trap)
 	w.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, as under cron
