@@ -213,7 +213,7 @@ func TestStopWithAHangingWebhook(t *testing.T) {
 	env := append(p.env(), p.allowed(), "FERRYMAN_STOP_GRACE_SECONDS=3")
 	n := serve(t, state, env)
 	ferryman(t, state, env, "webhook", "add", "pager", "--url", p.url+"/hooks/pager", "--unsigned", "--profile", "seed")
-	mute := p.inject(t, messengers.Fault{Kind: messengers.Mute, Messenger: messengers.Webhook})
+	mute := p.inject(t, messengers.Fault{Kind: messengers.Mute, Messenger: string(messengers.Webhook)})
 	if out, code := tried(t, state, env, "webhook", "test", "pager", "--wait", "6s"); code != 5 || !strings.Contains(out, "it is being sent") {
 		t.Errorf("%d %s", code, out)
 	}

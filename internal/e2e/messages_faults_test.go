@@ -187,7 +187,7 @@ func TestMessengerInTrouble(t *testing.T) {
 		{Kind: messengers.Truncate, Times: 5, Every: 19},
 		{Kind: messengers.Delay, Delay: 300 * time.Millisecond, Times: 5, Every: 23},
 	} {
-		f.Messenger = messengers.Telegram
+		f.Messenger = string(messengers.Telegram)
 		p.inject(t, f)
 	}
 	n := serve(t, state, append(p.env(), "FERRYMAN_SEND_CONCURRENCY=4"))
@@ -210,10 +210,11 @@ func TestBadToken(t *testing.T) {
 		m := n.message(1)
 		return m.State == "scheduled" && m.Held != nil && strings.Contains(*m.Held, "paused")
 	})
-	if log := n.logged(); strings.Contains(log, "1:wrong") || !strings.Contains(log, "paused") {
-		t.Error("the log tells the token, or not of the pause")
-	}
+	testwait.Until(t, "the log tells of the pause", func() bool { return strings.Contains(n.logged(), "the channel is paused") })
 	n.stop()
+	if strings.Contains(n.logged(), "1:wrong") {
+		t.Error("the log tells the token")
+	}
 	serve(t, state, p.env())
 	store(t, state).awaitSent(t, 20)
 	if total := p.Total(); total.Arrived != 20 {

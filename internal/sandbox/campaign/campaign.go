@@ -13,13 +13,15 @@
 package campaign
 
 import (
+	"cmp"
 	"fmt"
-	"html/template"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // Defaults of Options.
@@ -57,7 +59,7 @@ type Options struct {
 	Seed       uint64           // of all that is made up
 	Start      time.Time        // all that is there at first happened in the 30 days before; now if zero
 	Rate       float64          // changes per second, from Start on; 0 is none
-	Faults     []Fault          // faults from the start
+	Faults     []faults.Fault   // faults from the start
 	EventsBy   string           // ByFired or ByChanged; ByFired if empty
 	Lag        time.Duration    // after which lists show a change
 	PerCallMax int              // contacts in one call; 1000 if 0
@@ -67,7 +69,7 @@ type Options struct {
 // Server is the simulator. It is an http.Handler and safe for concurrent use.
 type Server struct {
 	mux  *http.ServeMux
-	view *template.Template
+	view faults.Page
 
 	mu        sync.RWMutex
 	campaigns map[string]*campaign
@@ -104,7 +106,7 @@ func (s *Server) Put(o Options) error {
 	}
 	c := newCampaign(o)
 	for _, f := range o.Faults {
-		if _, err := c.faults.inject(f); err != nil {
+		if _, err := c.faults.Inject(f); err != nil {
 			return fmt.Errorf("campaign %q: %w", o.Campaign, err)
 		}
 	}
@@ -115,7 +117,7 @@ func (s *Server) Put(o Options) error {
 		return fmt.Errorf("more than %d campaigns", maxCampaigns)
 	}
 	if old != nil {
-		old.faults.clear(0)
+		old.faults.Clear(0)
 	}
 	s.campaigns[o.Campaign] = c
 	return nil
@@ -123,12 +125,12 @@ func (s *Server) Put(o Options) error {
 
 // complete fills in the defaults and checks the rest.
 func (o Options) complete() (Options, error) {
-	o.Campaign = or(o.Campaign, DefaultCampaign)
-	o.Token = or(o.Token, DefaultToken)
-	o.Contacts = max(or(o.Contacts, DefaultContacts), 0)
-	o.Fields = max(or(o.Fields, DefaultFields), 0)
-	o.EventsBy = or(o.EventsBy, ByFired)
-	o.PerCallMax = or(o.PerCallMax, defaultPerCall)
+	o.Campaign = cmp.Or(o.Campaign, DefaultCampaign)
+	o.Token = cmp.Or(o.Token, DefaultToken)
+	o.Contacts = max(cmp.Or(o.Contacts, DefaultContacts), 0)
+	o.Fields = max(cmp.Or(o.Fields, DefaultFields), 0)
+	o.EventsBy = cmp.Or(o.EventsBy, ByFired)
+	o.PerCallMax = cmp.Or(o.PerCallMax, defaultPerCall)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -154,14 +156,6 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}
-
 // ServeHTTP answers a call of the API, or of the control API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -173,7 +167,7 @@ const maxBody = 1 << 20
 // Close lets go of every request that waits in a fault, and ends all faults.
 func (s *Server) Close() {
 	for _, c := range s.all() {
-		c.faults.clear(0)
+		c.faults.Clear(0)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // epoch is when the campaigns of tests begin.
@@ -199,7 +201,7 @@ func TestNewRefuses(t *testing.T) {
 		"lag":      {Lag: -1},
 		"per call": {PerCallMax: maxPerCall + 1},
 		"events":   {EventsBy: "chance"},
-		"fault":    {Faults: []Fault{{Kind: Status}}},
+		"fault":    {Faults: []faults.Fault{{Kind: faults.Status}}},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: no error", name)

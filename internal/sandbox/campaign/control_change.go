@@ -1,39 +1,42 @@
 package campaign
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // summary is what GET state tells of a campaign.
 type summary struct {
-	Campaign     string    `json:"campaign"`
-	Now          time.Time `json:"now"`
-	Contacts     int       `json:"contacts"`
-	Vanished     int       `json:"vanished"`
-	InboundCalls int       `json:"inbound_calls"`
-	Fields       int       `json:"fields"`
-	Changes      int       `json:"changes"`
-	Rate         float64   `json:"rate"`
-	Quiet        bool      `json:"quiet"`
-	Plain        bool      `json:"plain"`
-	Seed         uint64    `json:"seed"`
-	EventsBy     string    `json:"events_by"`
-	Lag          string    `json:"lag"`
-	Faults       []Fault   `json:"faults"`
+	Campaign     string         `json:"campaign"`
+	Now          time.Time      `json:"now"`
+	Contacts     int            `json:"contacts"`
+	Vanished     int            `json:"vanished"`
+	InboundCalls int            `json:"inbound_calls"`
+	Fields       int            `json:"fields"`
+	Changes      int            `json:"changes"`
+	Rate         float64        `json:"rate"`
+	Quiet        bool           `json:"quiet"`
+	Plain        bool           `json:"plain"`
+	Seed         uint64         `json:"seed"`
+	EventsBy     string         `json:"events_by"`
+	Lag          string         `json:"lag"`
+	Faults       []faults.Fault `json:"faults"`
 }
 
 func (c *campaign) summary() summary {
-	faults := c.faults.all()
+	ordered := c.faults.All()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.moments()
 	return summary{
 		Campaign: c.Campaign, Now: c.Now().UTC(), Contacts: len(c.history.newest) - c.vanished, Vanished: c.vanished,
 		InboundCalls: c.firstCalls() + len(c.history.calls), Fields: len(c.fields) + len(c.extra), Changes: len(c.history.log),
-		Rate: c.Rate, Quiet: c.Rate == 0 || c.live.quiet, Plain: c.Plain, Seed: c.Seed, EventsBy: c.EventsBy, Lag: c.Lag.String(), Faults: faults,
+		Rate: c.Rate, Quiet: c.Rate == 0 || c.live.quiet, Plain: c.Plain, Seed: c.Seed, EventsBy: c.EventsBy, Lag: c.Lag.String(), Faults: ordered,
 	}
 }
 
@@ -74,7 +77,7 @@ func (c *campaign) getState(r *http.Request) (any, error) {
 func (c *campaign) numbered(id string) (uint32, error) {
 	contact, known := contactNumber(id, c.Seed)
 	if !known || int(contact) >= len(c.history.newest) {
-		return 0, errUnknown
+		return 0, faults.ErrUnknown
 	}
 	return contact, nil
 }
@@ -101,10 +104,10 @@ type done struct {
 
 func (c *campaign) postChange(r *http.Request) (any, error) {
 	var o order
-	if err := readJSON(r, &o); err != nil {
+	if err := faults.ReadJSON(r, &o); err != nil {
 		return nil, err
 	}
-	o.Count = or(o.Count, 1)
+	o.Count = cmp.Or(o.Count, 1)
 	k, err := kindNamed(o.Kind)
 	switch {
 	case err != nil:
@@ -137,7 +140,7 @@ func (c *campaign) carryOut(o order, k kind, now int64) (done, error) {
 			return d, err
 		}
 		if !c.state(number, c.history.end()).there {
-			return d, errUnknown
+			return d, faults.ErrUnknown
 		}
 		contact = &number
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // rowsOf reads what GET expected/… answers: its rows by key.
@@ -252,7 +254,7 @@ func TestControlOnLoopbackOnly(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	s := start(t, Options{Contacts: 12, Faults: []Fault{{Status: 403, Times: 1}}})
+	s := start(t, Options{Contacts: 12, Faults: []faults.Fault{{Status: 403, Times: 1}}})
 	s.want(403, "GET", api+contactListPath+"?limit=5&x=%3Cb%3E", "")
 	id := control[done](s, "POST", "change", `{"kind":"edit"}`).Contacts[0].ID
 	resp, text, err := s.call("GET", "/_sandbox/campaigns", "", "")

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -64,7 +65,7 @@ func (c *campaign) addField(name, fieldType string) (uint32, error) {
 	if len(c.extra) >= maxFields {
 		return 0, fmt.Errorf("more than %d fields were added", maxFields)
 	}
-	f := field{Type: customField, FieldType: or(fieldType, textField), State: "active", Name: name}
+	f := field{Type: customField, FieldType: cmp.Or(fieldType, textField), State: "active", Name: name}
 	c.extra = append(c.extra, f.ready())
 	return uint32(len(c.extra) - 1), nil //nolint:gosec // at most maxFields
 }

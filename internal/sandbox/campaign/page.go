@@ -1,25 +1,19 @@
 package campaign
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
-	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 //go:embed page.html
 var pageText string
 
-func parsePage() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"clock": func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
-		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"size":  size,
-	}).Parse(pageText))
-}
+func parsePage() faults.Page { return faults.NewPage(pageText, template.FuncMap{"size": size}) }
 
 func size(bytes int64) string {
 	switch {
@@ -69,23 +63,11 @@ func (c *campaign) board() board {
 	return b
 }
 
-// page shows the campaigns. It asks for nothing else, and runs no script.
+// page shows the campaigns.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	view := struct {
-		Still  bool // does not load itself again
-		Boards []board
-	}{Still: r.FormValue("still") != ""}
+	var boards []board
 	for _, c := range s.all() {
-		view.Boards = append(view.Boards, c.board())
+		boards = append(boards, c.board())
 	}
-	var b bytes.Buffer
-	if err := s.view.Execute(&b, view); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(b.Bytes()) // the client may be gone
+	s.view.Show(w, r, boards)
 }

@@ -5,18 +5,20 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // request is one that the API got.
 type request struct {
-	At       time.Time `json:"at"`
-	Method   string    `json:"method"`
-	Path     string    `json:"path"`
-	Query    string    `json:"query,omitempty"`
-	Status   int       `json:"status"` // 0: nothing was answered
-	Contacts int       `json:"contacts,omitempty"`
-	Bytes    int64     `json:"bytes"`
-	Fault    Kind      `json:"fault,omitempty"`
+	At       time.Time   `json:"at"`
+	Method   string      `json:"method"`
+	Path     string      `json:"path"`
+	Query    string      `json:"query,omitempty"`
+	Status   int         `json:"status"` // 0: nothing was answered
+	Contacts int         `json:"contacts,omitempty"`
+	Bytes    int64       `json:"bytes"`
+	Fault    faults.Kind `json:"fault,omitempty"`
 }
 
 // count is how the requests to one endpoint went.

@@ -23,8 +23,6 @@ const (
 
 var endpoints = [...]string{fieldsPath, contactListPath, contactsPath, transactionsPath, callsPath}
 
-const contentType = "application/json; charset=utf-8"
-
 // answer is what the API says when nothing is wrong.
 type answer struct {
 	text     []byte
@@ -88,18 +86,17 @@ func (c *campaign) serve(w http.ResponseWriter, r *http.Request, path string, ca
 		refuse(http.StatusBadRequest, "the body cannot be read")
 		return
 	}
-	if f := c.faults.take(early, path); f != nil {
+	if f := c.take(false, path); f != nil {
 		seen.Fault = f.Kind
-		switch outcome := f.begin(r); {
-		case outcome == goesOn:
-		case outcome == clientGone:
+		switch there := f.Begin(r.Context()); {
+		case !there:
 			c.requests.note(seen)
 			return
-		case f.Kind == Refuse:
+		case f.Kind == faults.Refuse:
 			c.requests.note(seen)
 			faults.Cut(w, nil)
 			return
-		default:
+		case f.Kind == faults.Status:
 			if f.RetryAfter != "" {
 				w.Header().Set("Retry-After", f.RetryAfter)
 			}
@@ -120,15 +117,15 @@ func (c *campaign) serve(w http.ResponseWriter, r *http.Request, path string, ca
 		return
 	}
 	seen.Status, seen.Contacts = http.StatusOK, a.contacts
-	if f := c.faults.take(late, path); f != nil {
+	if f := c.take(true, path); f != nil {
 		seen.Fault = f.Kind
 		c.requests.note(seen)
-		f.spoil(w, r, a.text)
+		f.Spoil(w, r, a.text)
 		return
 	}
 	seen.Bytes = int64(len(a.text))
 	c.requests.note(seen)
-	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Type", faults.ContentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.text)))
 	_, _ = w.Write(a.text) // the client may be gone
 }

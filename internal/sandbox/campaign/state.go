@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // campaign is one of the simulated campaigns.
@@ -12,7 +14,7 @@ type campaign struct {
 	start    int64 // Options.Start in milliseconds
 	fields   []field
 	nasties  []nasty // none where the data is plain
-	faults   faultList
+	faults   *faults.List
 	requests requests
 
 	mu       sync.Mutex
@@ -32,12 +34,11 @@ type live struct {
 }
 
 func newCampaign(o Options) *campaign {
-	c := &campaign{Options: o, start: o.Start.UnixMilli(), fields: ordinaryFields(o.Fields)}
+	c := &campaign{Options: o, start: o.Start.UnixMilli(), fields: ordinaryFields(o.Fields), faults: faults.NewList(dialect(), o.Now)}
 	if !o.Plain {
 		c.nasties = nasties()
 		c.fields = append(c.fields, nastyFields()...)
 	}
-	c.faults.now = o.Now
 	c.requests.init()
 	c.pool.New = func() any { return new(shape) }
 	c.history.newest = make([]uint32, o.Contacts)
@@ -114,10 +115,7 @@ func (c *campaign) version(contact, ordinal uint32) int64 {
 	return int64(mix(c.Seed^5, uint64(contact))%12) + 1 + int64(ordinal)
 }
 
-var (
-	errNobody  = errors.New("there is no contact left to change")
-	errUnknown = errors.New("nothing has this id")
-)
+var errNobody = errors.New("there is no contact left to change")
 
 // change makes one change, of a contact by chance where none is given. Without a
 // kind it is what happens every day. The lock is held.

@@ -5,70 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // control registers the control API. Its handlers return what to say.
 func (s *Server) control() {
 	for pattern, handle := range map[string]func(*http.Request) (any, error){
-		"DELETE /_sandbox/arrivals":               func(*http.Request) (any, error) { s.Forget(); return note("nothing has arrived now"), nil },
-		"GET /_sandbox/messengers/faults":         func(*http.Request) (any, error) { return s.Faults(), nil },
-		"POST /_sandbox/messengers/faults":        s.postFault,
-		"DELETE /_sandbox/messengers/faults":      func(*http.Request) (any, error) { return map[string]int{"deleted": s.ClearFaults(0)}, nil },
-		"DELETE /_sandbox/messengers/faults/{id}": s.deleteFault,
+		"DELETE /_sandbox/arrivals":               func(*http.Request) (any, error) { s.Forget(); return faults.Note("nothing has arrived now"), nil },
+		"GET /_sandbox/messengers/faults":         s.faults.Control,
+		"POST /_sandbox/messengers/faults":        s.faults.Control,
+		"DELETE /_sandbox/messengers/faults":      s.faults.Control,
+		"DELETE /_sandbox/messengers/faults/{id}": s.faults.Control,
 		"GET /_sandbox/messengers/limits":         func(*http.Request) (any, error) { return s.limitsNow(), nil },
 		"PUT /_sandbox/messengers/limits":         s.putLimits,
 	} {
-		s.mux.HandleFunc(pattern, guarded(func(w http.ResponseWriter, r *http.Request) {
-			v, err := handle(r)
-			switch {
-			case errors.Is(err, errUnknown):
-				writeJSON(w, http.StatusNotFound, note(err.Error()))
-			case err != nil:
-				writeJSON(w, http.StatusBadRequest, note(err.Error()))
-			default:
-				writeJSON(w, http.StatusOK, v)
-			}
-		}))
+		s.mux.HandleFunc(pattern, faults.Control(handle))
 	}
-	s.mux.HandleFunc("GET /_sandbox/arrivals", guarded(s.getArrivals))
-	s.mux.HandleFunc("GET /_sandbox/messages", guarded(s.page))
-}
-
-// guarded keeps a call to this machine.
-func guarded(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if ip := net.ParseIP(host); err != nil || !ip.IsLoopback() {
-			writeJSON(w, http.StatusForbidden, note("the control API answers on loopback only"))
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		next(w, r)
-	}
-}
-
-var errUnknown = errors.New("nothing has this id")
-
-func note(message string) any { return map[string]string{"message": message} }
-
-func (s *Server) postFault(r *http.Request) (any, error) {
-	var f Fault
-	if err := readJSON(r, &f); err != nil {
-		return nil, err
-	}
-	id, err := s.Inject(f)
-	return map[string]int{"id": id}, err
-}
-
-func (s *Server) deleteFault(r *http.Request) (any, error) {
-	id, err := strconv.Atoi(r.PathValue("id"))
-	if err != nil || id < 1 || s.ClearFaults(id) == 0 {
-		return nil, errUnknown
-	}
-	return map[string]int{"deleted": 1}, nil
+	s.mux.HandleFunc("GET /_sandbox/arrivals", faults.Loopback(s.getArrivals))
+	s.mux.HandleFunc("GET /_sandbox/messages", faults.Loopback(s.page))
 }
 
 func (s *Server) limitsNow() Limits {
@@ -79,7 +36,7 @@ func (s *Server) limitsNow() Limits {
 
 func (s *Server) putLimits(r *http.Request) (any, error) {
 	var l Limits
-	if err := readJSON(r, &l); err != nil {
+	if err := faults.ReadJSON(r, &l); err != nil {
 		return nil, err
 	}
 	return l, s.SetLimits(l)
@@ -89,19 +46,19 @@ func (s *Server) putLimits(r *http.Request) (any, error) {
 func (s *Server) getArrivals(w http.ResponseWriter, r *http.Request) {
 	q, limit, err := query(r)
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, note(err.Error()))
+		faults.Say(w, nil, err)
 		return
 	}
 	if r.FormValue("count") != "" {
 		counts := s.Counts()
 		if q.Messenger != "" {
-			writeJSON(w, http.StatusOK, counts.Messengers[q.Messenger])
+			faults.Say(w, counts.Messengers[q.Messenger], nil)
 			return
 		}
-		writeJSON(w, http.StatusOK, counts)
+		faults.Say(w, counts, nil)
 		return
 	}
-	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Type", faults.ContentType)
 	before := "[\n"
 	for a := range s.Arrivals(q) {
 		line, err := json.Marshal(a)
@@ -142,27 +99,4 @@ func query(r *http.Request) (q Query, limit int, err error) {
 		return q, 0, errors.New("counts are by messenger, not by recipient")
 	}
 	return q, limit, nil
-}
-
-// readJSON decodes one JSON value that is the whole body. A name that it does not
-// know is a slip.
-func readJSON(r *http.Request, v any) error {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("the body is not the JSON expected: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("the body goes on after its JSON")
-	}
-	return nil
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	writeText(w, status, text)
 }

@@ -43,14 +43,14 @@ func TestControlFaults(t *testing.T) {
 	want(t, 200, s.request("POST", path, `{"kind":"reset","delay":"1ms"}`))
 	want(t, 200, s.send(Viber, "5", "x"))
 	list := want(t, 200, s.request("GET", path, ""))
-	if list != `[{"id":1,"kind":"code","messenger":"viber","times":2,"code":12,"for":"1h0m0s"},{"id":2,"kind":"reset","delay":"1ms"}]` {
+	if list != `[{"id":1,"kind":"code","messenger":"viber","times":2,"code":12,"for":"1h0m0s"},{"id":2,"kind":"reset","delay":"1ms"}]`+"\n" {
 		t.Errorf("faults %s", list)
 	}
-	if first != `{"id":1}` {
+	if first != `{"id":1}`+"\n" {
 		t.Errorf("ordered %s", first)
 	}
 	want(t, 200, s.request("DELETE", path+"/1", ""))
-	if said := want(t, 200, s.request("DELETE", path, "")); said != `{"deleted":1}` {
+	if said := want(t, 200, s.request("DELETE", path, "")); said != `{"deleted":1}`+"\n" {
 		t.Errorf("deleted %s", said)
 	}
 	if said := want(t, 200, s.send(Viber, "5", "x")); !strings.Contains(said, `"ok"`) {

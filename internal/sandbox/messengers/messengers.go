@@ -11,12 +11,14 @@
 package messengers
 
 import (
+	"cmp"
 	"fmt"
-	"html/template"
 	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // Messenger is one of the simulated services. It is also the first element of
@@ -78,9 +80,9 @@ type Options struct {
 type Server struct {
 	now      func() time.Time
 	mux      *http.ServeMux
-	view     *template.Template
+	view     faults.Page
 	limits   limiter
-	faults   faultList
+	faults   *faults.List
 	arrivals arrivals
 	requests [len(all)]atomic.Int64
 	refused  [len(all)]atomic.Int64
@@ -96,8 +98,8 @@ func New(o Options) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.faults.now = s.now
-	s.arrivals.init(or(o.Keep, DefaultKeep), o.Journal)
+	s.faults = faults.NewList(dialect(), s.now)
+	s.arrivals.init(cmp.Or(o.Keep, DefaultKeep), o.Journal)
 	if err := s.SetLimits(o.Limits); err != nil {
 		return nil, err
 	}
@@ -106,22 +108,14 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.mux.HandleFunc(TelegramPath+"/{bot}/{method}", s.serve(telegram{token: or(o.TelegramToken, DefaultTelegramToken)}))
-	s.mux.HandleFunc(ViberPath+"/pa/send_message", s.serve(viber{token: or(o.ViberToken, DefaultViberToken)}))
+	s.mux.HandleFunc(TelegramPath+"/{bot}/{method}", s.serve(telegram{token: cmp.Or(o.TelegramToken, DefaultTelegramToken)}))
+	s.mux.HandleFunc(ViberPath+"/pa/send_message", s.serve(viber{token: cmp.Or(o.ViberToken, DefaultViberToken)}))
 	s.mux.HandleFunc(WhatsAppPath+"/{version}/{number}/messages", s.serve(whatsApp{
-		token: or(o.WhatsAppToken, DefaultWhatsAppToken), number: or(o.PhoneNumberID, DefaultPhoneNumberID),
+		token: cmp.Or(o.WhatsAppToken, DefaultWhatsAppToken), number: cmp.Or(o.PhoneNumberID, DefaultPhoneNumberID),
 	}))
 	s.mux.HandleFunc(HooksPath+"/{name}", s.serve(webhook{}))
 	s.control()
 	return s, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // ServeHTTP answers a call of a messenger's API, or of the control API.

@@ -1,24 +1,18 @@
 package messengers
 
 import (
-	"bytes"
 	_ "embed"
 	"html/template"
 	"net/http"
 	"slices"
-	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 //go:embed page.html
 var pageText string
 
-func parsePage() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"clock": func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
-		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"short": shorten,
-	}).Parse(pageText))
-}
+func parsePage() faults.Page { return faults.NewPage(pageText, template.FuncMap{"short": shorten}) }
 
 const pageNewest = 200 // arrivals looked at, so that a busy messenger crowds out no other at once
 
@@ -30,14 +24,13 @@ type phone struct {
 	Arrivals []Arrival // newest first
 }
 
-// page shows the newest arrivals. It asks for nothing else, and runs no script.
+// page shows the newest arrivals.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	counts := s.Counts()
 	view := struct {
-		Still  bool // does not load itself again
 		Total  Count
 		Phones []phone
-	}{Still: r.FormValue("still") != "", Total: counts.Count}
+	}{Total: counts.Count}
 	newest := slices.Collect(s.Arrivals(Query{Newest: pageNewest}))
 	slices.Reverse(newest)
 	titles := [len(all)]string{"Telegram", "Viber", "WhatsApp", "Webhooks"}
@@ -50,14 +43,5 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		}
 		view.Phones = append(view.Phones, p)
 	}
-	var b bytes.Buffer
-	if err := s.view.Execute(&b, view); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(b.Bytes()) // the client may be gone
+	s.view.Show(w, r, view)
 }

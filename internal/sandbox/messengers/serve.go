@@ -19,8 +19,8 @@ func (s *Server) serve(v vendor) http.HandlerFunc {
 	to := v.messenger()
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.requests[to.index()].Add(1)
-		if f := s.faults.take(unread, to, ""); f != nil {
-			faults.Pause(r.Context(), f.Delay, f.gone)
+		if f := s.take(unread, to, ""); f != nil {
+			f.Begin(r.Context())
 			faults.Cut(w, nil)
 			return
 		}
@@ -37,8 +37,8 @@ func (s *Server) serve(v vendor) http.HandlerFunc {
 			return
 		}
 		m, failed := v.read(r, body)
-		if f := s.faults.take(received, to, m.recipient); f != nil {
-			ordered, over := f.fail(w, r)
+		if f := s.take(received, to, m.recipient); f != nil {
+			ordered, over := fail(w, r, f)
 			if over {
 				return
 			}
@@ -69,9 +69,9 @@ func (s *Server) settle(w http.ResponseWriter, r *http.Request, v vendor, m mess
 		s.refuse(w, v, failed, a)
 		return
 	}
-	f := s.faults.take(agreed, to, m.recipient)
+	f := s.take(agreed, to, m.recipient)
 	if f == nil && m.recipient == lost {
-		f = &ordered{Fault: Fault{Kind: Reset}}
+		f = &faults.Ordered{Fault: Fault{Kind: Reset}}
 	}
 	if f != nil && (f.Kind == Reset || f.Kind == Mute) {
 		a.Status = 0
@@ -87,7 +87,7 @@ func (s *Server) settle(w http.ResponseWriter, r *http.Request, v vendor, m mess
 		return
 	}
 	if f != nil {
-		f.spoil(w, r, text)
+		spoil(w, r, f, text)
 		return
 	}
 	writeText(w, http.StatusOK, text)
@@ -121,8 +121,6 @@ func say(v vendor, f failure) (status int, text []byte, err error) {
 	return status, text, err
 }
 
-const contentType = "application/json; charset=utf-8"
-
 func readBody(r *http.Request) ([]byte, error) {
 	var b bytes.Buffer
 	if n := r.ContentLength; n > 0 && n <= maxBody {
@@ -138,11 +136,11 @@ func readBody(r *http.Request) ([]byte, error) {
 }
 
 func writeText(w http.ResponseWriter, status int, text []byte) {
-	kind := contentType
+	kind := faults.ContentType
 	if len(text) > 0 && text[0] != '{' && text[0] != '[' {
 		kind = "text/plain; charset=utf-8"
 	}
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // the client may be gone
+	_, _ = w.Write(text) //nolint:gosec // never as HTML; the client may be gone
 }

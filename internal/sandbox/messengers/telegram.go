@@ -1,6 +1,7 @@
 package messengers
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -90,10 +91,10 @@ func (telegram) refused(f failure) (int, any) {
 		ErrorCode   int                 `json:"error_code"`
 		Description string              `json:"description"`
 		Parameters  *telegramParameters `json:"parameters,omitempty"`
-	}{ErrorCode: or(f.code, f.status)}
-	status := or(f.status, httpStatus(f.code))
+	}{ErrorCode: cmp.Or(f.code, f.status)}
+	status := cmp.Or(f.status, httpStatus(f.code))
 	if said.ErrorCode == http.StatusTooManyRequests {
-		f.wait = or(f.wait, time.Second)
+		f.wait = cmp.Or(f.wait, time.Second)
 	}
 	if f.wait > 0 {
 		said.Parameters = &telegramParameters{seconds(f.wait)}
@@ -106,9 +107,9 @@ func (telegram) refused(f failure) (int, any) {
 	case http.StatusTooManyRequests:
 		said.Description = "Too Many Requests: retry after " + strconv.Itoa(seconds(f.wait))
 	default:
-		said.Description = or(http.StatusText(said.ErrorCode), "Error")
+		said.Description = cmp.Or(http.StatusText(said.ErrorCode), "Error")
 	}
-	said.Description = or(f.detail, said.Description)
+	said.Description = cmp.Or(f.detail, said.Description)
 	return status, said
 }
 

@@ -1,6 +1,7 @@
 package messengers
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
@@ -65,8 +66,8 @@ type viberAnswer struct {
 func (viber) accepted(a Arrival) any { return viberAnswer{0, "ok", viberFirstToken + a.Seq} }
 
 func (viber) refused(f failure) (int, any) {
-	name := or(viberStatuses[f.code], "generalError")
-	return or(f.status, http.StatusOK), viberAnswer{Status: f.code, StatusMessage: or(f.detail, name)}
+	name := cmp.Or(viberStatuses[f.code], "generalError")
+	return cmp.Or(f.status, http.StatusOK), viberAnswer{Status: f.code, StatusMessage: cmp.Or(f.detail, name)}
 }
 
 func (viber) special(name string) failure {

@@ -1,8 +1,11 @@
 package messengers
 
 import (
+	"cmp"
 	"net/http"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // webhook takes whatever is posted to a name. Its codes are HTTP statuses.
@@ -23,8 +26,8 @@ func (webhook) accepted(a Arrival) any {
 }
 
 func (webhook) refused(f failure) (int, any) {
-	status := or(f.status, httpStatus(f.code))
-	return status, note(or(f.detail, or(http.StatusText(status), "refused")))
+	status := cmp.Or(f.status, httpStatus(f.code))
+	return status, faults.Note(cmp.Or(f.detail, cmp.Or(http.StatusText(status), "refused")))
 }
 
 func (webhook) special(name string) failure {

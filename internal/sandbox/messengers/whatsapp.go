@@ -1,6 +1,7 @@
 package messengers
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -110,8 +111,8 @@ func (whatsApp) refused(f failure) (int, any) {
 	if !known {
 		usual.status, usual.message = http.StatusBadRequest, "Error"
 	}
-	return or(f.status, usual.status), map[string]whatsAppError{"error": {
-		Message: fmt.Sprintf("(#%d) %s", f.code, or(f.detail, usual.message)),
+	return cmp.Or(f.status, usual.status), map[string]whatsAppError{"error": {
+		Message: fmt.Sprintf("(#%d) %s", f.code, cmp.Or(f.detail, usual.message)),
 		Type:    "OAuthException", Code: f.code, Trace: "AsandboxTrace",
 	}}
 }

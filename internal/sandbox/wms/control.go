@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 const elsewhere = "/_sandbox/elsewhere"
@@ -18,51 +19,27 @@ const elsewhere = "/_sandbox/elsewhere"
 func (s *Server) control() {
 	for pattern, handle := range map[string]func(*http.Request) (any, error){
 		"GET /_sandbox/state":                 s.getState,
-		"GET " + elsewhere:                    func(*http.Request) (any, error) { return note("redirects lead here"), nil },
+		"GET " + elsewhere:                    func(*http.Request) (any, error) { return faults.Note("redirects lead here"), nil },
 		"PUT /_sandbox/load":                  s.putLoad,
 		"PUT /_sandbox/warehouses/{id}":       s.putWarehouse,
 		"PATCH /_sandbox/warehouses/{id}":     s.patchWarehouse,
 		"DELETE /_sandbox/warehouses/{id}":    s.deleteWarehouse,
 		"PATCH /_sandbox/users/{id}":          s.patchUser,
 		"PUT /_sandbox/users/{id}/warehouses": s.putLinks,
-		"GET /_sandbox/faults":                func(*http.Request) (any, error) { return s.faults.all(), nil },
-		"POST /_sandbox/faults":               s.postFault,
-		"DELETE /_sandbox/faults":             func(*http.Request) (any, error) { return map[string]int{"deleted": s.ClearFaults(0)}, nil },
-		"DELETE /_sandbox/faults/{id}":        s.deleteFault,
-		"POST /_sandbox/tokens/expire":        func(*http.Request) (any, error) { s.ExpireTokens(); return note("all tokens are invalid now"), nil },
-		"POST /_sandbox/holds":                s.postHold,
-		"DELETE /_sandbox/holds":              s.deleteHold,
-		"GET /_sandbox/held":                  s.getHeld,
+		"GET /_sandbox/faults":                s.faults.Control,
+		"POST /_sandbox/faults":               s.faults.Control,
+		"DELETE /_sandbox/faults":             s.faults.Control,
+		"DELETE /_sandbox/faults/{id}":        s.faults.Control,
+		"POST /_sandbox/tokens/expire": func(*http.Request) (any, error) {
+			s.ExpireTokens()
+			return faults.Note("all tokens are invalid now"), nil
+		},
+		"POST /_sandbox/holds":   s.postHold,
+		"DELETE /_sandbox/holds": s.deleteHold,
+		"GET /_sandbox/held":     s.getHeld,
 	} {
-		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if !fromLoopback(r) {
-				writeJSON(w, http.StatusForbidden, note("the control API answers on loopback only"))
-				return
-			}
-			v, err := handle(r)
-			if err != nil {
-				status := http.StatusBadRequest
-				if errors.Is(err, errUnknown) {
-					status = http.StatusNotFound
-				} else if errors.Is(err, context.DeadlineExceeded) {
-					status = http.StatusRequestTimeout
-				}
-				writeJSON(w, status, note(err.Error()))
-				return
-			}
-			writeJSON(w, http.StatusOK, v)
-		})
+		s.mux.HandleFunc(pattern, faults.Control(handle))
 	}
-}
-
-var errUnknown = errors.New("nothing has this id")
-
-func note(message string) any { return map[string]string{"message": message} }
-
-func fromLoopback(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
 }
 
 // state is what GET /_sandbox/state tells. It holds no token and no password.
@@ -76,7 +53,7 @@ type state struct {
 }
 
 func (s *Server) getState(*http.Request) (any, error) {
-	st := state{Faults: s.faults.all()}
+	st := state{Faults: s.faults.All()}
 	st.TokensIssued, st.TokensLive = s.tokens.counts()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +87,7 @@ func (s *Server) putLoad(r *http.Request) (any, error) {
 	var ask struct {
 		Warehouses *int `json:"warehouses"`
 	}
-	if err := readJSON(r, &ask); err != nil {
+	if err := faults.ReadJSON(r, &ask); err != nil {
 		return nil, err
 	}
 	if ask.Warehouses == nil {
@@ -126,7 +103,7 @@ func idAndFields(r *http.Request) (int64, map[string]any, error) {
 		return 0, nil, fmt.Errorf("the id %q is not a whole number", r.PathValue("id"))
 	}
 	var fields map[string]any
-	if err := readJSON(r, &fields); err != nil {
+	if err := faults.ReadJSON(r, &fields); err != nil {
 		return 0, nil, err
 	}
 	return id, fields, nil
@@ -161,7 +138,7 @@ func (s *Server) patchWarehouse(r *http.Request) (any, error) {
 	defer s.mu.Unlock()
 	w, found := s.data.warehouses[id]
 	if !found {
-		return nil, errUnknown
+		return nil, faults.ErrUnknown
 	}
 	maps.Copy(w, fields)
 	return maps.Clone(w), nil
@@ -172,9 +149,9 @@ func (s *Server) deleteWarehouse(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil || !s.data.remove(id) {
-		return nil, errUnknown
+		return nil, faults.ErrUnknown
 	}
-	return note("the warehouse is gone, and every user's hold on it"), nil
+	return faults.Note("the warehouse is gone, and every user's hold on it"), nil
 }
 
 func (s *Server) patchUser(r *http.Request) (any, error) {
@@ -186,7 +163,7 @@ func (s *Server) patchUser(r *http.Request) (any, error) {
 	defer s.mu.Unlock()
 	u, found := s.data.users[id]
 	if !found {
-		return nil, errUnknown
+		return nil, faults.ErrUnknown
 	}
 	maps.Copy(u.fields, fields)
 	return maps.Clone(u.fields), nil
@@ -195,17 +172,17 @@ func (s *Server) patchUser(r *http.Request) (any, error) {
 func (s *Server) putLinks(r *http.Request) (any, error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
-		return nil, errUnknown
+		return nil, faults.ErrUnknown
 	}
 	var links []int64
-	if err := readJSON(r, &links); err != nil {
+	if err := faults.ReadJSON(r, &links); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u, found := s.data.users[id]
 	if !found {
-		return nil, errUnknown
+		return nil, faults.ErrUnknown
 	}
 	for _, link := range links {
 		if _, found := s.data.warehouses[link]; !found {
@@ -216,40 +193,25 @@ func (s *Server) putLinks(r *http.Request) (any, error) {
 	return links, nil
 }
 
-func (s *Server) postFault(r *http.Request) (any, error) {
-	var f Fault
-	if err := readJSON(r, &f); err != nil {
-		return nil, err
-	}
-	id, err := s.Inject(f)
-	return map[string]int{"id": id}, err
-}
-
-func (s *Server) deleteFault(r *http.Request) (any, error) {
-	id, err := strconv.Atoi(r.PathValue("id"))
-	if err != nil || id < 1 || s.ClearFaults(id) == 0 {
-		return nil, errUnknown
-	}
-	return map[string]int{"deleted": 1}, nil
-}
-
 func (s *Server) postHold(r *http.Request) (any, error) {
 	var ask struct {
 		Path string `json:"path"`
 	}
-	if err := readJSON(r, &ask); err != nil {
+	if err := faults.ReadJSON(r, &ask); err != nil {
 		return nil, err
 	}
 	if _, err := s.Hold(ask.Path); err != nil {
 		return nil, err
 	}
-	return note("requests to the path wait now"), nil
+	return faults.Note("requests to the path wait now"), nil
 }
 
 func (s *Server) deleteHold(r *http.Request) (any, error) {
 	s.Release(r.FormValue("path"))
-	return note("requests to the path go on"), nil
+	return faults.Note("requests to the path go on"), nil
 }
+
+const maxWait = time.Hour
 
 // getHeld waits until count requests (1) are held at the path, for at most wait (10s).
 func (s *Server) getHeld(r *http.Request) (any, error) {
@@ -261,8 +223,8 @@ func (s *Server) getHeld(r *http.Request) (any, error) {
 		}
 	}
 	if v := r.FormValue("wait"); v != "" {
-		if wait, err = time.ParseDuration(v); err != nil || wait > maxDelay {
-			return nil, fmt.Errorf("wait is %q, not a duration up to %v", v, maxDelay)
+		if wait, err = time.ParseDuration(v); err != nil || wait > maxWait {
+			return nil, fmt.Errorf("wait is %q, not a duration up to %v", v, maxWait)
 		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 func TestParseFault(t *testing.T) {
@@ -78,7 +80,7 @@ func FuzzParseFault(f *testing.F) {
 		if err := json.Unmarshal(js, &again); err != nil {
 			t.Fatal(err)
 		}
-		if err := again.check(); err != nil || again.Kind != fault.Kind || again.Delay != fault.Delay || again.Status != fault.Status {
+		if _, err := faults.NewList(dialect(), time.Now).Inject(again); err != nil || again.Kind != fault.Kind || again.Delay != fault.Delay || again.Status != fault.Status {
 			t.Errorf("%s reads as %+v (%v), was %+v", js, again, err, fault)
 		}
 	})
@@ -93,7 +95,7 @@ func TestFaultsByHTTP(t *testing.T) {
 		`{"kind":"refuse"}`:                {Kind: Refuse},
 	} {
 		s.want(200, "POST", "/_sandbox/faults", "", body)
-		got := s.faults.all()[0]
+		got := s.faults.All()[0]
 		got.ID = 0
 		if got != want {
 			t.Errorf("%s: %+v, want %+v", body, got, want)

@@ -2,6 +2,7 @@ package wms
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,15 +31,13 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 		if !s.holds.wait(r.Context(), rt.pattern, path) {
 			return
 		}
-		if f := s.faults.take(early, rt.pattern, path); f != nil && s.fail(w, r, f) {
+		if f := s.take(false, rt.pattern, path); f != nil && s.fail(w, r, f) {
 			return
 		}
 		answer := rt.answer(r)
 		if answer.status == http.StatusOK {
-			if f := s.faults.take(late, rt.pattern, path); f != nil {
-				if faults.Pause(r.Context(), f.Delay, f.gone) {
-					spoil(w, f.Fault, answer)
-				}
+			if f := s.take(true, rt.pattern, path); f != nil {
+				spoil(w, r, f, answer)
 				return
 			}
 		}
@@ -47,63 +46,42 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 }
 
 // fail does one of the early kinds. It tells whether the request is over.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *ordered) bool {
-	if !faults.Pause(r.Context(), f.Delay, f.gone) {
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *faults.Ordered) bool {
+	if !f.Begin(r.Context()) {
 		return true
 	}
 	switch f.Kind {
 	case Refuse:
 		faults.Cut(w, nil)
-	case Hang:
-		select {
-		case <-f.gone:
-			return false
-		case <-r.Context().Done():
-		}
 	case Status:
 		if f.RetryAfter != "" {
 			w.Header().Set("Retry-After", f.RetryAfter)
 		}
 		writeJSON(w, f.Status, refusal(f.Status, "ordered by the sandbox").body)
 	case Redirect:
-		w.Header().Set("Location", or(f.Location, elsewhere))
-		w.WriteHeader(or(f.Status, http.StatusFound))
-	default: // Delay: it is over
+		w.Header().Set("Location", cmp.Or(f.Location, elsewhere))
+		w.WriteHeader(cmp.Or(f.Status, http.StatusFound))
+	default: // Hang or Delay: it is over
 		return false
 	}
 	return true
 }
 
 // spoil does one of the late kinds to an answer.
-func spoil(w http.ResponseWriter, f Fault, answer reply) {
+func spoil(w http.ResponseWriter, r *http.Request, f *faults.Ordered, answer reply) {
 	text, err := json.Marshal(answer.body)
 	if err == nil && (f.Kind == WrongType || f.Kind == MissingField) {
-		text, err = mutate(text, f)
+		text, err = mutate(text, &f.Fault)
 	}
 	if err != nil {
 		writeJSON(w, http.StatusInternalServerError, refusal(http.StatusInternalServerError, "sandbox: "+err.Error()).body)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
-	half := text[:len(text)/2]
-	switch f.Kind {
-	case Reset:
-		faults.Cut(w, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), half))
-	case Truncate:
-		h.Set("Content-Length", strconv.Itoa(len(text)))
-		_, _ = w.Write(half) // the server closes the connection, seeing too little written
-	case InvalidJSON:
-		_, _ = w.Write(half)
-	case Huge:
-		faults.Pad(w, text, or(f.Size, defaultHuge))
-	default:
-		_, _ = w.Write(text)
-	}
+	f.Spoil(w, r, text)
 }
 
 // mutate takes a field out of a JSON object, or gives it a value of another type.
-func mutate(text []byte, f Fault) ([]byte, error) {
+func mutate(text []byte, f *Fault) ([]byte, error) {
 	var root any
 	if err := json.Unmarshal(text, &root); err != nil {
 		return nil, err
@@ -153,24 +131,5 @@ func readTypedJSON(r *http.Request, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return fmt.Errorf("the body is %q, not application/json", r.Header.Get("Content-Type"))
 	}
-	return decodeBody(json.NewDecoder(r.Body), v)
-}
-
-// readJSON decodes what a call of the control API sends. A name that it does not
-// know is a slip.
-func readJSON(r *http.Request, v any) error {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	return decodeBody(d, v)
-}
-
-// decodeBody decodes one JSON value that is the whole body.
-func decodeBody(d *json.Decoder, v any) error {
-	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("the body is not the JSON expected: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("the body goes on after its JSON")
-	}
-	return nil
+	return faults.DecodeBody(json.NewDecoder(r.Body), v)
 }

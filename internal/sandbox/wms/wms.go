@@ -9,6 +9,7 @@
 package wms
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ferryman/internal/sandbox/faults"
 )
 
 // Defaults of Options.
@@ -46,7 +49,7 @@ type Server struct {
 	password string
 	mux      *http.ServeMux
 	tokens   tokens
-	faults   faultList
+	faults   *faults.List
 	holds    holds
 
 	mu       sync.Mutex
@@ -70,12 +73,13 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		base:     base,
-		password: or(o.Password, DefaultPassword),
+		password: cmp.Or(o.Password, DefaultPassword),
 		mux:      http.NewServeMux(),
-		data:     seed(or(o.Username, DefaultUsername), max(o.Users, 1), or(o.Warehouses, DefaultWarehouses)),
+		data:     seed(cmp.Or(o.Username, DefaultUsername), max(o.Users, 1), cmp.Or(o.Warehouses, DefaultWarehouses)),
 		requests: map[string]int{},
+		faults:   faults.NewList(dialect(), time.Now),
 	}
-	s.tokens.init(o.Now, or(o.ExpiresIn, DefaultExpiresIn))
+	s.tokens.init(o.Now, cmp.Or(o.ExpiresIn, DefaultExpiresIn))
 	if o.Token != "" {
 		s.tokens.keep(o.Token, firstUser)
 	}
@@ -89,14 +93,6 @@ func New(o Options) (*Server, error) {
 	}
 	s.control()
 	return s, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // ServeHTTP answers a call of the API, or of the control API.
@@ -163,7 +159,7 @@ func (s *Server) auth(r *http.Request) reply {
 	}
 	return reply{http.StatusOK, map[string]any{
 		"access_token": token, "expires_in": seconds, "refresh_token": nil,
-		"scope": or(ask.Scope, "default"), "token_type": "Bearer",
+		"scope": cmp.Or(ask.Scope, "default"), "token_type": "Bearer",
 	}}
 }
 
