@@ -26,13 +26,13 @@ func contactsSections() []config.Section {
 	return []config.Section{config.FileSection, config.StoreSection, config.ContactsSection, config.OutboxSection, config.LogSection}
 }
 
-// contactsSettings loads them.
-func contactsSettings(cmd *cobra.Command) (config.Input, config.Config, *slog.Logger, error) {
+// contactsSettings loads them, for one campaign or for all.
+func contactsSettings(cmd *cobra.Command, one bool) (config.Input, config.Config, *slog.Logger, error) {
 	in, err := config.Process(cmd.Flags())
 	if err != nil {
 		return in, config.Config{}, nil, err
 	}
-	in.Sections = contactsSections()
+	in.Sections, in.OneCampaign = contactsSections(), one
 	c, log, err := load(cmd, in, slog.LevelWarn)
 	return in, c, log, err
 }
@@ -55,7 +55,7 @@ end. Modes db_sync and webhook go on cycle after cycle until SIGINT or SIGTERM, 
 a server is at one, this process waits for its turn.
 
 --campaign takes the name or the id of a campaign of the file, and flags change what the
-file says of it. Any other id is a campaign of its own, whose token and target flags,
+file says of it; what is wrong with the file's other campaigns does not matter. Any other id is a campaign of its own, whose token and target flags,
 FERRYMAN_CONTACTS_TOKEN and FERRYMAN_CONTACTS_TARGET give. Every user of this machine can
 read flags: prefer --token-file and --target-file.
 
@@ -81,8 +81,12 @@ func newContactsVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Compare what a database holds with the campaign",
 		Long: `Read a campaign whole and compare it with what the database holds: rows that are missing
-there, that differ, and that the campaign no longer has. Nothing is written, unless
---repair is given: then what differs is made right.
+there, that differ, and that the campaign no longer has, such as inbound calls that are
+not listed any more, or transactions of a contact that is unknown. Nothing is written,
+unless --repair is given: then what differs is made right.
+
+Several campaigns may share tables. Transactions, connections and recordings of a contact
+that none of them has do not say whose they are: they are counted, and left alone.
 
 It ends with 0 if both hold the same, or do now, and with 5 if they differ.
 
@@ -104,7 +108,7 @@ It ends with 0 if both hold the same, or do now, and with 5 if they differ.
 
 // runContacts does what was called for with the campaign that the flags tell of.
 func runContacts(cmd *cobra.Command, flags *campaignFlags, call contactsCall) error {
-	in, c, log, err := contactsSettings(cmd)
+	in, c, log, err := contactsSettings(cmd, true)
 	if err != nil {
 		return err
 	}

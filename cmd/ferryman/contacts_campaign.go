@@ -75,6 +75,9 @@ func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
 // complete and checked.
 func (f *campaignFlags) campaign(cmd *cobra.Command, in config.Input, c config.Config) (config.Campaign, error) {
 	campaign, err := f.base(in, c)
+	if fault.KindOf(err) == fault.Unconfigured { // wrong in the file
+		return campaign, err
+	}
 	if err != nil {
 		return campaign, usageError{cmd, err}
 	}
@@ -96,37 +99,56 @@ func (f *campaignFlags) campaign(cmd *cobra.Command, in config.Input, c config.C
 		return campaign, usageError{cmd, err}
 	}
 	campaign.Complete()
-	known := slices.ContainsFunc(c.Campaigns, func(one config.Campaign) bool { return one.ID == campaign.ID })
-	if !known && len(c.Campaigns) > 0 && (campaign.Token.Empty() || campaign.Target.Empty()) {
+	if err := f.idle(campaign.Mode); err != nil {
+		return campaign, usageError{cmd, err}
+	}
+	file := entries(c)
+	known := slices.ContainsFunc(file, func(e entry) bool { return e.id == campaign.ID })
+	if !known && len(file) > 0 && (campaign.Token.Empty() || campaign.Target.Empty()) {
 		return campaign, usageError{cmd, fmt.Errorf("--campaign: the campaigns file has no %s, but %s; one beside the file needs --target and --token-file",
-			campaign.ID, names(c.Campaigns))}
+			campaign.ID, names(file))}
 	}
 	return campaign, campaign.Check()
+}
+
+// idle is the error of flags that were given and have no effect in a mode.
+func (f *campaignFlags) idle(mode string) error {
+	if mode == "" {
+		return nil // what is missing is told first
+	}
+	of := make(map[string]config.CampaignField)
+	for _, field := range config.CampaignFields() {
+		of[field.Key] = field
+	}
+	var wrong []error
+	f.values.Visit(func(flag *pflag.Flag) {
+		key := f.keys[flag.Name] + f.files[flag.Name]
+		if field, ok := of[key]; ok && !field.Counts(mode) {
+			wrong = append(wrong, fmt.Errorf("--%s: it has no effect in mode %s; it counts in %s", flag.Name, mode, strings.Join(field.Modes, ", ")))
+		}
+	})
+	return errors.Join(wrong...)
 }
 
 // base is what the file says of the campaign that is asked for; of one that it does
 // not know, what the settings say.
 func (f *campaignFlags) base(in config.Input, c config.Config) (config.Campaign, error) {
-	var byID []config.Campaign
-	for _, one := range c.Campaigns {
-		if one.Name == f.which {
-			return one, nil
-		}
-		if one.ID == f.which {
-			byID = append(byID, one)
-		}
-	}
+	all := entries(c)
+	named := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return f.which == "" || e.name != f.which })
+	ofID := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return f.which == "" || e.id != f.which })
 	switch {
-	case f.which == "" && len(c.Campaigns) == 1:
-		return c.Campaigns[0], nil
-	case f.which == "" && len(c.Campaigns) == 0:
+	case len(named) > 0: // the last is wrong if it has the name of another
+		return named[len(named)-1].take()
+	case f.which == "" && len(all) == 1:
+		return all[0].take()
+	case f.which == "" && len(all) == 0:
 		return config.Campaign{}, errors.New("--campaign is missing, and there is no campaigns file")
 	case f.which == "":
-		return config.Campaign{}, fmt.Errorf("--campaign is missing; the file has %s", names(c.Campaigns))
-	case len(byID) == 1:
-		return byID[0], nil
-	case len(byID) > 1:
-		return config.Campaign{}, fmt.Errorf("--campaign: the file has several of this id; name one of %s", names(byID))
+		return config.Campaign{}, fmt.Errorf("--campaign is missing; the file has %s", names(all))
+	case len(ofID) == 1:
+		return ofID[0].take()
+	case len(ofID) > 1:
+		return config.Campaign{}, fmt.Errorf("--campaign: the file has several of this id; name one of %s", names(ofID))
 	}
 	campaign := config.NewCampaign()
 	campaign.Token, campaign.Target = c.Contacts.Token, c.Contacts.Target
@@ -136,10 +158,34 @@ func (f *campaignFlags) base(in config.Input, c config.Config) (config.Campaign,
 	return campaign, nil
 }
 
-func names(all []config.Campaign) string {
-	texts := make([]string, len(all))
-	for i, c := range all {
-		texts[i] = c.Name
+// entry is a campaign of the file, or what is wrong with it.
+type entry struct {
+	name, id string
+	campaign config.Campaign
+	err      error
+}
+
+func (e entry) take() (config.Campaign, error) { return e.campaign, e.err }
+
+// entries are all of the file: those that can be used, then the others.
+func entries(c config.Config) []entry {
+	var all []entry
+	for _, one := range c.Campaigns {
+		all = append(all, entry{name: one.Name, id: one.ID, campaign: one})
+	}
+	for _, one := range c.Refused {
+		all = append(all, entry{name: one.Name, id: one.ID, err: one.Err})
+	}
+	return all
+}
+
+// names are what there is to choose from.
+func names(all []entry) string {
+	var texts []string
+	for _, e := range all {
+		if e.name != "" && !slices.Contains(texts, e.name) {
+			texts = append(texts, e.name)
+		}
 	}
 	return strings.Join(texts, ", ")
 }

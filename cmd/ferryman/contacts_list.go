@@ -45,7 +45,7 @@ func newContactsList() *cobra.Command {
 and the paths of web services are left out.`,
 		Example: "  ferryman contacts list\n  ferryman contacts list --campaigns /etc/ferryman/campaigns.yaml --json | jq -r '.[].name'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, loaded, _, err := contactsSettings(cmd)
+			_, loaded, _, err := contactsSettings(cmd, false)
 			if err != nil {
 				return err
 			}

@@ -30,6 +30,8 @@ type shownCycle struct {
 	Sent    int64 `json:"sent"`    // posts, in mode webhook, since the last cycle
 	Backlog int64 `json:"backlog"` // posts that wait
 	Dead    int64 `json:"dead"`    // posts that failed for good since the last cycle
+
+	Undecided int64 `json:"undecided,omitempty"` // of verify: contacts and calls that were left alone
 }
 
 func printCycle(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsProgress) error {
@@ -37,6 +39,7 @@ func printCycle(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsPro
 		Campaign: r.Campaign.Name, Mode: r.Campaign.Mode, DryRun: r.DryRun,
 		shownRun: shownRun{run.Execution, run.OK(), run.StartedAt, run.EndedAt, run.Report, run.Reason, run.Detail},
 		Pages:    p.Pages, Retries: p.Retries, Fetched: p.Fetched, Skipped: p.Skipped, Bytes: p.Bytes, Sent: p.Sent, Backlog: p.Backlog, Dead: p.Dead,
+		Undecided: p.Undecided,
 	}
 	if r.Verify && run.OK() {
 		equal := changes(run.Report) == 0
@@ -86,6 +89,9 @@ func summarize(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsProg
 		outcome(r, run.Report), took(run), p.Pages, p.Fetched, humanBytes(p.Bytes), p.Retries, posts(p))
 	if r.Verify && !r.Rows {
 		fmt.Fprintf(w, "%d contacts are the same by their MD5, which is not looked behind; --rows compares each value\n", p.Skipped)
+	}
+	if p.Undecided > 0 {
+		fmt.Fprintf(w, "%d contacts or calls may have gone or be another campaign's, and count neither way\n", p.Undecided)
 	}
 	if run.Report.Total().Rejected > 0 {
 		where := "the table ferryman_dead_letters of the target tells why"

@@ -43,11 +43,12 @@ func (c contactsCall) do(ctx context.Context, o app.Options) error {
 func (c contactsCall) single(ctx context.Context, o app.Options, p *contactsProgress) error {
 	run, err := app.SyncContacts(ctx, o, c.run)
 	p.done()
-	if err != nil {
+	if err != nil && run.EndedAt.IsZero() {
 		return refused(err)
 	}
-	if err := c.print(run, p.latest()); err != nil {
-		return err
+	// What was posted and what waits is also told where it could not be waited for.
+	if err := errors.Join(err, c.print(run, p.latest())); err != nil {
+		return refused(err)
 	}
 	switch code := exitOf(run); {
 	case run.OK() && c.run.Verify && !c.run.Repair && changes(run.Report) > 0:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -53,6 +54,9 @@ func runDBSync(ctx context.Context, program string, args []string, out, errOut i
 	}
 	log, done := startDBSyncLog(given, campaign, c.Log.JSON, errOut, call.failures)
 	defer done()
+	for _, from := range given.idle(campaign.Mode) {
+		fmt.Fprintf(errOut, "%s: warning: %s has no effect in mode %s\n", program, from, campaign.Mode)
+	}
 	for _, w := range warnings {
 		log.Warn("setting", "name", w.Name, "problem", w.Detail)
 	}

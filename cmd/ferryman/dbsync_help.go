@@ -53,6 +53,9 @@ A flag wins over its variable, in brackets; the spelling without the first under
 DBSYNCCT, works too. Every user of this machine can read flags: prefer -ct-file and -url-file,
 or variables.
 
+Where a campaign is synced into two databases, give the second another -name: under a name
+there is one execution at a time, and one row of the ledger.
+
 Errors are told on standard output. What is logged goes to /var/log/dbsync/CAMPAIGN_MODE_TIME.log,
 else to $HOME/.dbsync/logs. The executions stand in Ferryman's ledger: FERRYMAN_STATE_DIR and
 FERRYMAN_STORE_URL say where, see ferryman config show. State of the original client in

@@ -187,6 +187,20 @@ func (g dbsyncGiven) campaign(in config.Input) (config.Campaign, error) {
 	return c, c.Check()
 }
 
+// idle lists what was given and has no effect in a mode; the original client takes
+// that as well.
+func (g dbsyncGiven) idle(mode string) (from []string) {
+	fields := config.CampaignFields()
+	for _, o := range g.options {
+		v := g.values[o.name]
+		i := slices.IndexFunc(fields, func(f config.CampaignField) bool { return f.Key == o.key })
+		if v.text != "" && i >= 0 && !fields[i].Counts(mode) {
+			from = append(from, v.from)
+		}
+	}
+	return from
+}
+
 // call is what is to be done with it.
 func (g dbsyncGiven) call() contactsCall {
 	return contactsCall{once: g.on("once"), asJSON: g.on("json"), run: app.ContactsRun{DryRun: g.on("dry-run")}}

@@ -23,6 +23,8 @@ type contactsProgress struct {
 	seen   app.ContactsProgress // since the process began
 	before app.ContactsProgress // the same when the cycle began
 	cycles int                  // that have ended
+
+	refusals refusalLines
 }
 
 // contactsTellEvery is how often a line is written.
@@ -61,6 +63,9 @@ func (p *contactsProgress) observe(c app.ContactsProgress) {
 	p.seen = c
 	if p.silent {
 		return
+	}
+	if line := p.refusals.next(c, now); line != "" {
+		fmt.Fprintln(p.above(p.w), line)
 	}
 	c = p.cycle()
 	text := progressLine(c, now.Sub(p.began))

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,7 +66,8 @@ func openContacts(o Options, d *db.DB, box *outbox.Outbox, c config.Campaign, co
 		if err := s.openTarget(o, co, log); err != nil {
 			return nil, err
 		}
-		source.Holdings = holdings{s.target, dialfire.Tables(c.TablePrefix)[0], c.ID}
+		held := newHoldings(s.target, c)
+		source.Holdings, source.Inventory = held, held
 	}
 	s.source, err = dialfire.New(source)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *contactSync) openTarget(o Options, co contactOptions, log *slog.Logger)
 		}
 	}
 	s.target, err = sqlsink.Open(target, sqlsink.Options{
-		Pipeline: strings.TrimSuffix(contactsPrefix+"/"+c.ID+"/"+c.TablePrefix, "/"),
+		Pipeline: pipelineOf(c),
 		Tables:   dialfire.Tables(c.TablePrefix), Adapt: true, Conns: c.Connections, Logger: log,
 	})
 	if err != nil {
@@ -128,6 +128,11 @@ func (s *contactSync) openTarget(o Options, co contactOptions, log *slog.Logger)
 		s.sink = s.target.Dry(co.difference)
 	}
 	return nil
+}
+
+// pipelineOf names a campaign's pipeline in its target.
+func pipelineOf(c config.Campaign) string {
+	return strings.TrimSuffix(contactsPrefix+"/"+c.ID+"/"+c.TablePrefix, "/")
 }
 
 // tokenOf reads the token of a campaign, anew if it comes from a file.
@@ -160,10 +165,14 @@ func hookOf(c config.Campaign) campaignHook {
 
 // sync is what runs in the ledger.
 func (s *contactSync) sync() syncs.Sync {
-	return syncs.Sync{
+	sync := syncs.Sync{
 		Slug: contactsPrefix + "-" + s.campaign.Name, Name: "Contact sync of " + s.campaign.Name,
 		Every: s.campaign.Every, MaxRuntime: contactsLimit, Source: s.source, Sink: s.sink,
 	}
+	if posts(s.campaign) {
+		sync.Letters = "ferryman outbox list --state failed --channel " + channelOf(s.campaign)
+	}
+	return sync
 }
 
 func (s *contactSync) close() error {
@@ -178,64 +187,4 @@ func (s *contactSync) close() error {
 		err = errors.Join(err, os.RemoveAll(s.folder))
 	}
 	return err
-}
-
-// holdings is what a target holds of a campaign's contacts.
-type holdings struct {
-	target   *sqlsink.Sink
-	contacts *pipeline.Table
-	campaign string // its id
-}
-
-// Contacts implements dialfire.Holdings.
-func (h holdings) Contacts(ctx context.Context, ids []string) (map[string]dialfire.Held, error) {
-	keys := make([]any, len(ids))
-	for i, id := range ids {
-		keys[i] = id
-	}
-	rows, err := h.target.Pick(ctx, h.contacts, []string{"$md5", "$version"}, keys)
-	if err != nil {
-		return nil, err
-	}
-	held := make(map[string]dialfire.Held, len(rows))
-	for _, row := range rows {
-		id, _ := row[0].(string)
-		md5, _ := row[1].(string) // NULL is ""
-		version, _ := row[2].(string)
-		held[id] = dialfire.Held{MD5: md5, Version: version}
-	}
-	return held, nil
-}
-
-// IDs implements dialfire.Holdings. Other campaigns may share the tables: their
-// contacts are left out, and so are those that do not say whose they are.
-func (h holdings) IDs(ctx context.Context, after string, limit int) ([]string, error) {
-	var from any
-	if after != "" {
-		from = after
-	}
-	for {
-		keys, err := h.target.Keys(ctx, h.contacts, from, limit)
-		if err != nil || len(keys) == 0 {
-			return nil, err
-		}
-		rows, err := h.target.Pick(ctx, h.contacts, []string{"$campaign_id"}, keys)
-		if err != nil {
-			return nil, err
-		}
-		own := map[any]bool{}
-		for _, row := range rows {
-			own[row[0]] = row[1] == h.campaign
-		}
-		var ids []string
-		for _, key := range keys {
-			if id, ok := key.(string); ok && own[key] {
-				ids = append(ids, id)
-			}
-		}
-		if len(ids) > 0 {
-			return ids, nil
-		}
-		from = keys[len(keys)-1]
-	}
 }

@@ -57,10 +57,15 @@ func (d drain) wait(ctx context.Context) error {
 	}
 }
 
-// paused is the fault of a channel that sends nothing until a person acts. A pause by
-// a fault that is older than the process is about to be lifted.
+// pausedSince tells whether a channel sends nothing until a person acts. A pause by a
+// fault that is older than the process is about to be lifted.
+func pausedSince(s outbox.ChannelStats, begun time.Time) bool {
+	return s.PausedBy != "" && (s.PausedBy != "fault" || !s.PausedAt.Before(begun))
+}
+
+// paused is the fault of a channel that is.
 func (d drain) paused(s outbox.ChannelStats) error {
-	if s.PausedBy == "" || s.PausedBy == "fault" && s.PausedAt.Before(d.begun) {
+	if !pausedSince(s, d.begun) {
 		return nil
 	}
 	return &fault.Error{

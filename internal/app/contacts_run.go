@@ -50,6 +50,12 @@ type ContactsProgress struct {
 	Sent    int64 // by the webhook since this process began
 	Backlog int64 // waits for the webhook
 	Dead    int64 // failed for good at the webhook
+	Refused int64 // attempts of this process that the webhook did not take
+	// Refusal is why the last of these was not taken, Paused why nothing is sent until a
+	// person acts; on one line each.
+	Refusal, Paused string
+
+	Undecided int64 // with Verify: contacts and calls of which it cannot be told whether they have gone
 }
 
 // SyncContacts runs one sync of a campaign in this process, beside a server or
@@ -93,6 +99,7 @@ type contactsProcess struct {
 	begun       time.Time  // by the store's clock
 	sent        chan error // of the outbox, once it sends no more
 	stopSending func()     // nil while another process sends
+	refusals    refusals
 }
 
 func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsProcess, err error) {
@@ -115,7 +122,7 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 		}
 		c.begun, c.ledger = c.db.Now(), ledger.New(c.db)
 		send := o.Config.Outbox
-		c.outbox = outbox.New(c.db, outbox.Options{Node: nodeName(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep})
+		c.outbox = outbox.New(c.db, outbox.Options{Node: nodeName(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: c.refusals.observe})
 	}
 	options := contactOptions{resume: r.Resume, full: r.Verify, distrust: r.Rows, dry: looks}
 	if r.Different != nil {

@@ -156,3 +156,21 @@ func TestFollow(t *testing.T) {
 		t.Errorf("when nothing is sent any more: %v", err)
 	}
 }
+
+// What a web service refuses is known while it is refused, with the reason on one line.
+func TestRefusalsAreObserved(t *testing.T) {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusGone)
+		_, _ = w.Write([]byte("moved\x1b[2J\n away"))
+	}))
+	defer service.Close()
+	o, r := poster(t, service.URL)
+	var seen ContactsProgress
+	r.Observe = func(p ContactsProgress) { seen = p }
+	if _, err := SyncContacts(t.Context(), o, r); fault.CodeOf(err) != "webhook_paused" {
+		t.Fatal(err)
+	}
+	if seen.Refused == 0 || seen.Backlog == 0 || !strings.HasPrefix(seen.Refusal, "http_410") || !strings.Contains(seen.Paused, "410") || strings.ContainsAny(seen.Refusal+seen.Paused, "\x1b\n") {
+		t.Errorf("seen %+v", seen)
+	}
+}

@@ -81,12 +81,16 @@ func (w *watcher) tell(ago time.Duration) {
 	s := w.c.contact.source.Progress()
 	p := ContactsProgress{
 		Phase: string(s.Phase), Pages: s.Pages, Listed: s.Listed, Skipped: s.Skipped, Fetched: s.Fetched, Calls: s.Calls,
-		Retries: s.Retries, Bytes: s.Bytes, Total: s.Total, Behind: s.Behind, Report: w.report,
+		Retries: s.Retries, Bytes: s.Bytes, Total: s.Total, Behind: s.Behind, Report: w.report, Undecided: s.Undecided,
 	}
 	if w.c.posts() {
 		w.count(ago)
 		p.Sent, p.Dead = w.stats.Totals.Sent-w.before.Sent, w.stats.Totals.Failed-w.before.Failed
 		p.Backlog = w.stats.Waiting + w.stats.Sending
+		p.Refused, p.Refusal = w.c.refusals.sofar()
+		if pausedSince(w.stats, w.c.begun) {
+			p.Paused = oneLine(w.stats.PauseReason)
+		}
 	}
 	w.c.r.Observe(p)
 }

@@ -195,6 +195,9 @@ func localURL(a net.Addr) string {
 // on another node. ready is called once the node works. Run closes the server.
 func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.retire(ctx); err != nil {
+		return err
+	}
 	if err := s.engine.Start(ctx); err != nil {
 		return err
 	}
@@ -226,10 +229,23 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 		}
 		sent <- err
 	}()
+	defer context.AfterFunc(serving, s.pages.Close)() // open pages would hold up the stop
 	ready()
+	if s.o.Shop {
+		background.Go(func() { s.simulateShop(serving) })
+	}
 	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace})
 	stopServing()
 	return errors.Join(err, <-stopped, <-sent)
+}
+
+// retire has nobody wait for syncs that the settings no longer have.
+func (s *Server) retire(ctx context.Context) error {
+	slugs, err := s.set.Retire(ctx)
+	for _, slug := range slugs {
+		s.o.Log.Warn("a sync is no longer configured here; its starts are not waited for until a server starts that has it", "sync", slug)
+	}
+	return err
 }
 
 // stopEngine stops the work, and lets go of those who wait for a run.

@@ -15,6 +15,7 @@ type field struct {
 	secret   bool          // so it may come from a file or a variable, too
 	number   bool          // what a number is in YAML
 	several  bool          // a list will do: its elements, with commas between
+	modes    []string      // in which it has an effect; none: in all
 	text     func() string // the present value, as parse takes it; "" is unset
 	kind
 }
@@ -28,7 +29,7 @@ const (
 // fields are in the order of the documentation. Paths of SQLite files go through
 // resolve.
 func (c *Campaign) fields(resolve func(string) (string, error)) []field {
-	return []field{
+	all := []field{
 		{
 			key: "id", help: "id of the campaign", required: true,
 			text: func() string { return c.ID }, kind: identifier(&c.ID),
@@ -97,6 +98,24 @@ func (c *Campaign) fields(resolve func(string) (string, error)) []field {
 			key: "every", help: "time between two cycles of db_sync or webhook", required: true,
 			text: func() string { return paceText(c.Every) }, kind: pace(&c.Every),
 		},
+	}
+	for i := range all {
+		all[i].modes = modesOf(all[i].key)
+	}
+	return all
+}
+
+// modesOf are the modes in which a field has an effect; none: all.
+func modesOf(key string) []string {
+	switch key {
+	case "table_prefix", "connections", "max_fields", "empty_as_null", "legacy_values":
+		return []string{ModeInit, ModeUpdate, ModeSync}
+	case "history", "rate", "burst", "profile", "secret":
+		return []string{ModeWebhook}
+	case "every":
+		return []string{ModeSync, ModeWebhook}
+	default:
+		return nil
 	}
 }
 

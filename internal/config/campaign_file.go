@@ -55,8 +55,15 @@ func (l *loader) readCampaigns(name string) (string, error) {
 		return "", err
 	}
 	for _, item := range items {
-		if c, ok := f.campaign(item); ok {
+		before := len(l.problems)
+		c, ok := f.campaign(item)
+		switch {
+		case ok:
 			l.config.Campaigns = append(l.config.Campaigns, c)
+		case l.OneCampaign:
+			wrong := loader{problems: slices.Clone(l.problems[before:])}
+			l.problems = l.problems[:before]
+			l.config.Refused = append(l.config.Refused, RefusedCampaign{Name: c.Name, ID: c.ID, Err: wrong.err()})
 		}
 	}
 	if info, err := os.Stat(path); err == nil && f.holdsSecrets && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,10 +11,16 @@ import (
 type CampaignField struct {
 	Key     string // in the campaigns file; Campaign.Set takes it
 	Help    string
-	Expect  string // what a value is
-	Metavar string // "bool" for what is on or off
-	Default string // a value, or in words what holds without one; may be empty
-	Secret  bool   // Campaign.SetFile takes it, too
+	Expect  string   // what a value is
+	Metavar string   // "bool" for what is on or off
+	Default string   // a value, or in words what holds without one; may be empty
+	Secret  bool     // Campaign.SetFile takes it, too
+	Modes   []string // in which it has an effect; none: in all
+}
+
+// Counts tells whether the field has an effect in a mode.
+func (f CampaignField) Counts(mode string) bool {
+	return len(f.Modes) == 0 || slices.Contains(f.Modes, mode)
 }
 
 // CampaignFields are in the order of the documentation.
@@ -25,7 +32,7 @@ func CampaignFields() []CampaignField {
 		if deflt == "" {
 			deflt = f.text()
 		}
-		all = append(all, CampaignField{Key: f.key, Help: f.help, Expect: f.expect, Metavar: f.metavar, Default: deflt, Secret: f.secret})
+		all = append(all, CampaignField{Key: f.key, Help: f.help, Expect: f.expect, Metavar: f.metavar, Default: deflt, Secret: f.secret, Modes: f.modes})
 	}
 	return all
 }

@@ -33,7 +33,17 @@ type Config struct {
 	Exec      Exec
 	Log       Log
 
+	// Refused are the campaigns of the file that are wrong, where Input.OneCampaign lets
+	// that be.
+	Refused []RefusedCampaign
+
 	shown []Shown
+}
+
+// RefusedCampaign is a campaign of the file that cannot be used.
+type RefusedCampaign struct {
+	Name, ID string // "" where they are what is wrong, or not there
+	Err      error  // what is wrong with it, of kind Unconfigured
 }
 
 // Server is what the HTTP server needs.

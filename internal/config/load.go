@@ -25,6 +25,10 @@ type Input struct {
 	// Sections are those whose settings count; nil for all. A row that depends on
 	// another section's needs that one too.
 	Sections []Section
+
+	// OneCampaign says that one campaign of the file is wanted: what is wrong with others
+	// does not matter, and stands in Config.Refused.
+	OneCampaign bool
 }
 
 // Process is the input of the running process.

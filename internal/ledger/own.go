@@ -32,9 +32,14 @@ func (l *Ledger) Register(ctx context.Context, slug string, s Settings) (Cron, e
 			return err
 		}
 		// Nobody could have run it while no server was there.
+		was := cron
 		cron.ExpectedAt, cron.LateAt = l.expect(&cron, tx.Now(), tx.Now())
-		_, err = tx.Exec(ctx, "UPDATE crons SET expected_at = $1, late_at = $2 WHERE id = $3", db.Time{Time: cron.ExpectedAt}, db.Time{Time: cron.LateAt}, id)
-		return err
+		if cron.Schedule == "" {
+			if err := l.close(ctx, tx, &cron, "it has no schedule any more", EventMissed); err != nil {
+				return err
+			}
+		}
+		return l.store(ctx, tx, was, &cron)
 	})
 	if err != nil {
 		return Cron{}, fmt.Errorf("register cron %s: %w", slug, err)
@@ -91,8 +96,26 @@ func (l *Ledger) Answered(ctx context.Context, cronID, after int64, request stri
 // Recent gives the newest n executions of a cron that ran and have ended, oldest
 // first.
 func (l *Ledger) Recent(ctx context.Context, cronID int64, n int) ([]Execution, error) {
-	rows, err := l.db.Query(ctx, "SELECT "+executionColumns+` FROM executions e
-		WHERE e.cron_id = $1 AND e.ended_at IS NOT NULL AND e.status NOT IN ('missed', 'skipped') ORDER BY e.id DESC LIMIT $2`, cronID, n)
+	var w where
+	w.is("e.cron_id = %s", cronID)
+	return l.recent(ctx, w, n)
+}
+
+// RecentOf does so for several of Ferryman's own crons together.
+func (l *Ledger) RecentOf(ctx context.Context, crons []int64, n int) ([]Execution, error) {
+	if len(crons) == 0 {
+		return nil, nil
+	}
+	var w where
+	w.is("e.application_id = (SELECT id FROM applications WHERE name = %s)", OwnApplication) // whose index has this order
+	in(&w, "e.cron_id", crons)
+	return l.recent(ctx, w, n)
+}
+
+func (l *Ledger) recent(ctx context.Context, w where, n int) ([]Execution, error) {
+	w.is("e.ended_at IS NOT NULL AND e.status NOT IN ('missed', 'skipped')")
+	limit := w.arg(n)
+	rows, err := l.db.Query(ctx, "SELECT "+executionColumns+" FROM executions e"+w.String()+" ORDER BY e.id DESC LIMIT "+limit, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("recent executions: %w", err)
 	}

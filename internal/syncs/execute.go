@@ -1,6 +1,7 @@
 package syncs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,7 @@ func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(p
 		return err
 	}
 
-	outcome := outcomeOf(report, err)
+	outcome := s.outcome(report, err)
 	handedBack := err != nil && ctx.Err() != nil && complete != nil
 	switch {
 	case handedBack && errors.Is(context.Cause(ctx), jobs.ErrLost):
@@ -174,8 +175,8 @@ func (s *Syncer) report(ctx context.Context, id int64, err error) {
 	}
 }
 
-// outcomeOf puts the end of a run into the ledger's terms.
-func outcomeOf(r pipeline.Report, err error) ledger.Outcome {
+// outcome puts the end of a run into the ledger's terms.
+func (s *Syncer) outcome(r pipeline.Report, err error) ledger.Outcome {
 	total := r.Total()
 	o := ledger.Outcome{
 		Status: ledger.Success,
@@ -184,7 +185,7 @@ func outcomeOf(r pipeline.Report, err error) ledger.Outcome {
 	o.Result, _ = json.Marshal(r) // holds numbers and strings only: cannot fail
 	for _, t := range r.Tables {
 		if t.Written+t.Deleted+t.Rejected > 0 { // most runs find nothing new, and say nothing
-			o.Messages = append(o.Messages, tableMessage(t))
+			o.Messages = append(o.Messages, tableMessage(t, cmp.Or(s.sync.Letters, "ferryman_dead_letters in the target")))
 		}
 	}
 	if err == nil {
@@ -204,14 +205,14 @@ func level(s ledger.Status) ledger.MessageType {
 	return ledger.Error
 }
 
-func tableMessage(t pipeline.TableCount) ledger.Message {
+func tableMessage(t pipeline.TableCount, letters string) ledger.Message {
 	m := ledger.Message{
 		Type: ledger.Info,
 		Text: fmt.Sprintf("%s: %d read, %d written, %d unchanged, %d deleted", t.Table, t.Read, t.Written, t.Unchanged, t.Deleted),
 	}
 	if t.Rejected > 0 {
 		m.Type = ledger.Warning
-		m.Text += fmt.Sprintf(", %d rejected: see ferryman_dead_letters in the target", t.Rejected)
+		m.Text += fmt.Sprintf(", %d rejected: see %s", t.Rejected, letters)
 	}
 	return m
 }

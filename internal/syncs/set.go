@@ -7,11 +7,11 @@
 package syncs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,6 +39,9 @@ type Sync struct {
 	MaxRuntime time.Duration // a run that takes longer is ended as timed out
 	Source     pipeline.Source
 	Sink       pipeline.Sink
+	// Letters is where people find the rows that the sink has rejected; "" is its table
+	// of dead letters.
+	Letters string
 }
 
 // Options tune a Set.
@@ -113,16 +116,29 @@ func (s *Set) Cast(ctx context.Context, slug string) error {
 
 // Last gives the newest n runs of this node's syncs that have ended, oldest first.
 func (s *Set) Last(ctx context.Context, n int) ([]Run, error) {
-	var all []Run
+	of := make(map[int64]*Syncer, len(s.syncs))
 	for _, sr := range s.syncs {
-		runs, err := sr.Last(ctx, n)
-		if err != nil {
+		of[sr.cron] = sr
+	}
+	executions, err := s.ledger.RecentOf(ctx, slices.Sorted(maps.Keys(of)), n)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Run, len(executions))
+	for i, e := range executions {
+		if runs[i], err = of[e.CronID].run(e); err != nil {
 			return nil, err
 		}
-		all = append(all, runs...)
 	}
-	slices.SortFunc(all, func(a, b Run) int { return cmp.Compare(a.Execution, b.Execution) })
-	return all[max(0, len(all)-n):], nil
+	return runs, nil
+}
+
+// Retire has nobody wait any more for the syncs that servers ran on this store and
+// this one does not know: it gives their slugs. Call it when all syncs are added. The
+// server that starts last decides: one with such a sync goes on with it, and has it
+// waited for again with its next start.
+func (s *Set) Retire(ctx context.Context) ([]string, error) {
+	return s.ledger.Retire(ctx, slices.Sorted(maps.Keys(s.syncs)))
 }
 
 // rhythm is the interval as a schedule of the ledger; one of fractions of a second is

@@ -1,6 +1,7 @@
 package syncs_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -439,6 +440,42 @@ func TestTheSetKnowsAllItsSyncs(t *testing.T) {
 		last, err := n.set.Last(t.Context(), 1)
 		if err != nil || len(last) != 1 || last[0].Execution != asked.Execution || last[0].Trigger != string(ledger.HTTP) {
 			t.Errorf("last %+v, %v; want the execution %d", last, err, asked.Execution)
+		}
+	})
+}
+
+// refuser is a sink that rejects all rows.
+type refuser struct{ counter }
+
+func (refuser) Write(context.Context, pipeline.Batch) (pipeline.Landed, error) {
+	return pipeline.Landed{{Table: "things", Read: 2, Rejected: 2}}, nil
+}
+
+// Whoever reads that rows were rejected is told where they are.
+func TestRejectedRowsAreToldOfWhereTheyAre(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		l := ledger.New(d)
+		set := syncs.NewSet(d, l, nil, syncs.Options{})
+		for slug, letters := range map[string]string{"table": "", "elsewhere": "ferryman outbox list"} {
+			g := newGate()
+			sync, err := set.Add(t.Context(), syncs.Sync{Slug: slug, Name: slug, Manual: true, Source: g, Sink: refuser{}, Letters: letters})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { g.goOn <- nil }()
+			r, err := sync.RunNow(t.Context(), "n1", nil, nil)
+			if err != nil || !r.OK() {
+				t.Fatal(r, err)
+			}
+			messages, err := l.Messages(t.Context(), r.Execution, 0, 10)
+			want := "things: 2 read, 0 written, 0 unchanged, 0 deleted, 2 rejected: see " + cmp.Or(letters, "ferryman_dead_letters in the target")
+			if err != nil || len(messages) != 1 || messages[0].Text != want {
+				t.Errorf("told %+v, %v", messages, err)
+			}
+		}
+		last, err := set.Last(t.Context(), 10)
+		if err != nil || len(last) != 2 || last[0].Sync == last[1].Sync || last[0].Execution > last[1].Execution {
+			t.Errorf("last %+v, %v", last, err)
 		}
 	})
 }

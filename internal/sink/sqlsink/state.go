@@ -31,6 +31,28 @@ func stateTable() *pipeline.Table {
 	}
 }
 
+// Pipelines are the names of all pipelines that have landed something in the target's
+// database, in order. It may be called at any time.
+func (s *Sink) Pipelines(ctx context.Context) ([]string, error) {
+	const page = 1000
+	var all []string
+	for after := any(nil); ; {
+		keys, err := s.Keys(ctx, stateTable(), after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			if name, ok := key.(string); ok {
+				all = append(all, name)
+			}
+		}
+		if len(keys) < page {
+			return all, nil
+		}
+		after = keys[len(keys)-1]
+	}
+}
+
 // readPlace learns the cursor anew.
 func (s *Sink) readPlace(ctx context.Context, conn *sql.Conn) error {
 	d := s.dialect

@@ -53,6 +53,8 @@ func (r *run) callPages(ctx context.Context) error {
 			continue
 		}
 		r.progress.calls.Add(int64(len(change.Rows)))
+		r.calls.addRows(change.Rows)
+		r.unread += len(change.Rejected)
 		r.move(func(p *place) { p.Calls.turn(next) })
 		if len(change.Rows)+len(change.Rejected) == 0 {
 			continue

@@ -31,9 +31,6 @@ type Holdings interface {
 	// Contacts gives what is held of up to about a thousand contacts; those that are not
 	// held are left out.
 	Contacts(ctx context.Context, ids []string) (map[string]Held, error)
-	// IDs pages through the ids of all contacts of the target, in their order, after
-	// one; "" begins.
-	IDs(ctx context.Context, after string, limit int) ([]string, error)
 }
 
 // Config says what to read and how. The zero value of a field is its default where
@@ -62,14 +59,16 @@ type Config struct {
 
 	// Full makes a read a verification, whatever the mode of the database: the contacts
 	// are listed from the start on, or from the one that the cursor began with, those of
-	// the target that have vanished are found, and the cursor is given back as it was.
+	// the target that have vanished are found, and so are inbound calls that have, and
+	// rows whose contact is unknown; the cursor is given back as it was.
 	Full bool
 	// Dry says that nothing lands. What changes during the first listing is then not
 	// listed again, since all of that would be found to differ once more.
 	Dry bool
 	// Distrust brings every contact that is listed, also where its MD5 is the target's.
-	Distrust bool
-	Holdings Holdings // of the target; webhook needs none
+	Distrust  bool
+	Holdings  Holdings  // of the target; webhook needs none
+	Inventory Inventory // of the target; only Full needs it
 
 	Timeout  time.Duration // of one request; default a minute
 	Patience time.Duration // how long one call is tried; default ten minutes
@@ -138,7 +137,7 @@ func (c Config) check() error {
 	switch {
 	case c.Mode == Webhook && c.Full:
 		return unconfigured("a webhook cannot be verified", "verify a database")
-	case c.Mode != Webhook && c.Holdings == nil:
+	case c.Mode != Webhook && c.Holdings == nil, c.Full && c.Inventory == nil:
 		return unconfigured("there is no target to compare with", "name a database")
 	}
 	return nil

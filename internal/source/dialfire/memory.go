@@ -35,9 +35,6 @@ func (m *memory) Contacts(_ context.Context, ids []string) (map[string]Held, err
 	return held, nil
 }
 
-// IDs gives none: only what was brought of late is known.
-func (m *memory) IDs(context.Context, string, int) ([]string, error) { return nil, nil }
-
 // begin forgets everything unless a read goes on where the last one has ended: what
 // was brought may not have lasted.
 func (m *memory) begin(after pipeline.Cursor) {

@@ -32,12 +32,15 @@ type Progress struct {
 	Bytes   int64 // of answers
 	Retries int64 // of calls to the API
 	Behind  time.Duration
+	// Undecided are contacts and inbound calls that a verification cannot tell whether
+	// they have gone; it has left them alone.
+	Undecided int64
 }
 
 type counters struct {
-	phase                                         atomic.Value // Phase
-	pages, listed, total, skipped, fetched, calls atomic.Int64
-	covered                                       atomic.Int64 // in Unix milliseconds; 0 is nothing
+	phase                                                    atomic.Value // Phase
+	pages, listed, total, skipped, fetched, calls, undecided atomic.Int64
+	covered                                                  atomic.Int64 // in Unix milliseconds; 0 is nothing
 }
 
 // Progress tells how far the source has come. Behind is how old what the events
@@ -48,6 +51,7 @@ func (s *Source) Progress() Progress {
 		Phase: PhaseIdle,
 		Pages: c.pages.Load(), Listed: c.listed.Load(), Total: c.total.Load(), Skipped: c.skipped.Load(),
 		Fetched: c.fetched.Load(), Calls: c.calls.Load(), Bytes: s.api.bytes.Load(), Retries: s.api.retries.Load(),
+		Undecided: c.undecided.Load(),
 	}
 	if phase, ok := c.phase.Load().(Phase); ok {
 		p.Phase = phase

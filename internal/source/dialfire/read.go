@@ -32,7 +32,12 @@ type run struct {
 	dirty    bool // place has moved since it was given
 	restarts int
 	fetching fetching
-	full     *idSet // of a verification: the ids that were listed
+
+	// Of a verification.
+	full   *idSet // the ids of the contacts that were listed
+	calls  *idSet // and of the inbound calls
+	unread int    // inbound calls that were listed and cannot be told from others
+	shared bool   // the target holds contacts of other campaigns
 }
 
 // Read brings what is new since a cursor and ends when it is up to date; see Mode.

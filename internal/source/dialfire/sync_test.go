@@ -25,6 +25,26 @@ func (w *world) populate(contacts, calls int) {
 	}
 }
 
+// synced is a world of so many contacts and calls, and a target to which the source
+// has brought all of them.
+func synced(t *testing.T, contacts, calls int) (*world, *target, *Source) {
+	t.Helper()
+	w := newWorld(t)
+	w.populate(contacts, calls)
+	d := newTarget()
+	s := w.source(t, Config{Holdings: d})
+	d.mustSync(t, s)
+	return w, d, s
+}
+
+// syncAsks gives the requests of one sync whose address holds a text.
+func (d *target) syncAsks(t *testing.T, w *world, s *Source, with string) []string {
+	t.Helper()
+	w.requests("")
+	d.mustSync(t, s)
+	return w.requests(with)
+}
+
 func TestInitBringsEverythingAndStops(t *testing.T) {
 	w := newWorld(t)
 	w.populate(40, 20)
@@ -35,11 +55,9 @@ func TestInitBringsEverythingAndStops(t *testing.T) {
 	if p := s.Progress(); p.Phase != PhaseIdle || p.Fetched != 40 || p.Calls != 20 || p.Listed < 40 || p.Bytes == 0 || p.Pages < 10 {
 		t.Errorf("progress %+v", p)
 	}
-	w.requests("")
 
 	// Once more: everything is listed, nothing fetched.
-	d.mustSync(t, s)
-	if n := len(w.requests("POST")); n != 0 {
+	if n := len(d.syncAsks(t, w, s, "POST")); n != 0 {
 		t.Errorf("%d fetches of what is there already", n)
 	}
 }
@@ -67,10 +85,7 @@ func TestTestSourceOfWebhook(t *testing.T) {
 }
 
 func TestBatchesListWhatHangsBelowTheirContacts(t *testing.T) {
-	w := newWorld(t)
-	w.populate(30, 3)
-	d := newTarget()
-	d.mustSync(t, w.source(t, Config{Holdings: d}))
+	_, d, _ := synced(t, 30, 3)
 	cursors := map[pipeline.Cursor]bool{}
 	for i, b := range d.batches {
 		if b.Next == "" || cursors[b.Next] || b.Whole {
@@ -110,10 +125,9 @@ func TestInitThatWasCutOffGoesOn(t *testing.T) {
 			if cutOff(t, d, w.source(t, Config{Mode: mode, Holdings: d}), stop) {
 				break
 			}
-			w.requests("")
-			d.mustSync(t, w.source(t, Config{Mode: mode, Holdings: d}))
+			lists := d.syncAsks(t, w, w.source(t, Config{Mode: mode, Holdings: d}), "contacts/list")
 			d.same(t, w)
-			if lists := w.requests("contacts/list"); stop > 3 && stop < 6 && mode == Init && len(lists) >= 10 {
+			if stop > 3 && stop < 6 && mode == Init && len(lists) >= 10 {
 				t.Errorf("after %d batches %d pages were listed again", stop, len(lists))
 			}
 		}
@@ -180,18 +194,14 @@ func TestStarts(t *testing.T) {
 	// An earlier start than the one that the cursor began with lists anew from there.
 	d := newTarget()
 	d.mustSync(t, w.source(t, Config{Start: w.clock().AddDate(0, 0, -5), Holdings: d}))
-	w.requests("")
-	d.mustSync(t, w.source(t, Config{Start: w.clock().AddDate(0, 0, -4), Holdings: d}))
-	if n := len(w.requests("contacts/list")); n != 0 {
+	if n := len(d.syncAsks(t, w, w.source(t, Config{Start: w.clock().AddDate(0, 0, -4), Holdings: d}), "contacts/list")); n != 0 {
 		t.Errorf("a later start made %d listings", n)
 	}
 	d.mustSync(t, w.source(t, Config{Start: w.clock().AddDate(0, 0, -40), Holdings: d}))
 	if got := ids(d); !slices.Equal(got, both) {
 		t.Errorf("got %v, want %v", got, both)
 	}
-	w.requests("")
-	d.mustSync(t, w.source(t, Config{Start: w.clock().AddDate(0, 0, -40), Holdings: d}))
-	if n := len(w.requests("contacts/list")); n != 0 {
+	if n := len(d.syncAsks(t, w, w.source(t, Config{Start: w.clock().AddDate(0, 0, -40), Holdings: d}), "contacts/list")); n != 0 {
 		t.Errorf("the same start again made %d listings", n)
 	}
 }
@@ -216,10 +226,7 @@ func TestSyncFollowsWithoutAGap(t *testing.T) {
 
 // db_update over less than has been missed since does not hide what is missing.
 func TestUpdateKeepsTheGapBeforeIt(t *testing.T) {
-	w := newWorld(t)
-	w.populate(5, 5)
-	d := newTarget()
-	d.mustSync(t, w.source(t, Config{Holdings: d}))
+	w, d, _ := synced(t, 5, 5)
 	w.pass(24 * time.Hour)
 	w.populate(5, 1)
 	w.pass(30 * 24 * time.Hour)
@@ -233,19 +240,11 @@ func TestUpdateKeepsTheGapBeforeIt(t *testing.T) {
 }
 
 func TestSyncAsksForWhatIsDue(t *testing.T) {
-	w := newWorld(t)
-	w.populate(5, 1)
-	d := newTarget()
-	s := w.source(t, Config{Holdings: d})
-	d.mustSync(t, s)
+	w, d, s := synced(t, 5, 1)
 	asks := func(after time.Duration, lists, events, calls int) {
 		t.Helper()
 		w.pass(after)
-		w.requests("")
-		d.mustSync(t, s)
-		w.mu.Lock()
-		got := strings.Join(w.asked, "\n")
-		w.mu.Unlock()
+		got := strings.Join(d.syncAsks(t, w, s, ""), "\n")
 		if a, b, c := strings.Count(got, "contacts/list"), strings.Count(got, "transactions/"), strings.Count(got, "inbound"); a != lists || b != events || c != calls ||
 			strings.Contains(got, "POST") {
 			t.Errorf("after %v: asked\n%s", after, got)
@@ -258,27 +257,20 @@ func TestSyncAsksForWhatIsDue(t *testing.T) {
 	asks(time.Minute, 0, 1, 1)
 
 	w.pass(13 * time.Hour)
-	w.requests("")
-	d.mustSync(t, s)
+	asked := d.syncAsks(t, w, s, "")
 	for _, want := range []string{
 		"changedSince=" + w.clock().Add(-24*time.Hour-14*time.Hour).Format(time.DateOnly),
 		"inbound/calls/?from=" + strings.ReplaceAll(w.clock().Add(-24*time.Hour).Format("2006-01-02T15:04:05.000"), ":", "%3A"),
 		"transactions/?from=" + strings.ReplaceAll(w.clock().Add(-13*time.Hour-10*time.Minute).Format("2006-01-02T15:04:05.000"), ":", "%3A"),
 	} {
-		w.mu.Lock()
-		if !slices.ContainsFunc(w.asked, func(a string) bool { return strings.Contains(a, want) }) {
-			t.Errorf("nobody asked for %s, but\n%s", want, strings.Join(w.asked, "\n"))
+		if !slices.ContainsFunc(asked, func(a string) bool { return strings.Contains(a, want) }) {
+			t.Errorf("nobody asked for %s, but\n%s", want, strings.Join(asked, "\n"))
 		}
-		w.mu.Unlock()
 	}
 }
 
 func TestFieldThatComesLate(t *testing.T) {
-	w := newWorld(t)
-	w.populate(12, 0)
-	d := newTarget()
-	s := w.source(t, Config{Holdings: d})
-	d.mustSync(t, s)
+	w, d, s := synced(t, 12, 0)
 
 	// Its values come before it is known.
 	w.pass(time.Minute)
@@ -297,9 +289,7 @@ func TestFieldThatComesLate(t *testing.T) {
 	d.mustSync(t, w.source(t, Config{Holdings: d}))
 	d.same(t, w)
 	w.pass(time.Minute)
-	w.requests("")
-	d.mustSync(t, w.source(t, Config{Holdings: d}))
-	if n := len(w.requests("POST")); n != 0 {
+	if n := len(d.syncAsks(t, w, w.source(t, Config{Holdings: d}), "POST")); n != 0 {
 		t.Errorf("%d fetches though nothing has changed", n)
 	}
 }
@@ -401,10 +391,7 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestRequestsAreEscaped(t *testing.T) {
-	w := newWorld(t)
-	w.populate(20, 0)
-	d := newTarget()
-	d.mustSync(t, w.source(t, Config{Holdings: d}))
+	w, _, _ := synced(t, 20, 0)
 	cursors := 0
 	for _, r := range w.requests("") {
 		if !strings.Contains(r, " /api/campaigns/CAMPAIGN%2F1/") {
@@ -517,18 +504,12 @@ func TestCountOfAList(t *testing.T) {
 
 // A quiet minute costs three requests and one batch, which moves the cursor.
 func TestQuietMinute(t *testing.T) {
-	w := newWorld(t)
-	w.populate(10, 0)
-	d := newTarget()
-	s := w.source(t, Config{Holdings: d})
-	d.mustSync(t, s)
+	w, d, s := synced(t, 10, 0)
 	w.pass(20 * time.Minute)
 	d.mustSync(t, s)
 	w.pass(time.Minute)
-	w.requests("")
 	n, cursor := len(d.batches), d.cursor
-	d.mustSync(t, s)
-	if got := w.requests(""); len(got) != 3 || len(d.batches) != n+1 || d.cursor == cursor {
+	if got := d.syncAsks(t, w, s, ""); len(got) != 3 || len(d.batches) != n+1 || d.cursor == cursor {
 		t.Errorf("%d requests, %d batches", len(got), len(d.batches)-n)
 	}
 }

@@ -1,6 +1,7 @@
 package dialfire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type target struct {
 	letters map[string]pipeline.Rejected
 	columns map[string][]string
 	batches []pipeline.Batch
+	owners  map[string]string // campaigns of contacts and calls, where that is another
+	others  bool              // are known to use the tables
+	refuses string            // the id of a contact whose row it does not take
 }
 
 func newTarget() *target {
@@ -82,6 +86,9 @@ func (d *target) change(c pipeline.Change) error {
 		maps.DeleteFunc(rows, func(k string, row []any) bool { return parents[row[at]] && !coming[k] })
 	}
 	for _, row := range c.Rows {
+		if c.Table.Name == "contacts" && row[0] == d.refuses {
+			continue
+		}
 		if v := c.Table.Index("$version"); v >= 0 {
 			if old := rows[key(row)]; old != nil && older(row[v].(string), old[v].(string)) {
 				return fmt.Errorf("the version of %v goes back from %v to %v", row[0], old[v], row[v])
@@ -107,18 +114,48 @@ func (d *target) Contacts(_ context.Context, ids []string) (map[string]Held, err
 	return held, nil
 }
 
-func (d *target) IDs(_ context.Context, after string, limit int) ([]string, error) {
+// after is up to limit values that f makes of a table's rows, in order, after one.
+func after[T any](d *target, table, last string, limit int, f func(row []any) (order string, value T)) ([]T, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var ids []string
-	for _, row := range d.tables["contacts"] {
-		if id := row[0].(string); id > after {
-			ids = append(ids, id)
+	values := map[string]T{}
+	for _, row := range d.tables[table] {
+		if order, value := f(row); order > last {
+			values[order] = value
 		}
 	}
-	slices.Sort(ids)
-	return ids[:min(limit, len(ids))], nil
+	var found []T
+	for _, order := range slices.Sorted(maps.Keys(values)) {
+		if len(found) < limit {
+			found = append(found, values[order])
+		}
+	}
+	return found, nil
 }
+
+func (d *target) Owners(_ context.Context, last string, limit int) ([]Owner, error) {
+	return after(d, "contacts", last, limit, func(row []any) (string, Owner) {
+		id := row[0].(string)
+		return id, Owner{ID: id, Campaign: cmp.Or(d.owners[id], campaignID)}
+	})
+}
+
+func (d *target) Calls(_ context.Context, last string, limit int) ([]HeldCall, error) {
+	table := callsTable("")
+	return after(d, table.Name, last, limit, func(row []any) (string, HeldCall) {
+		id, started := row[0].(string), row[table.Index("started")]
+		c := HeldCall{Owner: Owner{ID: id, Campaign: cmp.Or(d.owners[id], campaignID)}}
+		c.Started, _ = started.(string)
+		return id, c
+	})
+}
+
+func (d *target) Parents(_ context.Context, table *pipeline.Table, last string, limit int) ([]string, error) {
+	at := table.Index("contact_id")
+	return after(d, table.Name, last, limit, func(row []any) (string, string) { return row[at].(string), row[at].(string) })
+}
+
+func (d *target) Shared(context.Context) (bool, error) { return d.others, nil }
 
 func (d *target) rows(table string) [][]any {
 	d.mu.Lock()
@@ -198,6 +235,9 @@ func (w *world) source(t testing.TB, c Config) *Source {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Full {
+		c.Inventory = c.Holdings.(*target)
 	}
 	c.BaseURL, c.Campaign, c.Now = w.URL, campaignID, w.clock
 	s, err := New(c)

@@ -3,7 +3,6 @@ package dialfire
 import (
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,11 +52,7 @@ func TestChangesWhileListing(t *testing.T) {
 }
 
 func TestEventsBringChangesAtOnce(t *testing.T) {
-	w := newWorld(t)
-	w.populate(20, 0)
-	d := newTarget()
-	s := w.source(t, Config{Holdings: d})
-	d.mustSync(t, s)
+	w, d, s := synced(t, 20, 0)
 	w.pass(11 * time.Minute)
 	d.mustSync(t, s)
 	w.requests("")
@@ -76,11 +71,7 @@ func TestEventsBringChangesAtOnce(t *testing.T) {
 }
 
 func TestContactThatIsLeftOutVanishes(t *testing.T) {
-	w := newWorld(t)
-	w.populate(20, 2)
-	d := newTarget()
-	s := w.source(t, Config{Holdings: d})
-	d.mustSync(t, s)
+	w, d, s := synced(t, 20, 2)
 	gone := w.order[5]
 	// Its event is still there.
 	w.pass(time.Minute)
@@ -100,10 +91,7 @@ func TestContactThatIsLeftOutVanishes(t *testing.T) {
 }
 
 func TestVerificationFindsWhatVanished(t *testing.T) {
-	w := newWorld(t)
-	w.populate(60, 5)
-	d := newTarget()
-	d.mustSync(t, w.source(t, Config{Holdings: d}))
+	w, d, _ := synced(t, 60, 5)
 	for _, id := range w.order[10:40] {
 		w.remove(id)
 	}
@@ -126,10 +114,7 @@ func TestVerificationFindsWhatVanished(t *testing.T) {
 }
 
 func TestDistrustBringsEverything(t *testing.T) {
-	w := newWorld(t)
-	w.populate(30, 5)
-	d := newTarget()
-	d.mustSync(t, w.source(t, Config{Holdings: d}))
+	w, d, _ := synced(t, 30, 5)
 	for _, row := range d.tables["contacts"] {
 		row[len(row)-1] = "spoilt"
 	}
@@ -207,10 +192,7 @@ func TestAPIThatLiesDeletesNothing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.populate(30, 0)
-			d := newTarget()
-			d.mustSync(t, w.source(t, Config{Holdings: d}))
+			w, d, _ := synced(t, 30, 0)
 			before := d.lines()
 			w.answering(func(r *http.Request, ids []string) any { return lie(w, r, ids) })
 			d.mustSync(t, w.source(t, Config{Full: true, Distrust: true, Holdings: d}))
@@ -222,7 +204,7 @@ func TestAPIThatLiesDeletesNothing(t *testing.T) {
 }
 
 func TestSetOfIDs(t *testing.T) {
-	s := &idSet{seed: maphash.MakeSeed()}
+	s := newIDSet()
 	for i := range 1000 {
 		s.add([]listed{{id: fmt.Sprint("id", 2*i)}})
 	}

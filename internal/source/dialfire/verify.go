@@ -7,7 +7,8 @@ import (
 )
 
 // verify lists all contacts that the sync has asked for so far, brings what differs,
-// then the target's contacts that were not listed, then the inbound calls.
+// then the target's contacts that were not listed and those whom only other rows name,
+// then the inbound calls.
 func (r *run) verify(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
@@ -16,35 +17,40 @@ func (r *run) verify(ctx context.Context) error {
 	if from.IsZero() {
 		from = r.place.Start
 	}
-	r.full = &idSet{seed: maphash.MakeSeed()}
+	r.full = newIDSet()
 	r.place.beginJob(from, r.source.now())
 	if err := r.list(ctx); err != nil {
 		return err
 	}
 	r.progress.enter(PhaseVanished)
 	r.full.sort()
-	if err := r.bring(ctx, r.config.Distrust, r.unlisted); err != nil {
-		return err
+	for _, sheets := range []sheets{r.unlisted, r.orphans} {
+		if err := r.bring(ctx, r.config.Distrust, sheets); err != nil {
+			return err
+		}
 	}
 	if from.IsZero() {
 		from = beginning()
 	}
-	r.place.Calls.Window = &window{From: from, To: r.source.now()}
-	return r.callPages(ctx)
+	return r.verifyCalls(ctx, window{From: from, To: r.source.now()})
 }
 
-// unlisted are the contacts of the target that were not listed.
+// unlisted are the contacts of the target that were not listed. Those of other
+// campaigns are left out, and so are those that do not say whose they are.
 func (r *run) unlisted(ctx context.Context, send func(sheet) error) error {
 	for after := ""; ; {
-		ids, err := r.holdings.IDs(ctx, after, r.tempo.page)
-		if err != nil || len(ids) == 0 {
+		contacts, err := r.config.Inventory.Owners(ctx, after, r.tempo.page)
+		if err != nil || len(contacts) == 0 {
 			return err
 		}
-		after = ids[len(ids)-1]
+		after = contacts[len(contacts)-1].ID
 		var s sheet
-		for _, id := range ids {
-			if !r.full.has(id) {
-				s.items = append(s.items, listed{id: id})
+		for _, c := range contacts {
+			switch {
+			case c.Campaign != r.config.Campaign:
+				r.shared = true
+			case !r.full.has(c.ID):
+				s.items = append(s.items, listed{id: c.ID})
 			}
 		}
 		if len(s.items) == 0 {
@@ -64,6 +70,8 @@ type idSet struct {
 	hashes []uint64
 }
 
+func newIDSet() *idSet { return &idSet{seed: maphash.MakeSeed()} }
+
 // add adds ids; a nil set takes none.
 func (s *idSet) add(items []listed) {
 	if s == nil {
@@ -71,6 +79,18 @@ func (s *idSet) add(items []listed) {
 	}
 	for _, item := range items {
 		s.hashes = append(s.hashes, maphash.String(s.seed, item.id))
+	}
+}
+
+// addRows adds the ids that rows begin with; a nil set takes none.
+func (s *idSet) addRows(rows [][]any) {
+	if s == nil {
+		return
+	}
+	for _, row := range rows {
+		if id, ok := row[0].(string); ok {
+			s.hashes = append(s.hashes, maphash.String(s.seed, id))
+		}
 	}
 }
 
