@@ -164,7 +164,7 @@ func writePlain(b *testing.B, s *Sink, table *pipeline.Table, rows [][]any) time
 func copyText(rows [][]any) []byte {
 	var text []byte
 	for _, row := range rows {
-		text = appendCopy(text, row)
+		text = appendCopy(text, row, nil)
 	}
 	return text
 }

@@ -36,6 +36,8 @@ func (s *Sink) change(ctx context.Context, tx *transaction, p *plan, c *pipeline
 	if err != nil {
 		return err
 	}
+	tx.seen = s.sightingOf(gone)
+	defer func() { tx.seen = nil }()
 	reject := func(row []any, keyed bool, reason error) error {
 		count.Rejected++
 		return s.reject(tx, p, row, keyed, "written to", reason)

@@ -78,6 +78,7 @@ type traits struct {
 	list          int    // values that a list takes at once; 0 is some hundreds
 	addColumn     string // of ALTER TABLE
 	addNext       string // before each further column of the statement; "" gives each its own
+	mistakesNames bool   // takes the quoted name of a column that is missing for a text
 	noReadOnly    bool   // has no transactions that only read
 	definesAlone  bool   // commits each definition by itself
 	lenient       string // has the server take definitions that it would not; may be ""
@@ -146,6 +147,7 @@ type description struct {
 	uniques []unique
 	indexes [][]string // the columns of all whole indexes, unique ones too, in their order
 	view    bool       // or something else that is no table
+	plain   bool       // a table without anything that a bulk load might do in another way than an insert
 }
 
 // unbounded is the scale of a column that keeps any number of digits.

@@ -23,6 +23,7 @@ type mysql struct {
 	rowAlias  bool   // INSERT … AS new; VALUES() is deprecated where it exists
 	collation string // compares bytes, trailing blanks too
 	maxPacket int
+	loads     bool // takes LOAD DATA LOCAL
 }
 
 func openMySQL(u *url.URL) (dialect, *sql.DB, error) {
@@ -104,23 +105,15 @@ func (d *mysql) placeholder(int) string   { return "?" }
 func (d *mysql) limit(n int) string       { return fmt.Sprintf(" LIMIT %d", n) }
 
 func (d *mysql) greet(ctx context.Context, q querier) error {
-	rows, err := q.QueryContext(ctx, "SELECT version(), @@max_allowed_packet")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	var version string
-	for rows.Next() {
-		if err := rows.Scan(&version, &d.maxPacket); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
+	_, err := single(ctx, q, "SELECT version(), @@max_allowed_packet", nil, &version, &d.maxPacket)
+	if err != nil {
 		return err
 	}
 	d.rowAlias, d.collation = mysqlVersion(version)
 	d.mariaDB.Store(strings.Contains(version, "MariaDB"))
-	return nil
+	d.loads, err = d.takesLoads(ctx, q)
+	return err
 }
 
 // mysqlVersion tells what a server can do.
@@ -164,7 +157,7 @@ func (d *mysql) tableOptions() string {
 
 func (d *mysql) chunk() limits {
 	return limits{
-		rows:     500,                           // more are no faster
+		rows:     500,                           // more are no faster, but by a load
 		bytes:    min(4<<20, d.maxPacket/4),     // quoting may double it
 		rowBytes: max(d.maxPacket-64<<10, 1<<9), // the statement around it
 	}

@@ -64,12 +64,15 @@ func (d *mysql) describeClauses(ctx context.Context, q querier, table string, ha
 	if _, err := single(ctx, q, "SHOW CREATE TABLE "+d.quote(table), nil, &name, &definition); err != nil {
 		return err
 	}
+	have.plain = mysqlPlainTable(definition)
 	for i := range have.columns {
 		c := &have.columns[i]
-		if _, rest, ok := strings.Cut(definition, "\n  "+d.quote(c.name)+" "); ok {
+		_, rest, ok := strings.Cut(definition, "\n  "+d.quote(c.name)+" ")
+		if ok {
 			rest, _, _ = strings.Cut(rest, "\n") // texts have it escaped
 			c.clauses = mysqlClauses(strings.TrimSuffix(rest, ","))
 		}
+		have.plain = have.plain && ok && mysqlPlain.MatchString(c.clauses)
 	}
 	return nil
 }

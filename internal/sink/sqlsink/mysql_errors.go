@@ -17,7 +17,10 @@ func (d *mysql) diagnose(err error) diagnosis {
 	var network net.Error
 	var dial *net.OpError
 	var certificate *tls.CertificateVerificationError
+	_, load := errors.AsType[*loadError](err)
 	switch {
+	case load:
+		return diagnosis{class: refused}
 	case errors.As(err, &e):
 		return d.diagnoseNumber(e)
 	case errors.Is(err, mysqldriver.ErrPktTooLarge):

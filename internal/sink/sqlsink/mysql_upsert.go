@@ -9,11 +9,12 @@ import (
 	"ferryman/internal/pipeline"
 )
 
-// mysqlUpserter first reads which keys are there. Rows that are not are inserted
-// plainly, so that one which collides with another unique index, or with a key
-// that the table's collation takes for the same, is refused instead of changing a
-// row that is not its own; and so that what was written can be counted. The others
-// go through ON DUPLICATE KEY UPDATE, which leaves equal rows alone.
+// mysqlUpserter first reads which keys are there, but for those that the change's
+// scope has read. Rows that are not are inserted plainly, or loaded where they are
+// many, so that one which collides with another unique index, or with a key that
+// the table's collation takes for the same, is refused instead of changing a row
+// that is not its own; and so that what was written can be counted. The others go
+// through ON DUPLICATE KEY UPDATE, which leaves equal rows alone.
 type mysqlUpserter struct {
 	dialect *mysql
 	plan    *plan
@@ -22,11 +23,14 @@ type mysqlUpserter struct {
 	tuple  string // (?, ?)
 	update string // ON DUPLICATE KEY UPDATE …
 	single []string
+	most   int    // rows of a statement
+	into   string // INTO TABLE … of a load; "" where rows are only inserted
 
-	args  []any
-	known map[string]bool
-	fresh [][]any
-	there [][]any
+	args   []any
+	known  map[string]bool
+	unseen [][]any
+	fresh  [][]any
+	there  [][]any
 }
 
 func (d *mysql) compile(p *plan) upserter {
@@ -42,6 +46,10 @@ func (d *mysql) compile(p *plan) upserter {
 		// The driver then leaves the parameters to the server, which takes so many.
 		const parameters = 1<<16 - 1
 		p.chunk.rows = min(p.chunk.rows, parameters/len(all))
+	}
+	u.most = p.chunk.rows
+	if u.into = d.loadStatement(p); u.into != "" {
+		p.chunk.rows = loadMost
 	}
 
 	alias := ""
@@ -76,6 +84,7 @@ func (d *mysql) compile(p *plan) upserter {
 func (u *mysqlUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (written, error) {
 	defer func() {
 		clear(u.known)
+		clear(u.unseen)
 		clear(u.fresh)
 		clear(u.there)
 	}()
@@ -83,12 +92,9 @@ func (u *mysqlUpserter) upsert(ctx context.Context, tx *transaction, rows [][]an
 		return written{}, err
 	}
 	var done written
-	if len(u.fresh) > 0 {
-		n, err := u.insert(ctx, tx, u.fresh, "")
-		if err != nil {
-			return written{}, err
-		}
-		done.inserted = n
+	var err error
+	if done.inserted, err = u.bring(ctx, tx, u.fresh); err != nil {
+		return written{}, err
 	}
 	switch {
 	case len(u.there) == 0 || len(u.plan.rest) == 0:
@@ -106,44 +112,73 @@ func (u *mysqlUpserter) upsert(ctx context.Context, tx *transaction, rows [][]an
 }
 
 // split finds out which rows are there already. In a careful transaction it looks
-// past the transaction's snapshot, at what others may have written since.
+// past the transaction's snapshot, at what others may have written since, and
+// wherever a row may be.
 func (u *mysqlUpserter) split(ctx context.Context, tx *transaction, rows [][]any) error {
-	lock := ""
+	seen, lock := tx.seen, ""
 	if tx.careful {
-		lock = " FOR UPDATE"
+		seen, lock = nil, " FOR UPDATE"
 	}
-	if err := u.plan.findKeys(ctx, tx, u.dialect, rows, lock, u.known); err != nil {
+	var key []byte
+	u.unseen, u.fresh, u.there = u.unseen[:0], u.fresh[:0], u.there[:0]
+	for _, row := range rows {
+		key = u.plan.appendKey(key[:0], row)
+		if there, known := seen.of(row, key); known {
+			u.assign(row, there)
+		} else {
+			u.unseen = append(u.unseen, row)
+		}
+	}
+	if err := u.plan.findKeys(ctx, tx, u.dialect, u.unseen, lock, u.known); err != nil {
 		return err
 	}
-	var buffer []byte
-	u.fresh, u.there = u.fresh[:0], u.there[:0]
-	for _, row := range rows {
-		buffer = u.plan.appendKey(buffer[:0], row)
-		if u.known[string(buffer)] {
-			u.there = append(u.there, row)
-		} else {
-			u.fresh = append(u.fresh, row)
-		}
+	for _, row := range u.unseen {
+		key = u.plan.appendKey(key[:0], row)
+		u.assign(row, u.known[string(key)])
 	}
 	return nil
 }
 
-func (u *mysqlUpserter) insert(ctx context.Context, tx *transaction, rows [][]any, tail string) (int64, error) {
-	stamps := u.plan.stampValues(tx)
-	u.args = u.args[:0]
-	var query strings.Builder
-	query.Grow(len(u.head) + len(rows)*(len(u.tuple)+1) + len(tail))
-	query.WriteString(u.head)
-	for i, row := range rows {
-		if i > 0 {
-			query.WriteByte(',')
-		}
-		query.WriteString(u.tuple)
-		u.args = append(append(u.args, row...), stamps...)
+func (u *mysqlUpserter) assign(row []any, there bool) {
+	if there {
+		u.there = append(u.there, row)
+	} else {
+		u.fresh = append(u.fresh, row)
 	}
-	query.WriteString(tail)
-	defer func() { clear(u.args) }()
-	return tx.exec(ctx, query.String(), u.args...)
+}
+
+// bring brings rows that are not there.
+func (u *mysqlUpserter) bring(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
+	if u.into != "" && !tx.careful && len(rows) >= loadFrom {
+		return u.load(ctx, tx, rows)
+	}
+	return u.insert(ctx, tx, rows, "")
+}
+
+// insert inserts rows, with tail behind each statement.
+func (u *mysqlUpserter) insert(ctx context.Context, tx *transaction, rows [][]any, tail string) (written int64, err error) {
+	stamps := u.plan.stampValues(tx)
+	for part := range slices.Chunk(rows, u.most) {
+		u.args = u.args[:0]
+		var query strings.Builder
+		query.Grow(len(u.head) + len(part)*(len(u.tuple)+1) + len(tail))
+		query.WriteString(u.head)
+		for i, row := range part {
+			if i > 0 {
+				query.WriteByte(',')
+			}
+			query.WriteString(u.tuple)
+			u.args = append(append(u.args, row...), stamps...)
+		}
+		query.WriteString(tail)
+		n, err := tx.exec(ctx, query.String(), u.args...)
+		clear(u.args)
+		if err != nil {
+			return 0, err
+		}
+		written += n
+	}
+	return written, nil
 }
 
 // oneByOne are the statements that update one row by its key: its columns, then,

@@ -14,7 +14,16 @@ import (
 // order. A table that does not exist yet has no rows, a column that does not is
 // NULL. It may be called at any time.
 func (s *Sink) Pick(ctx context.Context, t *pipeline.Table, columns []string, keys []any) ([][]any, error) {
-	v, err := s.view(ctx, t)
+	rows, err := s.pickAsSeen(ctx, t, columns, keys)
+	if s.dialect.diagnose(err).class == mismatched {
+		s.seen.forget() // somebody else has changed the table
+		rows, err = s.pickAsSeen(ctx, t, columns, keys)
+	}
+	return rows, s.explain(ctx, "read", t.Name, err)
+}
+
+func (s *Sink) pickAsSeen(ctx context.Context, t *pipeline.Table, columns []string, keys []any) ([][]any, error) {
+	v, err := s.viewBy(t, func() (*description, error) { return s.seen.of(ctx, s.dialect, s.db, t.Name) })
 	if err != nil || v == nil {
 		return nil, err
 	}
@@ -45,7 +54,7 @@ func (s *Sink) Pick(ctx context.Context, t *pipeline.Table, columns []string, ke
 	query := fmt.Sprintf("SELECT %s FROM %s WHERE ", strings.Join(selected, ", "), s.dialect.quote(t.Name))
 	picked, err := s.pick(ctx, query, &v.key, tuples, types)
 	if err != nil {
-		return nil, s.explain(ctx, "read", t.Name, err)
+		return nil, err
 	}
 	return slices.DeleteFunc(picked, func(row []any) bool {
 		value, err := v.key.value(row[0])

@@ -94,3 +94,29 @@ func TestPickIsExact(t *testing.T) {
 		t.Errorf("picked %v, %v", got, err)
 	}
 }
+
+// What others do to a table that was described before is noticed.
+func TestPickOfATableThatIsAltered(t *testing.T) {
+	eachTarget(t, func(t *testing.T, url string) {
+		tbl := table(pipeline.Column{Name: "a", Type: pipeline.Text}, pipeline.Column{Name: "b", Type: pipeline.Text})
+		s := openSink(t, url, Options{Pipeline: "p", Tables: []*pipeline.Table{tbl}})
+		pick := func(want string) {
+			t.Helper()
+			if got, err := s.Pick(t.Context(), tbl, []string{"a", "b"}, []any{int64(1)}); err != nil || fmt.Sprint(got) != want {
+				t.Errorf("picked %v, %v, want %s", got, err, want)
+			}
+		}
+		pick("[]")
+		write(t, s, pipeline.Change{Table: tbl, Rows: [][]any{{int64(1), "x", "y"}}})
+		pick("[[1 x y]]")
+		exec(t, s.db, "ALTER TABLE t DROP COLUMN b")
+		pick("[[1 x <nil>]]")
+		exec(t, s.db, "ALTER TABLE t ADD COLUMN b varchar(10)", "UPDATE t SET b = 'z'")
+		if _, err := s.Cursor(t.Context()); err != nil { // another run
+			t.Fatal(err)
+		}
+		pick("[[1 x z]]")
+		exec(t, s.db, "DROP TABLE t")
+		pick("[]")
+	})
+}

@@ -22,6 +22,7 @@ type plan struct {
 	byPrimary    bool
 	otherUniques bool
 	looseKey     bool
+	plain        bool // as in description
 
 	upserter upserter
 	dry      bool // the upserter only compares; values may be unheld

@@ -40,7 +40,7 @@ func (s *Sink) planOf(ctx context.Context, q querier, t *pipeline.Table) (p *pla
 // compare with, but those of the key.
 func (s *Sink) outline(have *description, t *pipeline.Table, comparing bool) (*plan, error) {
 	d, sh := s.dialect, s.shape(t, have)
-	p := &plan{table: t, width: len(t.Columns), key: t.KeyIndexes(), chunk: d.chunk()}
+	p := &plan{table: t, width: len(t.Columns), key: t.KeyIndexes(), chunk: d.chunk(), plain: have.plain}
 	for i, name := range sh.names {
 		c := column{existing: existing{name: name}, key: slices.Contains(p.key, i), adapts: sh.adapts}
 		if i < p.width {

@@ -17,7 +17,7 @@ func (d *postgres) describe(ctx context.Context, q querier, table string) (*desc
 		)
 		SELECT a.attname, format_type(t.oid, -1), t.typname, t.typcategory, l.modifier,
 			a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', c.collisdeterministic IS NOT FALSE AND t.typname NOT IN ('citext', 'bpchar'),
-			r.relkind NOT IN ('r', 'p'),
+			r.relkind NOT IN ('r', 'p'), r.relkind = 'r' AND NOT r.relrowsecurity AND NOT r.relhasrules,
 			format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), '')
 		FROM pg_attribute AS a JOIN pg_class AS r ON r.oid = a.attrelid JOIN layer AS l USING (attnum) JOIN pg_type AS t ON t.oid = l.type
 			LEFT JOIN pg_collation AS c ON c.oid = a.attcollation LEFT JOIN pg_namespace AS n ON n.oid = c.collnamespace
@@ -33,7 +33,7 @@ func (d *postgres) describe(ctx context.Context, q querier, table string) (*desc
 		var typname, category string
 		var modifier int
 		var exact bool
-		if err := rows.Scan(&c.name, &c.sqlType, &typname, &category, &modifier, &c.mandatory, &exact, &have.view, &c.referring); err != nil {
+		if err := rows.Scan(&c.name, &c.sqlType, &typname, &category, &modifier, &c.mandatory, &exact, &have.view, &have.plain, &c.referring); err != nil {
 			return nil, err
 		}
 		c.inexact, c.filled = !exact, typname == "bpchar"

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,13 +20,17 @@ const (
 	// write-ahead log records, worth while. Arrays are faster below.
 	copyFrom = 3000
 
+	// directFrom is how many rows make it worth while to ask whether all are new.
+	directFrom = 50
+
 	textArrayOID = 1009 // text[]
 	textOID      = 25   // text
 )
 
-// postgresUpserter brings rows to the server as text, one array a column or, when
-// there are many, by COPY into a temporary table. There they are joined with the
-// target, so that rows that have not changed are not even locked.
+// postgresUpserter brings rows to the server as text: new ones by COPY, others one
+// array a column or, when there are many, by COPY into a temporary table. From there
+// they are joined with the target, so that rows that have not changed are not even
+// locked.
 type postgresUpserter struct {
 	dialect *postgres
 	plan    *plan
@@ -36,6 +39,7 @@ type postgresUpserter struct {
 	createStage string
 	copyIn      string
 	fromStage   string
+	direct      string // takes new rows with their stamps; "" where the table is not for it
 }
 
 func (d *postgres) compile(p *plan) upserter {
@@ -60,6 +64,13 @@ func (d *postgres) compile(p *plan) upserter {
 	u.createStage = fmt.Sprintf("CREATE TEMPORARY TABLE ferryman_stage (%s) ON COMMIT DROP", strings.Join(types, ", "))
 	u.copyIn = fmt.Sprintf("COPY %s (%s) FROM STDIN", temporary, strings.Join(stage, ", "))
 	u.fromStage = u.insert(target, temporary, 0)
+	if p.plain && !p.looseKey && len(p.key) == 1 {
+		all := make([]*column, len(p.columns))
+		for i := range p.columns {
+			all[i] = &p.columns[i]
+		}
+		u.direct = fmt.Sprintf("COPY %s (%s) FROM STDIN", target, names(all))
+	}
 	return u
 }
 
@@ -131,7 +142,15 @@ func (u *postgresUpserter) insert(target, source string, n int) string {
 
 func (u *postgresUpserter) upsert(ctx context.Context, tx *transaction, rows [][]any) (written, error) {
 	var done written
-	err := raw(tx.conn, func(conn *pgconn.PgConn) (err error) {
+	fresh, err := u.allNew(ctx, tx, rows)
+	if err != nil {
+		return written{}, err
+	}
+	err = raw(tx.conn, func(conn *pgconn.PgConn) (err error) {
+		if fresh {
+			done, err = u.byDirectCopy(ctx, conn, tx, rows)
+			return err
+		}
 		if len(rows) >= copyFrom && !u.dialect.arraysOnly {
 			done, err = u.byCopy(ctx, conn, tx, rows)
 			return err
@@ -233,73 +252,4 @@ func appendText(dst []byte, v any) []byte {
 	default:
 		return dst
 	}
-}
-
-func (u *postgresUpserter) byCopy(ctx context.Context, conn *pgconn.PgConn, tx *transaction, rows [][]any) (written, error) {
-	if _, err := conn.Exec(ctx, u.createStage).ReadAll(); err != nil {
-		// The right may have been taken away since greet: the next attempt does without.
-		u.dialect.arraysOnly = u.dialect.diagnose(err).class == forbidden
-		return written{}, err
-	}
-	if _, err := conn.CopyFrom(ctx, &copyReader{rows: rows}, u.copyIn); err != nil {
-		return written{}, err
-	}
-	done, err := writtenBy(conn.ExecParams(ctx, u.fromStage, u.stamps(tx), nil, nil, nil))
-	if err != nil {
-		return written{}, err
-	}
-	_, err = conn.Exec(ctx, "DROP TABLE pg_temp.ferryman_stage").ReadAll()
-	return done, err
-}
-
-// copyReader is rows in COPY's text format.
-type copyReader struct {
-	rows    [][]any
-	buffer  []byte
-	pending []byte // of buffer
-}
-
-func (r *copyReader) Read(p []byte) (int, error) {
-	if len(r.pending) == 0 {
-		r.buffer = r.buffer[:0]
-		for len(r.rows) > 0 && len(r.buffer) < 64<<10 {
-			r.buffer = appendCopy(r.buffer, r.rows[0])
-			r.rows = r.rows[1:]
-		}
-		if r.pending = r.buffer; len(r.pending) == 0 {
-			return 0, io.EOF
-		}
-	}
-	n := copy(p, r.pending)
-	r.pending = r.pending[n:]
-	return n, nil
-}
-
-// appendCopy appends a row in COPY's text format.
-func appendCopy(dst []byte, row []any) []byte {
-	for i, v := range row {
-		if i > 0 {
-			dst = append(dst, '\t')
-		}
-		if v == nil {
-			dst = append(dst, `\N`...)
-			continue
-		}
-		s, ok := v.(string)
-		if !ok {
-			dst = appendText(dst, v)
-			continue
-		}
-		for {
-			n := strings.IndexAny(s, "\\\t\n\r")
-			if n < 0 {
-				break
-			}
-			dst = append(dst, s[:n]...)
-			dst = append(dst, '\\', [...]byte{'\\': '\\', '\t': 't', '\n': 'n', '\r': 'r'}[s[n]])
-			s = s[n+1:]
-		}
-		dst = append(dst, s...)
-	}
-	return append(dst, '\n')
 }

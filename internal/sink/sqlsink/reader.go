@@ -43,7 +43,7 @@ func notFound(t *pipeline.Table, key any) error {
 func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator string, limit int) ([][]any, error) {
 	v, err := s.view(ctx, t)
 	if err != nil || v == nil || limit <= 0 {
-		return nil, err
+		return nil, s.explain(ctx, "read", t.Name, err)
 	}
 	query, types := s.selection(v.have, t)
 	var args []any
@@ -68,12 +68,16 @@ type view struct {
 
 // view looks at a table; nil is one that does not exist yet.
 func (s *Sink) view(ctx context.Context, t *pipeline.Table) (*view, error) {
+	return s.viewBy(t, func() (*description, error) { return s.dialect.describe(ctx, s.db, t.Name) })
+}
+
+func (s *Sink) viewBy(t *pipeline.Table, describe func() (*description, error)) (*view, error) {
 	if len(t.Key) != 1 || t.Index(t.Key[0]) < 0 {
 		return nil, badTable(t, "has no single-column key to be read by", "")
 	}
-	have, err := s.dialect.describe(ctx, s.db, t.Name)
+	have, err := describe()
 	if err != nil || have == nil {
-		return nil, s.explain(ctx, "read", t.Name, err)
+		return nil, err
 	}
 	sh, k := s.shape(t, have), t.Index(t.Key[0])
 	e := have.column(sh.names[k], s.dialect.traits().foldsNames)

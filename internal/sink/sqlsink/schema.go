@@ -69,6 +69,7 @@ func (s *Sink) define(ctx context.Context, conn *sql.Conn, t *pipeline.Table, st
 	if err != nil {
 		return err
 	}
+	defer s.seen.forget()
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	if tr.begin != "" {
 		if _, err := tx.ExecContext(ctx, tr.begin); err != nil {

@@ -37,7 +37,10 @@ func (s *Sink) findStale(ctx context.Context, tx *transaction, p *plan, scope *p
 	}
 	gone := stale{places: slices.Concat(p.key, places)}
 	gone.listed = func(values []any) bool {
-		buffer := appendParts(s.scratch.buffer[:0], choose(values, places))
+		buffer := s.scratch.buffer[:0]
+		for _, place := range places {
+			buffer = appendPart(buffer, values[place], true)
+		}
 		s.scratch.buffer = buffer
 		return exact[string(buffer)]
 	}
@@ -56,7 +59,7 @@ func (s *Sink) findStale(ctx context.Context, tx *transaction, p *plan, scope *p
 			query := fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", names(keyColumns), names(columns), d.quote(p.table.Name), condition)
 			before := len(gone.rows)
 			err := p.scan(ctx, tx, query, args, gone.places, func(values []any) {
-				if gone.listed(values) && !s.scratch.has(p, values) {
+				if gone.listed(values) && !s.scratch.find(p, values) {
 					gone.rows = append(gone.rows, choose(values, gone.places))
 				}
 			})
@@ -70,6 +73,30 @@ func (s *Sink) findStale(ctx context.Context, tx *transaction, p *plan, scope *p
 		}
 	}
 	return gone, nil
+}
+
+// sighting is what the read of a scope tells of the keys of its change.
+type sighting struct {
+	scratch *scratch
+	listed  func(values []any) bool
+}
+
+// sightingOf is nil where nothing can be told: without a scope, and after deletes,
+// which may take rows along that were there, by foreign keys.
+func (s *Sink) sightingOf(gone stale) *sighting {
+	if gone.listed == nil || len(gone.rows) > 0 {
+		return nil
+	}
+	return &sighting{&s.scratch, gone.listed}
+}
+
+// of tells whether a row is there under its key, as in appendKey, and whether that
+// is known. A row that is not may have been another parent's, and collide.
+func (g *sighting) of(row []any, key []byte) (there, known bool) {
+	if g == nil || !g.listed(row) {
+		return false, false
+	}
+	return g.scratch.found[g.scratch.last[string(key)]], true
 }
 
 // deleteRows deletes rows that begin with the values of their keys.

@@ -7,6 +7,7 @@ type scratch struct {
 	keys   []string       // of each row of a change; "" where the key is bad
 	last   map[string]int // the place of the last row with a key
 	bad    map[int]error  // rows without a usable key
+	found  []bool         // of each row of a change: whether its scope's read found the key
 	values []any          // of the chunk in hand
 	rows   [][]any        // the same, by row
 	buffer []byte
@@ -33,6 +34,7 @@ func (sc *scratch) index(p *plan, rows [][]any) {
 	}
 	clear(sc.last)
 	clear(sc.bad)
+	sc.found = append(sc.found[:0], make([]bool, len(rows))...)
 	sc.keys = sc.keys[:0]
 	values := make([]any, p.width)
 	for i, row := range rows {
@@ -57,10 +59,13 @@ func (sc *scratch) index(p *plan, rows [][]any) {
 	}
 }
 
-// has tells whether a row's key is among those of the change.
-func (sc *scratch) has(p *plan, values []any) bool {
+// find tells whether a row of the target has a key of the change, and remembers it.
+func (sc *scratch) find(p *plan, values []any) bool {
 	sc.buffer = p.appendKey(sc.buffer[:0], values)
-	_, ok := sc.last[string(sc.buffer)]
+	i, ok := sc.last[string(sc.buffer)]
+	if ok {
+		sc.found[i] = true
+	}
 	return ok
 }
 

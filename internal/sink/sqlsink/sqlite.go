@@ -69,7 +69,7 @@ func (d *sqliteDB) traits() traits {
 		timeLayout: textTime,
 		maxName:    1000,
 		maxColumns: 2000,
-		mergesKeys: true,
+		mergesKeys: true, mistakesNames: true,
 		foldsNames: true, foldsTables: true,
 		addColumn: "ADD COLUMN ", list: 10000,
 		savepoint: "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO ferryman", release: "RELEASE ferryman",

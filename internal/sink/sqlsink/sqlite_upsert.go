@@ -2,6 +2,7 @@ package sqlsink
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ type sqliteUpserter struct {
 	plan    *plan
 	query   string
 	there   string // counts the rows that are there of those whose keys it is given
-	args    []any
+	args    []driver.NamedValue
 }
 
 func (d *sqliteDB) compile(p *plan) upserter {
@@ -119,31 +120,43 @@ func (u *sqliteUpserter) countThere(ctx context.Context, tx *transaction, rows [
 	return n, nil
 }
 
-func (u *sqliteUpserter) each(ctx context.Context, tx *transaction, rows [][]any) (int64, error) {
-	stmt, err := tx.statement(ctx, u.query) //nolint:sqlclosecheck // the transaction keeps it
-	if err != nil {
-		return 0, err
-	}
-	u.args = append(append(u.args[:0], make([]any, u.plan.width)...), u.plan.stampValues(tx)...)
+// each writes below database/sql, which would look at each value once more.
+func (u *sqliteUpserter) each(ctx context.Context, tx *transaction, rows [][]any) (total int64, err error) {
 	// The driver starts a goroutine for each statement that can be cancelled:
 	// looking at the context ourselves is cheaper.
 	background := context.WithoutCancel(ctx)
-	defer clear(u.args)
-	var total int64
-	for i, row := range rows {
-		if i%64 == 0 && ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		copy(u.args, row)
-		result, err := stmt.ExecContext(background, u.args...)
+	err = tx.conn.Raw(func(conn any) error {
+		stmt, err := conn.(driver.ConnPrepareContext).PrepareContext(background, u.query)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return 0, err
+		defer func() { _ = stmt.Close() }() // what went wrong, the statement has told
+		u.args = u.args[:0]
+		for _, v := range slices.Concat(make([]any, u.plan.width), u.plan.stampValues(tx)) {
+			u.args = append(u.args, driver.NamedValue{Ordinal: len(u.args) + 1, Value: v})
 		}
-		total += n
+		defer clear(u.args)
+		for i, row := range rows {
+			if i%64 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			for j, v := range row {
+				u.args[j].Value = v
+			}
+			result, err := stmt.(driver.StmtExecContext).ExecContext(background, u.args)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			total += n
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
 	return total, nil
 }

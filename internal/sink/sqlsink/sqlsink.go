@@ -65,6 +65,8 @@ type Sink struct {
 	dialect dialect
 	db      *sql.DB
 
+	seen descriptions // by Pick; has a lock of its own
+
 	writing sync.Mutex       // held by Cursor and Write; guards what follows
 	plans   map[string]*plan // of the tables, nil when they have to be looked at
 	grown   []*plan          // of tables of the same names with other columns
@@ -132,6 +134,7 @@ func (s *Sink) Close() error {
 func (s *Sink) Cursor(ctx context.Context) (pipeline.Cursor, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.seen.forget()
 	if s.adapt {
 		s.plans = nil // other sinks alter tables, too: each run looks at them anew
 	}

@@ -87,7 +87,7 @@ func FuzzText(f *testing.F) {
 		if utf8.ValidString(s) && !strings.Contains(s, "\x00") && got != s {
 			t.Fatalf("%q became %q", s, got)
 		}
-		line := string(appendCopy(nil, []any{got, nil}))
+		line := string(appendCopy(nil, []any{got, nil}, nil))
 		if fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); len(fields) != 2 || fields[1] != `\N` ||
 			strings.ContainsAny(fields[0], "\n\r") || unescape(fields[0]) != got {
 			t.Fatalf("COPY line %q of %q", line, got)

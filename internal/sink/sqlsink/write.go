@@ -62,12 +62,13 @@ type transaction struct {
 	whole   bool
 	settled bool // what a column is too narrow for is refused; else it ends the attempt
 
+	seen *sighting // of the change in hand; may be nil
+
 	broken bool // the connection is of no more use
 
 	landed   pipeline.Landed
 	letters  []letter            // of this batch
 	standing map[string]standing // dead letters of earlier batches, by table
-	prepared map[string]*sql.Stmt
 }
 
 func (tx *transaction) exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -76,22 +77,6 @@ func (tx *transaction) exec(ctx context.Context, query string, args ...any) (int
 		return 0, err
 	}
 	return result.RowsAffected()
-}
-
-// statement prepares a statement for the rest of the transaction.
-func (tx *transaction) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt := tx.prepared[query]; stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := tx.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if tx.prepared == nil {
-		tx.prepared = map[string]*sql.Stmt{}
-	}
-	tx.prepared[query] = stmt
-	return stmt, nil
 }
 
 // count is the entry of a table in what has landed.
