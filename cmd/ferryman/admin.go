@@ -52,7 +52,7 @@ func withAdmin(cmd *cobra.Command, fn func(ctx context.Context, a *app.Admin) er
 		return err
 	}
 	defer a.Close() //nolint:errcheck // everything is durable by now
-	err = fn(cmd.Context(), a)
+	err = noting(cmd.Context(), cmd, a, fn)
 	switch {
 	case fault.KindOf(err) == fault.Invalid:
 		return usageError{cmd, err}

@@ -33,7 +33,10 @@ A cron is in the first of these states that holds: ` + stateNames() + `.`,
 		Example: "  ferryman cron list\n  ferryman cron list --app shop --state failing\n  ferryman cron list --json | jq -r '.[].slug'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.with(cmd, func(ctx context.Context, a *app.Admin) error {
-				filter := ledger.CronFilter{State: ledger.State(state), Limit: pageSize}
+				filter := ledger.CronFilter{Limit: pageSize}
+				if state != "" {
+					filter.States = []ledger.State{ledger.State(state)}
+				}
 				if state != "" && !strings.Contains(", "+stateNames()+",", ", "+state+",") {
 					return &fault.Error{Kind: fault.Invalid, Code: "state", Detail: fmt.Sprintf("there is no state %q", state), Hint: "take one of " + stateNames()}
 				}
@@ -81,7 +84,7 @@ func eachCron(ctx context.Context, a *app.Admin, filter ledger.CronFilter, fn fu
 		if len(page) < filter.Limit {
 			return nil
 		}
-		filter.After = page[len(page)-1].Cursor()
+		filter.After = filter.Next(page[len(page)-1])
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"ferryman/internal/alert"
 	"ferryman/internal/apikey"
+	"ferryman/internal/audit"
 	"ferryman/internal/db"
 	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
@@ -18,6 +19,7 @@ type Admin struct {
 	Ledger *ledger.Ledger
 	Outbox *outbox.Outbox // it sends nothing here
 	Alerts *alert.Alerts
+	Audit  *audit.Log
 
 	o    Options
 	db   *db.DB
@@ -31,7 +33,8 @@ func OpenAdmin(ctx context.Context, o Options) (*Admin, error) {
 		return nil, err
 	}
 	a := &Admin{
-		Apps: apikey.NewRegistry(d), Ledger: ledger.New(d), Outbox: outbox.New(d, outbox.Options{Logger: o.Log}), o: o, db: d,
+		Apps: apikey.NewRegistry(d), Ledger: ledger.New(d), Outbox: outbox.New(d, outbox.Options{Logger: o.Log}),
+		Audit: audit.New(d, o.Log), o: o, db: d,
 	}
 	a.Alerts = alert.New(d, a.Ledger, a.Outbox)
 	return a, nil

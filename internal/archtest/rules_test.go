@@ -10,14 +10,14 @@ var layers = []struct {
 	may []string
 }{
 	{"cmd/...", []string{
-		"internal/alert", "internal/apikey", "internal/app", "internal/config", "internal/cronexec", "internal/endpoint", "internal/fault",
+		"internal/alert", "internal/apikey", "internal/app", "internal/audit", "internal/config", "internal/cronexec", "internal/endpoint", "internal/fault",
 		"internal/ledger", "internal/ledgerjson", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
 		"internal/syncs",
 	}},
 
 	// The wiring: the only place that knows which sources, sinks and channels there are.
 	{"internal/app", []string{
-		"api", "internal/alert", "internal/apikey", "internal/channel/...", "internal/config", "internal/dashboard",
+		"api", "internal/alert", "internal/apikey", "internal/audit", "internal/channel/...", "internal/config", "internal/dashboard",
 		"internal/db", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
 		"internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
 		"internal/sink/...", "internal/source/...", "internal/syncs",
@@ -25,12 +25,13 @@ var layers = []struct {
 
 	// The faces.
 	{"internal/httpapi", []string{
-		"api", "internal/apikey", "internal/fault", "internal/ledger", "internal/ledgerjson", "internal/outbox",
-		"internal/pipeline", "internal/push", "internal/rejected", "internal/schedule", "internal/syncs",
+		"api", "internal/apikey", "internal/audit", "internal/fault", "internal/ledger", "internal/ledgerjson", "internal/outbox",
+		"internal/params", "internal/pipeline", "internal/push", "internal/ratelimit", "internal/rejected", "internal/schedule", "internal/syncs",
 	}},
+	{"internal/dashboard/chart", nil},
 	{"internal/dashboard", []string{
-		"internal/apikey", "internal/fault", "internal/ledger", "internal/outbox",
-		"internal/pipeline", "internal/push", "internal/rejected", "internal/syncs",
+		"internal/alert", "internal/apikey", "internal/audit", "internal/dashboard/chart", "internal/endpoint", "internal/fault", "internal/ledger", "internal/outbox",
+		"internal/params", "internal/pipeline", "internal/push", "internal/ratelimit", "internal/rejected", "internal/schedule", "internal/syncs",
 	}},
 
 	// Adapters know the port that they serve, and not each other.
@@ -46,6 +47,7 @@ var layers = []struct {
 	{"internal/syncs", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/pipeline"}},
 	{"internal/push", []string{"internal/db", "internal/fault", "internal/jobs", "internal/outbox"}},
 	{"internal/apikey", []string{"internal/db", "internal/fault", "internal/jobs"}},
+	{"internal/audit", []string{"internal/db", "internal/jobs"}},
 	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs", "internal/schedule"}},
 	{"internal/ledgerjson", []string{"internal/ledger"}},
 	{"internal/endpoint", []string{"internal/db", "internal/fault", "internal/seal"}},
@@ -62,6 +64,8 @@ var layers = []struct {
 	{"internal/schedule", []string{"internal/fault"}},
 	{"internal/httpclient", []string{"internal/fault"}},
 	{"internal/fault", nil},
+	{"internal/ratelimit", nil},
+	{"internal/params", []string{"internal/fault"}},
 	{"internal/seal", nil},
 	{"api", nil},
 
@@ -75,7 +79,7 @@ var layers = []struct {
 	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb", "internal/testwait"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
 	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testwait"}},
-	{"internal/e2e/...", []string{"internal/testdb"}},
+	{"internal/e2e/...", []string{"internal/testdb", "internal/testwait"}},
 }
 
 var testHelpers = []string{

@@ -161,6 +161,9 @@ type Shown struct {
 	Origin  Origin  `json:"origin"`
 	Detail  string  `json:"detail,omitempty"` // such as ".env line 3" or the variable that named a file
 	Secret  bool    `json:"secret,omitempty"`
+
+	Default string `json:"-"` // or in words how it is made; "" is unset
+	Help    string `json:"-"` // what it does
 }
 
 const invalid = "(invalid)"

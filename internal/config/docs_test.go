@@ -66,16 +66,40 @@ func TestDocsGolden(t *testing.T) {
 
 func campaignsMarkdown() string {
 	var b strings.Builder
-	b.WriteString("\n| key | meaning | value | default |\n|---|---|---|---|\n")
+	b.WriteString("\n| key | meaning | value | unit | default | example |\n|---|---|---|---|---|---|\n")
 	c := NewCampaign()
 	for _, f := range c.fields(absolute) {
 		deflt := f.without
 		if text := f.text(); deflt == "" && text != "" {
 			deflt = "`" + text + "`"
 		}
-		b.WriteString("| `" + strings.Join(f.keys(), "` or `") + "` | " + cell(f.help) + " | " + cell(f.expect) + " | " + deflt + " |\n")
+		example, _ := exampleOf(campaignExamples, ": ", f.keys())
+		b.WriteString("| `" + strings.Join(f.keys(), "` or `") + "` | " + cell(f.help) + " | " + cell(f.expect) + " | " + f.unit() + " | " +
+			orNone(deflt) + " | `" + example + "` |\n")
 	}
 	return b.String() + "\n"
+}
+
+// orNone tells a setting without a default from one that nobody described.
+func orNone(deflt string) string {
+	if deflt == "" {
+		return "none"
+	}
+	return deflt
+}
+
+// unit is what the numbers of k count, and "none" where it takes no numbers.
+func (k kind) unit() string {
+	switch {
+	case strings.HasPrefix(k.expect, "a whole number of "):
+		return k.metavar
+	case k.metavar == "rate":
+		return "messages a second (s), minute (min), hour (h) or day (d)"
+	case k.metavar == "duration":
+		return "s, m or h"
+	default:
+		return "none"
+	}
 }
 
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
@@ -86,7 +110,7 @@ func markdown() string {
 	for _, s := range rowsOf(nil) {
 		if s.section != section {
 			section = s.section
-			b.WriteString("\n### " + string(section) + "\n\n| variable | flag | meaning | value | default |\n|---|---|---|---|---|\n")
+			b.WriteString("\n### " + string(section) + "\n\n| variable | flag | meaning | value | unit | default | example |\n|---|---|---|---|---|---|---|\n")
 		}
 		flag := ""
 		if s.flag != "" {
@@ -101,7 +125,9 @@ func markdown() string {
 			secret = " (secret)"
 		}
 		names := "`" + strings.Join(s.names(), "` or `") + "`"
-		b.WriteString("| " + names + " | " + flag + " | " + cell(s.help) + secret + " | " + cell(s.expect) + " | " + deflt + " |\n")
+		example, _ := exampleOf(settingExamples, "=", s.names())
+		b.WriteString("| " + names + " | " + flag + " | " + cell(s.help) + secret + " | " + cell(s.expect) + " | " + s.unit() + " | " +
+			orNone(deflt) + " | `" + cell(example) + "` |\n")
 	}
 	return b.String() + "\n"
 }

@@ -94,7 +94,7 @@ func (v value) from() string {
 // load fills the field of s and tells how to show it.
 func (l *loader) load(s setting) Shown {
 	v, err := l.find(s)
-	shown := Shown{Section: s.section, Name: s.name, Origin: v.origin, Detail: v.detail, Secret: s.secret}
+	shown := Shown{Section: s.section, Name: s.name, Origin: v.origin, Detail: v.detail, Secret: s.secret, Default: s.deflt, Help: s.help}
 	if err == nil && v.text != "" {
 		if shown.Value, err = s.parse(v.text); err != nil {
 			err = fmt.Errorf("%w; expected %s", err, s.expect)

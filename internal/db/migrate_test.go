@@ -54,6 +54,8 @@ func TestUpgradeFromTheFirstSchemaKeepsTheBook(t *testing.T) {
 			`SELECT count(*) || ' ' || min(id) || ' ' || max(id) || ' ' || sum(message_count) || ' ' || sum(head_count) || ' ' || max(request) FROM executions`:                                                   "3 1 3 3 3 call:1",
 			`SELECT id || ' ' || seq || ' ' || size || ' ' || message || ' ' || received_at FROM messages WHERE execution_id = 1 ORDER BY id LIMIT 1`:                                                             "1 1 5 häß 1",
 			`SELECT id || ' ' || seq FROM messages WHERE execution_id = 1 ORDER BY id DESC LIMIT 1`:                                                                                                               "3 2",
+			`SELECT cron_id || ' ' || at || ' ' || n || ' ' || took FROM execution_hours WHERE status = 'failed'`:                                                                                                 "2 0 1 1",
+			`SELECT count(*) || ' ' || sum(n) || ' ' || sum(took) || ' ' || min(application_id) FROM application_hours`:                                                                                           "2 2 2 1",
 		} {
 			if read(query) != want {
 				t.Errorf("%s\n got %s\nwant %s", query, got, want)

@@ -8,6 +8,13 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
+	"ferryman/internal/ratelimit"
+)
+
+// Wrong keys that one address may present. A right one always passes.
+const (
+	wrongKeyRate  = 5 // a second
+	wrongKeyBurst = 50
 )
 
 // Authenticator judges keys.
@@ -79,7 +86,7 @@ func (s *Server) admit(r *http.Request, a access) error {
 		return err
 	}
 	exchangeOf(r.Context()).who = who
-	if wait := s.keyRate.take(who.KeyID, s.o.Now()); wait > 0 {
+	if wait := s.keyRate.Take(who.KeyID, s.o.Now()); wait > 0 {
 		return &fault.Error{
 			Kind: fault.RateLimited, Code: "key_rate", Detail: "this key makes more calls than it may", RetryAfter: wait,
 			Hint: "FERRYMAN_KEY_RATE is how many it may make in a second",
@@ -103,7 +110,7 @@ func (s *Server) authenticate(r *http.Request) (apikey.Identity, error) {
 	if fault.KindOf(err) != fault.Unauthorized {
 		return who, storeTrouble(err)
 	}
-	if wait := s.wrongKeys.take(network(r.RemoteAddr), s.o.Now()); wait > 0 {
+	if wait := s.wrongKeys.Take(ratelimit.Network(r.RemoteAddr), s.o.Now()); wait > 0 {
 		return apikey.Identity{}, &fault.Error{
 			Kind: fault.RateLimited, Code: "too_many_wrong_keys", Detail: "too many calls without a valid key came from this address",
 			RetryAfter: wait,

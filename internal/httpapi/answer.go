@@ -27,6 +27,8 @@ type exchange struct {
 	out   reply
 	err   error
 	cut   bool // the answer broke off in the middle
+
+	passed *passing // if the dashboard answers
 }
 
 type exchangeKey struct{}
@@ -54,7 +56,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // finish writes the answer, logs the request and counts it.
 func (s *Server) finish(w http.ResponseWriter, r *http.Request, ex *exchange, begin time.Time) {
-	status, bytes := s.write(w, r, ex)
+	var status int
+	var bytes int64
+	if ex.passed != nil {
+		status, bytes = or(ex.passed.status, http.StatusOK), ex.passed.bytes
+	} else {
+		status, bytes = s.write(w, r, ex)
+	}
 	took := time.Since(begin)
 	s.metrics.observe(ex.route.pattern, r.Method, status, took)
 	s.access(r, ex, status, bytes, took)
@@ -69,6 +77,11 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request, ex *exchange) {
 	defer func() {
 		if v := recover(); v != nil {
 			ex.out, ex.err = reply{}, &panicError{value: v, stack: debug.Stack()}
+			if ex.passed != nil && ex.passed.status != 0 {
+				ex.cut = true // what is out cannot be called back
+			} else {
+				ex.passed = nil
+			}
 		}
 	}()
 	if ex.err = s.guard(r); ex.err != nil {
@@ -113,6 +126,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt ro
 		return
 	}
 	ex.out, ex.err = rt.answer(r)
+	s.note(r, ex)
 }
 
 // panicError is a handler that broke.

@@ -7,6 +7,7 @@ import (
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 )
 
 // canStart tells whether a start would be let in now. It is advice: it writes
@@ -16,11 +17,11 @@ func (s *Server) canStart(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
-	strict, err := q.truth("strict")
+	strict, err := q.Truth("strict")
 	if err != nil {
 		return reply{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ferryman/internal/apikey"
+	"ferryman/internal/audit"
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
@@ -101,6 +102,7 @@ func moor(t testing.TB, url string, store *db.DB, clock *clock, change ...func(*
 		o.Keys, o.Apps, o.Ledger, o.Rejected = keys, keys, h.ledger, refused
 		o.Outbox = h.outbox
 		o.Messages = push.New(store, h.outbox)
+		o.Audit = audit.New(store, slog.New(slog.DiscardHandler))
 	}}, change...)...)
 	h.app = h.newApp()
 	h.key = h.newKey(h.app, apikey.Ping)

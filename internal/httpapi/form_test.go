@@ -12,6 +12,7 @@ import (
 
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/params"
 )
 
 // withBodyOf is a request whose body was read.
@@ -57,7 +58,7 @@ func FuzzBodies(f *testing.F) {
 		if err == nil && (!report.Type.Valid() || !fit(report.Message) || report.Took < 0 || report.Took > maxTook) {
 			t.Errorf("end %+v", report)
 		}
-		begin, err := readStart(r, query{}, epoch)
+		begin, err := readStart(r, params.Query{}, epoch)
 		checkFault(t, body, err)
 		if err == nil && !begin.Began.IsZero() &&
 			(begin.Request == "" || begin.Began.After(epoch) || epoch.Sub(begin.Began) > maxReportAge) {

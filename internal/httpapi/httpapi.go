@@ -21,10 +21,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ferryman/internal/audit"
 	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
 	"ferryman/internal/pipeline"
 	"ferryman/internal/push"
+	"ferryman/internal/ratelimit"
 	"ferryman/internal/rejected"
 	"ferryman/internal/syncs"
 )
@@ -80,6 +82,8 @@ type Options struct {
 	Rejected  *rejected.Log // keeps reports of applications that were refused; may be nil
 	Messages  *push.Messages
 	Outbox    *outbox.Outbox
+	Audit     *audit.Log    // is told what the administration has done; may be nil
+	Dashboard http.Handler  // answers below /ui/, and asks by itself who may see what
 	KeyRate   int           // calls a second that one key may make, and twice as many at once; 0: no limit
 	CallTime  time.Duration // that a report of an application may take; 4 s if 0
 	AdminTime time.Duration // that a call of the administration may take, and each part of an export; 30 s if 0
@@ -127,8 +131,8 @@ type Server struct {
 	posting chan struct{} // one token for each large list that is being stored
 	reports reports
 
-	keyRate   *limiter[int64]        // by the key's id
-	wrongKeys *limiter[netip.Prefix] // by the caller's network
+	keyRate   *ratelimit.Limiter[int64]        // by the key's id
+	wrongKeys *ratelimit.Limiter[netip.Prefix] // by the caller's network
 }
 
 // New builds the server's handler. It fails on missing options, on Hosts that are
@@ -154,7 +158,7 @@ func newServer(o Options, d docs) (*Server, error) {
 	s := &Server{
 		o: o, docs: d, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers), large: make(chan struct{}, maxLarge),
 		posting: make(chan struct{}, maxPosting),
-		keyRate: newLimiter[int64](o.KeyRate, 2*o.KeyRate), wrongKeys: newLimiter[netip.Prefix](wrongKeyRate, wrongKeyBurst),
+		keyRate: ratelimit.New[int64](o.KeyRate, 2*o.KeyRate), wrongKeys: ratelimit.New[netip.Prefix](wrongKeyRate, wrongKeyBurst),
 	}
 	var err error
 	if s.origin, err = originGuard(o.Hosts); err != nil {
@@ -169,6 +173,9 @@ func newServer(o Options, d docs) (*Server, error) {
 	s.routes = s.table()
 	for _, r := range s.routes {
 		s.mux.Handle(r.method+" "+r.pattern, s.dispatch(r))
+	}
+	if o.Dashboard != nil {
+		s.mux.HandleFunc(dashboardRoot, s.pass)
 	}
 	s.handleAliases()
 	s.mux.Handle("/", s.dispatch(route{pattern: unmatched, answer: s.noRoute, access: byAll()}))

@@ -9,6 +9,7 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/outbox"
+	"ferryman/internal/params"
 	"ferryman/internal/push"
 )
 
@@ -133,7 +134,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 }
 
 func (s *Server) listPushed(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
@@ -168,11 +169,11 @@ func (s *Server) listPushed(r *http.Request) (reply, error) {
 	return out, nil
 }
 
-func pushFilter(q query) (f push.Filter, err error) {
-	if f.State, err = word(q, "state", push.States()...); err != nil {
+func pushFilter(q params.Query) (f push.Filter, err error) {
+	if f.State, err = params.Word(q, "state", push.States()...); err != nil {
 		return f, err
 	}
-	text, given, err := q.one("messenger_id")
+	text, given, err := q.One("messenger_id")
 	if err != nil {
 		return f, err
 	}
@@ -181,24 +182,24 @@ func pushFilter(q query) (f push.Filter, err error) {
 		if m := push.Messenger(n); err == nil && m >= push.Viber && m <= push.WhatsApp {
 			f.Messenger = &m
 		} else {
-			return f, badParameter("messenger_id", "not 0, 1 or 2", "such as ?messenger_id=1 for Telegram")
+			return f, params.Bad("messenger_id", "not 0, 1 or 2", "such as ?messenger_id=1 for Telegram")
 		}
 	}
-	if f.UserID, _, err = q.text("user_id", 200); err != nil {
+	if f.UserID, _, err = q.Text("user_id", 200); err != nil {
 		return f, err
 	}
-	after, given, err := q.one("after")
+	after, given, err := q.One("after")
 	if err != nil {
 		return f, err
 	}
 	if given {
-		id, canonical := wholeNumber(after)
+		id, canonical := params.Whole(after)
 		if !canonical || id < 0 {
-			return f, badParameter("after", "not the id of a message", "give the last id of the page before")
+			return f, params.Bad("after", "not the id of a message", "give the last id of the page before")
 		}
 		f.After = id
 	}
-	f.Limit, err = q.limit()
+	f.Limit, err = limitOf(q)
 	return f, err
 }
 

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
-	"time"
 )
 
 // webFS holds the pages and what they load.
@@ -60,41 +58,7 @@ func (p pages) render(name string, data any) (reply, error) {
 	return reply{mime: htmlMIME, body: buf.Bytes(), policy: p.policy}, nil
 }
 
-// shownRuns is how many runs the first page shows.
-const shownRuns = 10
-
-// indexRun is a run as the first page shows it.
-type indexRun struct {
-	Sync     string
-	OK       bool
-	Started  time.Time
-	Took     time.Duration
-	Trigger  string
-	Read     int64
-	Written  int64
-	Deleted  int64
-	Rejected int64
-	Reason   string
-	Detail   string
-}
-
-// index is the first page: where to look, and how the last runs went, the newest
-// first.
-func (s *Server) index(r *http.Request) (reply, error) {
-	runs, err := s.o.Syncs.Last(r.Context(), shownRuns)
-	if err != nil {
-		return reply{}, err
-	}
-	shown := make([]indexRun, 0, len(runs))
-	for _, run := range slices.Backward(runs) {
-		total := run.Report.Total()
-		shown = append(shown, indexRun{
-			Sync: run.Sync, OK: run.OK(), Started: run.StartedAt, Took: run.EndedAt.Sub(run.StartedAt).Round(time.Millisecond), Trigger: run.Trigger,
-			Read: total.Read, Written: total.Written, Deleted: total.Deleted, Rejected: total.Rejected, Reason: run.Reason, Detail: run.Detail,
-		})
-	}
-	return s.pages.render("index.html", struct {
-		Version string
-		Runs    []indexRun
-	}{s.o.Version, shown})
+// index leads to the dashboard.
+func (s *Server) index(*http.Request) (reply, error) {
+	return reply{status: http.StatusSeeOther, location: dashboardRoot, mime: "text/plain; charset=utf-8", body: []byte("The dashboard is at " + dashboardRoot + "\n")}, nil
 }

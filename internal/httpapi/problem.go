@@ -91,6 +91,9 @@ func kindOf(err error) problemKind {
 	return kinds[fault.Internal]
 }
 
+// StatusOf gives the HTTP status of an error.
+func StatusOf(err error) int { return kindOf(err).Status }
+
 func newProblem(err error, requestID string) problem {
 	k := kindOf(err)
 	p := problem{

@@ -35,7 +35,7 @@ func (s *Server) table() []route {
 		{"GET", "/docs", s.docsPage, byAll(), false},
 		{"GET", "/docs/{file}", s.docsFile, byAll(), false},
 		{"GET", "/problems/{kind}", s.problemPage, byAll(), false},
-		{"GET", "/{$}", s.index, byOperators(), false},
+		{"GET", "/{$}", s.index, byAll(), true},
 	}, s.syncCalls(), s.messageCalls(), s.outboxCalls(), s.administration())
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/params"
 	"ferryman/internal/pipeline"
 )
 
@@ -19,23 +20,23 @@ const (
 // list answers with a page of a table, in order of its key.
 func (s *Server) list(t *pipeline.Table) answerer {
 	return func(r *http.Request) (reply, error) {
-		q, err := parseQuery(r)
+		q, err := params.Parse(r.URL.RawQuery)
 		if err != nil {
 			return reply{}, err
 		}
-		limit, err := q.limit()
+		limit, err := limitOf(q)
 		if err != nil {
 			return reply{}, err
 		}
 		var after any
-		text, given, err := q.one("after")
+		text, given, err := q.One("after")
 		if err != nil {
 			return reply{}, err
 		}
 		if given {
-			id, canonical := wholeNumber(text)
+			id, canonical := params.Whole(text)
 			if !canonical {
-				return reply{}, badParameter("after", "not a whole number", "give the last id of the page before")
+				return reply{}, params.Bad("after", "not a whole number", "give the last id of the page before")
 			}
 			after = id
 		}
@@ -61,7 +62,7 @@ func (s *Server) list(t *pipeline.Table) answerer {
 // get answers with one row of a table.
 func (s *Server) get(t *pipeline.Table) answerer {
 	return func(r *http.Request) (reply, error) {
-		id, canonical := wholeNumber(r.PathValue("id"))
+		id, canonical := params.Whole(r.PathValue("id"))
 		if !canonical {
 			return reply{}, noRow(t)
 		}

@@ -9,6 +9,7 @@ import (
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 )
 
 const (
@@ -42,11 +43,11 @@ func (s *Server) start(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
-	create, err := q.truth("create")
+	create, err := q.Truth("create")
 	if err != nil {
 		return reply{}, err
 	}
@@ -79,7 +80,7 @@ func (s *Server) start(r *http.Request) (reply, error) {
 }
 
 // readStart reads what a start says.
-func readStart(r *http.Request, q query, now time.Time) (ledger.Start, error) {
+func readStart(r *http.Request, q params.Query, now time.Time) (ledger.Start, error) {
 	members := append(startMembers(), "started_at")
 	f := newForm(members...)
 	if len(exchangeOf(r.Context()).body) > 0 {
@@ -92,7 +93,7 @@ func readStart(r *http.Request, q query, now time.Time) (ledger.Start, error) {
 		}
 	}
 	for _, name := range startMembers() {
-		value, given, err := q.one(name)
+		value, given, err := q.One(name)
 		if err != nil {
 			return ledger.Start{}, err
 		}

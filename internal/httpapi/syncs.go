@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/params"
 	"ferryman/internal/syncs"
 )
 
@@ -68,11 +69,11 @@ func (s *Server) syncCast(r *http.Request) (reply, error) {
 
 // syncLast tells how the last syncs went.
 func (s *Server) syncLast(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
-	n, err := q.number("count", defaultCount, maxCount)
+	n, err := q.Number("count", defaultCount, maxCount)
 	if err != nil {
 		return reply{}, err
 	}

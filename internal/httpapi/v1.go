@@ -7,6 +7,7 @@ import (
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/params"
 )
 
 // Applications knows what applications there are.
@@ -76,8 +77,8 @@ func (s *Server) appNamed(r *http.Request, name string) (int64, error) {
 
 // appAsked gives the application that the query names, or else all that the
 // caller may see.
-func (s *Server) appAsked(r *http.Request, q query) (int64, error) {
-	name, given, err := q.text("app", maxText)
+func (s *Server) appAsked(r *http.Request, q params.Query) (int64, error) {
+	name, given, err := q.Text("app", maxText)
 	if err != nil || !given {
 		return seen(r), err
 	}
@@ -91,7 +92,7 @@ func (s *Server) cronAsked(r *http.Request) (app int64, ref ledger.Ref, err erro
 	if !ok {
 		return 0, ledger.Ref{}, ledger.ErrNoCron
 	}
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return 0, ledger.Ref{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/ledger"
+	"ferryman/internal/params"
 )
 
 // What is another's looks to the letter like what is not there.
@@ -184,8 +185,8 @@ func TestFormThatIsAccepted(t *testing.T) {
 
 // However often a word is asked for, the store is asked for it once.
 func TestWordsAreTakenOnce(t *testing.T) {
-	q := query{map[string][]string{"type": {"info,error,info", "error"}}}
-	got, err := words(q, "type", ledger.Info, ledger.Warning, ledger.Error)
+	q := params.Query{Values: map[string][]string{"type": {"info,error,info", "error"}}}
+	got, err := params.Words(q, "type", ledger.Info, ledger.Warning, ledger.Error)
 	if err != nil || !slices.Equal(got, []ledger.MessageType{ledger.Info, ledger.Error}) {
 		t.Error(got, err)
 	}

@@ -10,10 +10,11 @@ import (
 	"ferryman/internal/apikey"
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 )
 
 func (s *Server) listCrons(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
@@ -21,26 +22,30 @@ func (s *Server) listCrons(r *http.Request) (reply, error) {
 	if f.App, err = s.appAsked(r, q); err != nil {
 		return reply{}, err
 	}
-	if f.Kind, err = word(q, "kind", ledger.External, ledger.Sync); err != nil {
+	if f.Kind, err = params.Word(q, "kind", ledger.External, ledger.Sync); err != nil {
 		return reply{}, err
 	}
-	if f.State, err = word(q, "state", ledger.States()...); err != nil {
+	state, err := params.Word(q, "state", ledger.States()...)
+	if err != nil {
 		return reply{}, err
 	}
-	if f.Search, _, err = q.text("search", maxText); err != nil {
+	if state != "" {
+		f.States = []ledger.State{state}
+	}
+	if f.Search, _, err = q.Text("search", maxText); err != nil {
 		return reply{}, err
 	}
 	return listed(r, q, "after", "crons", func(ctx context.Context, cursor string, limit int) ([]ledgerjson.Cron, string, error) {
 		f := f
 		f.After, f.Limit = cursor, limit+1
 		if cursor != "" && !isCronCursor(cursor) {
-			return nil, "", badParameter("after", "no place in the list", "give what next was on the page before")
+			return nil, "", params.Bad("after", "no place in the list", "give what next was on the page before")
 		}
 		all, err := s.o.Ledger.Crons(ctx, f)
 		if err != nil {
 			return nil, "", err
 		}
-		page, next := pageOf(all, limit, ledgerjson.OfCron, func(c *ledger.CronStatus) string { return c.Cursor() })
+		page, next := pageOf(all, limit, ledgerjson.OfCron, func(c *ledger.CronStatus) string { return f.Next(*c) })
 		return page, next, nil
 	})
 }
@@ -148,11 +153,16 @@ func (s *Server) deleteCron(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(struct {
-		ID        int64           `json:"id"`
-		Slug      string          `json:"slug"`
-		DeletedAt ledgerjson.Time `json:"deleted_at"`
-	}{gone.ID, gone.Slug, ledgerjson.Time(gone.DeletedAt)})
+	return ok(deletedCron{ID: gone.ID, Slug: gone.Slug, DeletedAt: ledgerjson.Time(gone.DeletedAt), app: gone.App})
+}
+
+// deletedCron is a cron that is no more.
+type deletedCron struct {
+	ID        int64           `json:"id"`
+	Slug      string          `json:"slug"`
+	DeletedAt ledgerjson.Time `json:"deleted_at"`
+
+	app string // for the audit log
 }
 
 func (s *Server) pauseCron(r *http.Request) (reply, error) {
@@ -233,7 +243,7 @@ func readReason(r *http.Request) (string, error) {
 
 // listApplications lists those that the caller may see.
 func (s *Server) listApplications(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ferryman/internal/ledgerjson"
 	"ferryman/internal/outbox"
+	"ferryman/internal/params"
 )
 
 // delivery is a delivery as it is listed. What it carries may be long, and stands
@@ -85,7 +86,7 @@ func attemptOf(a *outbox.Attempt) attemptOfThis {
 }
 
 func (s *Server) listDeliveries(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
@@ -112,15 +113,15 @@ func (s *Server) listDeliveries(r *http.Request) (reply, error) {
 	})
 }
 
-func deliveryFilter(q query) (f outbox.Filter, err error) {
-	chosen, err := words(q, "topic", topics()...)
+func deliveryFilter(q params.Query) (f outbox.Filter, err error) {
+	chosen, err := params.Words(q, "topic", topics()...)
 	if err != nil {
 		return f, err
 	}
 	for _, name := range chosen {
 		f.Topics = append(f.Topics, outbox.Topic(slices.Index(topics(), name)))
 	}
-	states, err := words(q, "state", deliveryStates()...)
+	states, err := params.Words(q, "state", deliveryStates()...)
 	if err != nil {
 		return f, err
 	}
@@ -129,10 +130,10 @@ func deliveryFilter(q query) (f outbox.Filter, err error) {
 			f.States = append(f.States, state)
 		}
 	}
-	if f.Channel, _, err = q.text("channel", maxText); err != nil {
+	if f.Channel, _, err = q.Text("channel", maxText); err != nil {
 		return f, err
 	}
-	f.Recipient, _, err = q.text("recipient", maxText)
+	f.Recipient, _, err = q.Text("recipient", maxText)
 	return f, err
 }
 

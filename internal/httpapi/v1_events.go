@@ -6,13 +6,14 @@ import (
 
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 	"ferryman/internal/rejected"
 )
 
 // listEvents lists events, the newest first, or, with after, the oldest
 // first: from the beginning if that is 0.
 func (s *Server) listEvents(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
@@ -20,12 +21,12 @@ func (s *Server) listEvents(r *http.Request) (reply, error) {
 	if f.App, f.Cron, err = s.cronFilter(r, q); err != nil {
 		return reply{}, err
 	}
-	f.Kind, err = word(q, "kind", ledger.EventMissed, ledger.EventOverdue, ledger.EventFailing, ledger.EventRecovered, ledger.EventFailed, ledger.EventSucceeded)
+	f.Kind, err = params.Word(q, "kind", ledger.EventMissed, ledger.EventOverdue, ledger.EventFailing, ledger.EventRecovered, ledger.EventFailed, ledger.EventSucceeded)
 	if err != nil {
 		return reply{}, err
 	}
 	param := "before"
-	if len(q.values["after"]) > 0 {
+	if len(q.Values["after"]) > 0 {
 		param = "after"
 	}
 	return listed(r, q, param, "events", func(ctx context.Context, cursor string, limit int) ([]ledgerjson.Event, string, error) {
@@ -70,7 +71,7 @@ type refusedCall struct {
 }
 
 func (s *Server) listRejected(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}

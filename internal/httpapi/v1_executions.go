@@ -6,6 +6,7 @@ import (
 
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 )
 
 func statuses() []ledger.Status {
@@ -15,7 +16,7 @@ func statuses() []ledger.Status {
 }
 
 func (s *Server) listExecutions(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
@@ -31,7 +32,7 @@ func (s *Server) listCronExecutions(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
@@ -44,17 +45,17 @@ func (s *Server) listCronExecutions(r *http.Request) (reply, error) {
 
 // cronFilter gives the application and the cron that the query names; 0 for all
 // that the caller may see.
-func (s *Server) cronFilter(r *http.Request, q query) (app, cron int64, err error) {
+func (s *Server) cronFilter(r *http.Request, q params.Query) (app, cron int64, err error) {
 	if app, err = s.appAsked(r, q); err != nil {
 		return 0, 0, err
 	}
-	text, given, err := q.one("cron")
+	text, given, err := q.One("cron")
 	if err != nil || !given {
 		return app, 0, err
 	}
 	ref, valid := ledger.ParseRef(text)
 	if !valid {
-		return 0, 0, badParameter("cron", "neither a slug nor an id", "such as ?cron=nightly-import")
+		return 0, 0, params.Bad("cron", "neither a slug nor an id", "such as ?cron=nightly-import")
 	}
 	if app == 0 && ref.ID == 0 {
 		app = caller(r).AppID
@@ -64,24 +65,24 @@ func (s *Server) cronFilter(r *http.Request, q query) (app, cron int64, err erro
 }
 
 // executions lists those of a filter to which the query adds.
-func (s *Server) executions(r *http.Request, q query, f ledger.ExecutionFilter) (reply, error) {
+func (s *Server) executions(r *http.Request, q params.Query, f ledger.ExecutionFilter) (reply, error) {
 	var err error
-	if f.Statuses, err = words(q, "status", statuses()...); err != nil {
+	if f.Statuses, err = params.Words(q, "status", statuses()...); err != nil {
 		return reply{}, err
 	}
-	if f.Since, err = q.instant("since"); err != nil {
+	if f.Since, err = q.Instant("since"); err != nil {
 		return reply{}, err
 	}
-	if f.Until, err = q.instant("until"); err != nil {
+	if f.Until, err = q.Instant("until"); err != nil {
 		return reply{}, err
 	}
-	if f.Trigger, err = word(q, "trigger", ledger.HTTP, ledger.Schedule, ledger.CLI); err != nil {
+	if f.Trigger, err = params.Word(q, "trigger", ledger.HTTP, ledger.Schedule, ledger.CLI); err != nil {
 		return reply{}, err
 	}
-	if f.Overdue, err = q.truth("overdue"); err != nil {
+	if f.Overdue, err = q.Truth("overdue"); err != nil {
 		return reply{}, err
 	}
-	if f.Host, _, err = q.text("host", maxHost); err != nil {
+	if f.Host, _, err = q.Text("host", maxHost); err != nil {
 		return reply{}, err
 	}
 	return listed(r, q, "before", "executions", func(ctx context.Context, cursor string, limit int) ([]ledgerjson.Execution, string, error) {
@@ -135,11 +136,11 @@ func (s *Server) listMessages(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
-	types, err := words(q, "type", ledger.Info, ledger.Succeeded, ledger.Warning, ledger.Error)
+	types, err := params.Words(q, "type", ledger.Info, ledger.Succeeded, ledger.Warning, ledger.Error)
 	if err != nil {
 		return reply{}, err
 	}

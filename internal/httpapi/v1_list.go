@@ -8,13 +8,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 )
 
 // The forms of a list.
@@ -30,8 +28,8 @@ const (
 )
 
 // formatOf is the form that the query or else the header Accept wants.
-func formatOf(r *http.Request, q query) (string, error) {
-	format, given, err := q.one("format")
+func formatOf(r *http.Request, q params.Query) (string, error) {
+	format, given, err := q.One("format")
 	switch {
 	case err != nil:
 		return "", err
@@ -40,7 +38,7 @@ func formatOf(r *http.Request, q query) (string, error) {
 	case format == jsonPage || format == jsonLines || format == csvTable:
 		return format, nil
 	}
-	return "", badParameter("format", "neither json, jsonl nor csv", "such as ?format=jsonl")
+	return "", params.Bad("format", "neither json, jsonl nor csv", "such as ?format=jsonl")
 }
 
 func accepted(r *http.Request) string {
@@ -68,16 +66,16 @@ type fetch[T any] func(ctx context.Context, cursor string, limit int) (rows []T,
 
 // listed answers with a page of a list, or with the whole of it. The parameter
 // with the cursor is called param, the file with the whole is called name.
-func listed[T any](r *http.Request, q query, param, name string, rows fetch[T]) (reply, error) {
+func listed[T any](r *http.Request, q params.Query, param, name string, rows fetch[T]) (reply, error) {
 	format, err := formatOf(r, q)
 	if err != nil {
 		return reply{}, err
 	}
-	limit, err := q.limit()
+	limit, err := limitOf(q)
 	if err != nil {
 		return reply{}, err
 	}
-	cursor, _, err := q.text(param, maxText)
+	cursor, _, err := q.Text(param, maxText)
 	if err != nil {
 		return reply{}, err
 	}
@@ -101,8 +99,8 @@ func listed[T any](r *http.Request, q query, param, name string, rows fetch[T]) 
 	return out, nil
 }
 
-func nextLink(u *url.URL, q query, param, next string) string {
-	values := maps.Clone(q.values)
+func nextLink(u *url.URL, q params.Query, param, next string) string {
+	values := maps.Clone(q.Values)
 	values.Set(param, next)
 	return fmt.Sprintf(`<%s?%s>; rel="next"`, u.EscapedPath(), values.Encode())
 }
@@ -178,9 +176,9 @@ func idCursor(param, text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	id, canonical := wholeNumber(text)
+	id, canonical := params.Whole(text)
 	if !canonical || id < 1 {
-		return 0, badParameter(param, "not the id of a page before", "give what next was there")
+		return 0, params.Bad(param, "not the id of a page before", "give what next was there")
 	}
 	return id, nil
 }
@@ -204,65 +202,3 @@ func idText(id int64) string { return strconv.FormatInt(id, 10) }
 // maxText is how long names and cursors may be, in characters. The ledger's own
 // bounds are closer.
 const maxText = 500
-
-// text is a parameter's only value, and whether it was given.
-func (q query) text(name string, most int) (string, bool, error) {
-	text, given, err := q.one(name)
-	if err == nil && (!utf8.ValidString(text) || strings.ContainsRune(text, 0) || utf8.RuneCountInString(text) > most) {
-		err = badParameter(name, fmt.Sprintf("no text of at most %d characters", most), "write it in UTF-8, in percent notation")
-	}
-	return text, given, err
-}
-
-// instant is a parameter that is a time; zero if it is missing.
-func (q query) instant(name string) (time.Time, error) {
-	text, given, err := q.one(name)
-	if err != nil || !given {
-		return time.Time{}, err
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > 2199 {
-		return time.Time{}, badParameter(name, "not a time as RFC 3339 has it", "such as ?"+name+"=2026-03-01T12:00:00Z, with %2B for a plus")
-	}
-	return t.UTC(), nil
-}
-
-// words is a parameter that may come more than once, each time with one of some
-// words or several with commas between. It gives each but once.
-func words[T ~string](q query, name string, among ...T) (chosen []T, err error) {
-	known := map[string]bool{}
-	for _, w := range among {
-		known[string(w)] = true
-	}
-	for _, text := range q.values[name] {
-		for one := range strings.SplitSeq(text, ",") {
-			if !known[one] {
-				names := make([]string, len(among))
-				for i, w := range among {
-					names[i] = string(w)
-				}
-				return nil, badParameter(name, "none of "+strings.Join(names, ", "), "such as ?"+name+"="+names[0])
-			}
-			if !slices.Contains(chosen, T(one)) { // or a query could grow with what is asked
-				chosen = append(chosen, T(one))
-			}
-		}
-	}
-	return chosen, nil
-}
-
-// word is a parameter that is one of some words; "" if it is missing.
-func word[T ~string](q query, name string, among ...T) (T, error) {
-	_, _, err := q.one(name)
-	if err != nil {
-		return "", err
-	}
-	chosen, err := words(q, name, among...)
-	switch {
-	case err != nil || len(chosen) == 0:
-		return "", err
-	case len(chosen) > 1:
-		return "", badParameter(name, "given more than once", "give it once")
-	}
-	return chosen[0], nil
-}

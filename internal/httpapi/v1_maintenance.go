@@ -6,10 +6,11 @@ import (
 
 	"ferryman/internal/ledger"
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 )
 
 func (s *Server) listMaintenance(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
@@ -17,7 +18,7 @@ func (s *Server) listMaintenance(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	past, err := q.truth("past")
+	past, err := q.Truth("past")
 	if err != nil {
 		return reply{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"ferryman/internal/ledgerjson"
+	"ferryman/internal/params"
 	"ferryman/internal/pipeline"
 	"ferryman/internal/syncs"
 )
@@ -31,11 +32,11 @@ type runShown struct {
 
 // listRuns tells how the last runs of all syncs went, oldest first.
 func (s *Server) listRuns(r *http.Request) (reply, error) {
-	q, err := parseQuery(r)
+	q, err := params.Parse(r.URL.RawQuery)
 	if err != nil {
 		return reply{}, err
 	}
-	limit, err := q.limit()
+	limit, err := limitOf(q)
 	if err != nil {
 		return reply{}, err
 	}

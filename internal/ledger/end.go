@@ -28,7 +28,7 @@ func (l *Ledger) End(ctx context.Context, tx *db.Tx, id int64, o Outcome) error 
 	e, err := scanExecution(tx.QueryRow(ctx, `
 		UPDATE executions SET status = $1, ended_at = $2, reason = $3, detail = $4,
 			rows_read = $5, rows_written = $6, rows_deleted = $7, rows_rejected = $8, result = $9
-		WHERE id = $10 AND ended_at IS NULL
+		WHERE id = $10 AND ended_at IS NULL`+cronFirst(tx, "$10")+`
 		RETURNING `+returned(),
 		string(o.Status), db.Time{Time: tx.Now()}, o.Reason, clean(o.Detail),
 		o.Counts.Read, o.Counts.Written, o.Counts.Deleted, o.Counts.Rejected,
@@ -131,7 +131,7 @@ func (l *Ledger) report(ctx context.Context, tx *db.Tx, id int64, r Report) (out
 			detail = CASE WHEN status = 'superseded' OR reason = 'interrupted' THEN detail ELSE $8 END,
 			ended_at = CASE WHEN $9 < started_at THEN started_at ELSE $9 END,
 			reported_at = $3, reported_success = $2, end_type = $4, exit_code = $5, reported_took = $6
-		WHERE id = $7 AND reported_at IS NULL
+		WHERE id = $7 AND reported_at IS NULL`+cronFirst(tx, "$7")+`
 		RETURNING `+returned()+", "+worthALook,
 		string(status), r.Success, db.Time{Time: tx.Now()}, string(r.Type), r.ExitCode, db.Duration(r.Took), id,
 		r.detail(), db.Time{Time: r.endedAt(tx.Now())}), &look)
@@ -152,6 +152,17 @@ func (l *Ledger) report(ctx context.Context, tx *db.Tx, id int64, r Report) (out
 		return out, nil, nil
 	}
 	return out, nil, l.endedOf(ctx, tx, out.Execution)
+}
+
+// cronFirst, in an UPDATE that ends the execution of this placeholder, locks the
+// cron before the execution, as everybody does: the end also counts in the cron's
+// hour, whose row whoever has locked the cron must not wait for.
+func cronFirst(tx *db.Tx, execution string) string {
+	lock := tx.ForUpdate()
+	if lock == "" {
+		return ""
+	}
+	return " AND (SELECT c.id FROM crons c WHERE c.id = (SELECT e.cron_id FROM executions e WHERE e.id = " + execution + ")" + lock + ") IS NOT NULL"
 }
 
 func (l *Ledger) reportedBefore(ctx context.Context, tx *db.Tx, id int64, r Report) (out Reported, refused, err error) {

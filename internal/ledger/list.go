@@ -6,37 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"ferryman/internal/db"
 )
-
-// State is how a cron stands, in a word. Of several that hold it is the first in
-// the order below.
-type State string
-
-// The states.
-const (
-	StateInactive    State = "inactive"    // it is switched off
-	StatePaused      State = "paused"      // for a while
-	StateMaintenance State = "maintenance" // a maintenance window is open
-	StateMissed      State = "missed"      // the last expected start did not come
-	StateOverdue     State = "overdue"     // a run went past its deadline
-	StateFailing     State = "failing"     // it failed as often in a row as it may
-	StateLate        State = "late"        // a start is expected and the grace goes by
-	StateRunning     State = "running"
-	StateNew         State = "new" // it never ran
-	StateOK          State = "ok"
-)
-
-// States lists all states.
-func States() []State {
-	return []State{
-		StateInactive, StatePaused, StateMaintenance, StateMissed, StateOverdue, StateFailing,
-		StateLate, StateRunning, StateNew, StateOK,
-	}
-}
 
 const (
 	maxCounted = 1000 // up to where running executions are counted
@@ -64,32 +39,31 @@ type CronStatus struct {
 type CronFilter struct {
 	App    int64
 	Kind   Kind
-	State  State
-	Search string // what the slug or the name contains, in whatever case of ASCII
-	After  string // the Cursor of the last cron of the page before
-	Limit  int
+	States []State // any of these
+	Search string  // what the slug or the name contains, in whatever case of ASCII
+	// TroubleFirst lists first what people should look at first: what is failing,
+	// missed, overdue or late, then what runs, is well, or is new, then what is in
+	// maintenance, paused or inactive. A cron whose state changes meanwhile may be on
+	// two pages or on none.
+	TroubleFirst bool
+	After        string // Next of the page before
+	Limit        int
 }
 
-// Cursor is where a cron stands in a list. Cursors are read by After alone.
-func (c *Cron) Cursor() string { return c.App + "/" + c.Slug }
+// Next is the After of the page that follows one which ends with last.
+func (f CronFilter) Next(last CronStatus) string {
+	cursor := last.App + "/" + last.Slug
+	if f.TroubleFirst {
+		cursor = fmt.Sprintf("%d/%s", slices.Index(byTrouble(), last.State), cursor)
+	}
+	return cursor
+}
 
-// cronState is the state of a cron in SQL; it wants the placeholder of the time.
-const cronState = `CASE
-	WHEN NOT c.active THEN 'inactive'
-	WHEN c.paused_until > %[1]s THEN 'paused'
-	WHEN EXISTS (SELECT 1 FROM maintenance_windows w WHERE w.starts_at <= %[1]s AND w.ends_at > %[1]s
-		AND (w.application_id IS NULL OR w.application_id = c.application_id) AND (w.cron_id IS NULL OR w.cron_id = c.id)) THEN 'maintenance'
-	WHEN c.missed_since IS NOT NULL THEN 'missed'
-	WHEN c.overdue_since IS NOT NULL THEN 'overdue'
-	WHEN c.failing_since IS NOT NULL THEN 'failing'
-	WHEN c.expected_at < %[1]s THEN 'late'
-	WHEN c.id IN (SELECT e.cron_id FROM executions e WHERE e.ended_at IS NULL) THEN 'running'
-	WHEN c.last_execution_id = 0 THEN 'new'
-	ELSE 'ok' END`
-
-// Crons gives crons in the order of their application's name and their slug.
+// Crons gives crons in the order of their application's name and their slug, or
+// of their trouble before that.
 func (l *Ledger) Crons(ctx context.Context, f CronFilter) ([]CronStatus, error) {
 	var w where
+	state := fmt.Sprintf(cronState, w.arg(db.Time{Time: l.db.Now()}))
 	w.is("c.deleted_at IS NULL")
 	if f.App != 0 {
 		w.is("c.application_id = %s", f.App)
@@ -98,28 +72,42 @@ func (l *Ledger) Crons(ctx context.Context, f CronFilter) ([]CronStatus, error) 
 		w.is("c.kind = %s", string(f.Kind))
 	}
 	if f.Search != "" {
-		pattern := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(f.Search)) + "%"
+		pattern := containing(f.Search)
 		w.is(`(c.slug LIKE %s ESCAPE '\' OR lower(c.name) LIKE %s ESCAPE '\')`, pattern, pattern)
 	}
-	if app, slug, given := strings.Cut(f.After, "/"); given && f.App != 0 {
-		w.is("c.slug > %s", slug)
-	} else if given {
-		w.is("(a.name, c.slug) > (%s, %s)", app, slug)
+	if len(f.States) > 0 {
+		in(&w, "("+state+")", f.States)
 	}
-	if f.State != "" {
-		state := fmt.Sprintf(cronState, w.arg(db.Time{Time: l.db.Now()}))
-		w.is("("+state+") = %s", string(f.State))
-	}
-	order := "a.name, c.slug"
-	if f.App != 0 {
-		order = "c.slug" // the index has it
-	}
+	order := f.order(&w, state)
 	page := "SELECT c.id FROM crons c JOIN applications a ON a.id = c.application_id" + w.String() + " ORDER BY " + order + " LIMIT " + w.arg(f.Limit)
-	all, err := l.cronStatuses(ctx, lookBack, page, w.args)
+	all, err := l.cronStatuses(ctx, lookBack, page, state, order, w.args)
 	if err != nil {
 		return nil, fmt.Errorf("list crons: %w", err)
 	}
 	return all, nil
+}
+
+// order gives the order of the list, and adds that it goes on after f.After.
+func (f CronFilter) order(w *where, state string) string {
+	if f.TroubleFirst {
+		rank, after, _ := strings.Cut(f.After, "/")
+		app, slug, _ := strings.Cut(after, "/")
+		if place, err := strconv.Atoi(rank); err == nil {
+			w.is("("+troubleRank(state)+", a.name, c.slug) > (%s, %s, %s)", place, app, slug)
+		}
+		return troubleRank(state) + ", a.name, c.slug"
+	}
+	app, slug, given := strings.Cut(f.After, "/")
+	if given && f.App == 0 {
+		w.is("(a.name, c.slug) > (%s, %s)", app, slug)
+	}
+	if f.App == 0 {
+		return "a.name, c.slug"
+	}
+	if given {
+		w.is("c.slug > %s", slug)
+	}
+	return "c.slug" // the index has it
 }
 
 // CronStatus gives a cron as Cron does, and how it stands.
@@ -128,7 +116,8 @@ func (l *Ledger) CronStatus(ctx context.Context, app int64, ref Ref) (CronStatus
 	if err != nil {
 		return CronStatus{}, err
 	}
-	all, err := l.cronStatuses(ctx, lookFurther, "SELECT c.id FROM crons c WHERE c.id = $1 AND c.deleted_at IS NULL", []any{id})
+	all, err := l.cronStatuses(ctx, lookFurther, "SELECT c.id FROM crons c WHERE c.id = $1 AND c.deleted_at IS NULL",
+		fmt.Sprintf(cronState, "$2"), "c.id", []any{id, db.Time{Time: l.db.Now()}})
 	if err == nil && len(all) == 0 {
 		err = ErrNoCron
 	}
@@ -139,12 +128,11 @@ func (l *Ledger) CronStatus(ctx context.Context, app int64, ref Ref) (CronStatus
 }
 
 // cronStatuses gives the crons whose ids a query gives, and how they stand.
-func (l *Ledger) cronStatuses(ctx context.Context, back int, ids string, args []any) ([]CronStatus, error) {
+func (l *Ledger) cronStatuses(ctx context.Context, back int, ids, state, order string, args []any) ([]CronStatus, error) {
 	w := where{args: args}
-	state := fmt.Sprintf(cronState, w.arg(db.Time{Time: l.db.Now()}))
 	rows, err := l.db.Query(ctx, "SELECT "+cronColumns+", "+state+`,
 			(SELECT count(*) FROM (SELECT 1 FROM executions e WHERE e.cron_id = c.id AND e.ended_at IS NULL LIMIT `+w.arg(maxCounted)+`) AS counted)
-		FROM crons c JOIN applications a ON a.id = c.application_id WHERE c.id IN (`+ids+") ORDER BY a.name, c.slug", w.args...)
+		FROM crons c JOIN applications a ON a.id = c.application_id WHERE c.id IN (`+ids+") ORDER BY "+order, w.args...)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func slugs(t *testing.T, l *ledger.Ledger, f ledger.CronFilter) (all []string) {
 		if len(page) < f.Limit {
 			return all
 		}
-		f.After = page[len(page)-1].Cursor()
+		f.After = f.Next(page[len(page)-1])
 	}
 }
 
@@ -172,8 +172,8 @@ func TestCronsAreThoseOfTheFilter(t *testing.T) {
 			{ledger.CronFilter{}, "a/x0 a/x1 a/x2 a/x3 a/x4 b/y0 b/y1 b/y2 b/y3 b/y4 ferryman/sync"},
 			{ledger.CronFilter{App: b}, "b/y0 b/y1 b/y2 b/y3 b/y4"},
 			{ledger.CronFilter{Kind: ledger.Sync}, "ferryman/sync"},
-			{ledger.CronFilter{State: ledger.StateInactive}, "b/y0"},
-			{ledger.CronFilter{App: a, State: ledger.StateNew}, "a/x0 a/x1 a/x2 a/x3 a/x4"},
+			{ledger.CronFilter{States: []ledger.State{ledger.StateInactive}}, "b/y0"},
+			{ledger.CronFilter{App: a, States: []ledger.State{ledger.StateNew}}, "a/x0 a/x1 a/x2 a/x3 a/x4"},
 			{ledger.CronFilter{Search: "X3"}, "a/x3"},
 			{ledger.CronFilter{Search: "% of_2"}, "b/y2"},
 			{ledger.CronFilter{Search: "0%4"}, ""},
@@ -201,7 +201,7 @@ func TestStateOfACron(t *testing.T) {
 			if err != nil || s.State != want {
 				t.Errorf("state %s, want %s, %v", s.State, want, err)
 			}
-			listed, err := l.Crons(t.Context(), ledger.CronFilter{State: want, Limit: 10})
+			listed, err := l.Crons(t.Context(), ledger.CronFilter{States: []ledger.State{want}, Limit: 10})
 			if err != nil || len(listed) != 1 || listed[0].ID != cron.ID {
 				t.Errorf("listed as %s: %v, %v", want, listed, err)
 			}

@@ -234,17 +234,21 @@ func (l *Ledger) Messages(ctx context.Context, execution, after int64, limit int
 	if len(types) > 0 {
 		in(&w, "type", types)
 	}
-	rows, err := l.db.Query(ctx, "SELECT id, type, message, at, received_at, truncated, late, ending FROM messages"+w.String()+
+	rows, err := l.db.Query(ctx, "SELECT "+messageColumns+" FROM messages"+w.String()+
 		" ORDER BY seq LIMIT "+w.arg(limit), w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
 	}
-	all, err := db.Collect(rows, func(r *db.Rows) (m Message, err error) {
-		err = r.Scan(&m.ID, &m.Type, &m.Text, instant(&m.At), instant(&m.ReceivedAt), &m.Truncated, &m.Late, &m.Ending)
-		return m, err
-	})
+	all, err := db.Collect(rows, scanMessage)
 	if err != nil {
 		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
 	}
 	return all, nil
+}
+
+const messageColumns = "id, type, message, at, received_at, truncated, late, ending"
+
+func scanMessage(row *db.Rows) (m Message, err error) {
+	err = row.Scan(&m.ID, &m.Type, &m.Text, instant(&m.At), instant(&m.ReceivedAt), &m.Truncated, &m.Late, &m.Ending)
+	return m, err
 }

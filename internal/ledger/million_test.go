@@ -22,6 +22,7 @@ func BenchmarkMillion(b *testing.B) {
 			d := dbtest.Open(b, url(b), db.Options{Synchronous: "NORMAL"})
 			generate(b, d, 1_000_000)
 			million(b, d)
+			dashboards(b, d)
 		})
 	}
 }
@@ -72,12 +73,92 @@ func million(b *testing.B, d *db.DB) {
 	timed(b, "messages", func() error { _, err := l.Messages(ctx, 500_000, 0, 1000); return err })
 	for name, f := range map[string]ledger.CronFilter{
 		"all": {}, "all/deep": {After: "app-3/more-5"}, "app": {App: newest[good].AppID}, "never-succeeded": {App: newest[bad].AppID},
-		"running": {State: ledger.StateRunning}, "failing": {State: ledger.StateFailing}, "search": {Search: "99"},
+		"running": {States: []ledger.State{ledger.StateRunning}}, "failing": {States: []ledger.State{ledger.StateFailing}}, "search": {Search: "99"},
 	} {
 		f.Limit = 100
 		timed(b, "crons/"+name, func() error { _, err := l.Crons(ctx, f); return err })
 	}
 	timed(b, "cron", func() error { _, err := l.CronStatus(ctx, 0, ledger.Ref{ID: newest[bad].CronID}); return err })
+}
+
+// dashboards reads what pages show, while 10,000 crons have a schedule, and have run
+// each hour of the last day: as many rows of hours as there can be of it.
+func dashboards(b *testing.B, d *db.DB) {
+	l, ctx := ledger.New(d), b.Context()
+	now := d.Now().Truncate(time.Hour)
+	exec(b, d, "UPDATE crons SET expected_at = $1 + id * 100000, late_at = $1 + id * 100000 + grace, failing_since = CASE WHEN id % 500 = 3 THEN 1 END WHERE id % 10 > 0",
+		db.Time{Time: now.Add(time.Hour)})
+	exec(b, d, "INSERT INTO execution_hours (cron_id, at, status, n, took) SELECT id, CAST($1 AS BIGINT) - n * CAST(3600000000 AS BIGINT), 'success', 4, 4000000 FROM crons, "+numbered(168)+" WHERE n <= 24 OR id % 100 = 3",
+		db.Time{Time: now})
+	exec(b, d, `INSERT INTO application_hours (at, application_id, status, part, n, took, changes)
+		SELECT h.at, c.application_id, h.status, numbers.n, sum(h.n), sum(h.took), sum(h.n) FROM execution_hours h JOIN crons c ON c.id = h.cron_id, `+numbered(4)+`
+		WHERE h.at >= $1 GROUP BY h.at, c.application_id, h.status, numbers.n`, db.Time{Time: now.Add(-168 * time.Hour)})
+	exec(b, d, "ANALYZE")
+	first, err := l.Crons(ctx, ledger.CronFilter{App: 3, Limit: 100})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var ids, idle []int64
+	for _, c := range first {
+		ids = append(ids, c.ID)
+	}
+	exec(b, d, "INSERT INTO execution_hours (cron_id, at, status, n, took) SELECT id, CAST($1 AS BIGINT) - n * CAST(3600000000 AS BIGINT), 'failed', 1, 1000000 FROM crons, "+
+		numbered(24*90)+" WHERE application_id = 3 AND slug < 'm'", db.Time{Time: now})
+	rest, err := l.Crons(ctx, ledger.CronFilter{Search: "more-9", Limit: 100})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range rest {
+		idle = append(idle, c.ID)
+	}
+	middle := generated.Add(5_000_000 * time.Second)
+	for name, call := range map[string]func() error{
+		"hours/day":    func() error { _, err := l.Hours(ctx, ledger.HourFilter{Since: now.Add(-24 * time.Hour)}); return err },
+		"hours/90days": func() error { _, err := l.Hours(ctx, ledger.HourFilter{}); return err },
+		"hours/app/30days": func() error {
+			_, err := l.Hours(ctx, ledger.HourFilter{App: 3, Since: now.Add(-720 * time.Hour)})
+			return err
+		},
+		"hours/cron/90days": func() error { _, err := l.Hours(ctx, ledger.HourFilter{Cron: ids[0]}); return err },
+		"tallies/week":      func() error { _, err := l.Tallies(ctx, ids, now.Add(-168*time.Hour)); return err },
+		"tallies/90days":    func() error { _, err := l.Tallies(ctx, ids, time.Time{}); return err },
+		"states":            func() error { _, err := l.StateCounts(ctx, 0); return err },
+		"states/app":        func() error { _, err := l.StateCounts(ctx, 3); return err },
+		"strips/20":         func() error { _, err := l.Strips(ctx, ids, 20); return err },
+		"strips/20/never":   func() error { _, err := l.Strips(ctx, idle, 20); return err },
+		"strips/one/100":    func() error { _, err := l.Strips(ctx, ids[:1], 100); return err },
+		"upcoming":          func() error { _, err := l.Upcoming(ctx, 0, now.Add(24*time.Hour), 50); return err },
+		"upcoming/app":      func() error { _, err := l.Upcoming(ctx, 3, now.Add(24*time.Hour), 50); return err },
+		"neighbours":        func() error { _, err := l.Neighbours(ctx, 500_000); return err },
+		"message-page":      func() error { _, err := l.MessagePage(ctx, 500_000, ledger.MessageFilter{Limit: 500}); return err },
+		"message-counts":    func() error { _, err := l.MessageCounts(ctx, 500_000); return err },
+		"pulse":             func() error { _, err := l.Pulse(ctx); return err },
+		"span/hour/newest": func() error {
+			_, err := l.Span(ctx, ledger.SpanFilter{Crons: ids, Since: generated.Add(9_990_000 * time.Second), PerCron: 100})
+			return err
+		},
+		"span/hour/long-ago": func() error {
+			_, err := l.Span(ctx, ledger.SpanFilter{Crons: ids, Since: middle, Until: middle.Add(time.Hour), PerCron: 100})
+			return err
+		},
+		"span/day": func() error {
+			_, err := l.Span(ctx, ledger.SpanFilter{Crons: ids, Since: middle, Until: middle.Add(24 * time.Hour), PerCron: 100})
+			return err
+		},
+		"span/30days": func() error {
+			_, err := l.Span(ctx, ledger.SpanFilter{Crons: ids, Since: middle, Until: middle.Add(720 * time.Hour), PerCron: 100})
+			return err
+		},
+	} {
+		timed(b, "pages/"+name, call)
+	}
+	for name, f := range map[string]ledger.CronFilter{
+		"all": {}, "app": {App: 3}, "deep": {After: "5/app-2/more-5"},
+		"states": {States: []ledger.State{ledger.StateFailing, ledger.StateMissed, ledger.StateOverdue, ledger.StateLate}},
+	} {
+		f.TroubleFirst, f.Limit = true, 100
+		timed(b, "pages/trouble-first/"+name, func() error { _, err := l.Crons(ctx, f); return err })
+	}
 }
 
 // timed reports how long the slowest twentieth of the calls takes at least.

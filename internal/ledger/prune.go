@@ -50,8 +50,8 @@ func (l *Ledger) PruneOn(engine *jobs.Engine) {
 // Prune deletes what is kept no longer, in short transactions, and gives how many
 // executions that were: of each cron what has ended and is over KeepRuns or older
 // than KeepFor, runs and records of none counted apart; crons that were deleted,
-// once nothing of them runs; events and maintenance windows of long ago. It stops
-// after limit: the rest is left for the next time.
+// once nothing of them runs; events, tallies and maintenance windows of long ago.
+// It stops after limit: the rest is left for the next time.
 //
 // SQLite's file does not shrink by it: what comes next takes the pages that are
 // free. To return them to the system would mean writing the whole file anew while
@@ -71,7 +71,7 @@ func (l *Ledger) Prune(ctx context.Context, limit time.Duration) (executions int
 			break
 		}
 	}
-	errs = append(errs, l.pruneEvents(ctx), l.pruneWindows(ctx))
+	errs = append(errs, l.pruneEvents(ctx), l.pruneWindows(ctx), l.pruneHours(ctx))
 	if errors.Is(context.Cause(ctx), errPruneLimit) {
 		return executions, nil
 	}
@@ -257,9 +257,13 @@ func (l *Ledger) removeCron(ctx context.Context, id int64) error {
 	if err := l.db.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM executions WHERE cron_id = $1)", id).Scan(&left); err != nil || left {
 		return err
 	}
-	err := l.deleteEach(ctx, "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE cron_id = $1 ORDER BY id LIMIT $2)", id, sliceWeight)
-	if err != nil {
-		return err
+	for _, statement := range []string{
+		"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE cron_id = $1 ORDER BY id LIMIT $2)",
+		"DELETE FROM execution_hours WHERE cron_id = $1 AND at IN (SELECT at FROM execution_hours WHERE cron_id = $1 ORDER BY at LIMIT $2)",
+	} {
+		if err := l.deleteEach(ctx, statement, id, sliceWeight); err != nil {
+			return err
+		}
 	}
 	return l.db.Tx(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM crons WHERE id = $1 AND deleted_at IS NOT NULL
@@ -287,6 +291,22 @@ func (l *Ledger) pruneWindows(ctx context.Context) error {
 		db.Time{Time: l.db.Now().Add(-keepWindows)}, sliceWeight)
 	if err != nil {
 		return fmt.Errorf("maintenance windows: %w", err)
+	}
+	return nil
+}
+
+// pruneHours deletes tallies that are older than any that is given.
+func (l *Ledger) pruneHours(ctx context.Context) error {
+	first := db.Time{Time: l.hourOf(time.Time{})}
+	for _, statement := range []string{
+		`DELETE FROM execution_hours WHERE (cron_id, at, status) IN (
+			SELECT cron_id, at, status FROM execution_hours WHERE at < $1 ORDER BY at LIMIT $2)`,
+		`DELETE FROM application_hours WHERE (at, application_id, status, part) IN (
+			SELECT at, application_id, status, part FROM application_hours WHERE at > 0 AND at < $1 ORDER BY at LIMIT $2)`,
+	} {
+		if err := l.deleteEach(ctx, statement, first, sliceWeight); err != nil {
+			return fmt.Errorf("tallies: %w", err)
+		}
 	}
 	return nil
 }

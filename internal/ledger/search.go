@@ -77,33 +77,33 @@ func scanListed(row scanner) (e ListedExecution, err error) {
 // searched gives the ids among which the executions of a filter are: from lo on,
 // below hi.
 func (l *Ledger) searched(ctx context.Context, f ExecutionFilter) (lo, hi int64, err error) {
-	hi = math.MaxInt64
+	lo, hi, err = l.begunIn(ctx, f.Since, f.Until)
 	if f.Before > 0 {
-		hi = f.Before
+		hi = min(hi, f.Before)
 	}
-	if !f.Since.IsZero() {
-		err := l.db.QueryRow(ctx, "SELECT id FROM executions WHERE started_at >= $1 ORDER BY started_at LIMIT 1",
-			db.Time{Time: f.Since.Add(-idSlack)}).Scan(&lo)
-		if noRows(err) {
-			return 0, 0, nil
-		}
-		if err != nil {
-			return 0, 0, err
-		}
+	return lo, hi, err
+}
+
+// begunIn gives the ids among which are the executions that began in a span of
+// time: from lo on, below hi. A zero time does not bound them.
+func (l *Ledger) begunIn(ctx context.Context, since, until time.Time) (lo, hi int64, err error) {
+	hi = math.MaxInt64
+	if !since.IsZero() {
+		lo, err = l.firstSince(ctx, since.Add(-idSlack))
 	}
-	if !f.Until.IsZero() {
-		var last int64
-		err := l.db.QueryRow(ctx, "SELECT id FROM executions WHERE started_at < $1 ORDER BY started_at DESC LIMIT 1",
-			db.Time{Time: f.Until.Add(idSlack)}).Scan(&last)
-		if noRows(err) {
-			return 0, 0, nil
-		}
-		if err != nil {
-			return 0, 0, err
-		}
-		hi = min(hi, last+1)
+	if err == nil && !until.IsZero() {
+		hi, err = l.firstSince(ctx, until.Add(idSlack))
 	}
-	return lo, hi, nil
+	return lo, hi, err
+}
+
+// firstSince gives the id of the first execution that began at a time or later,
+// one above all if none did. What was reported long afterwards has a larger id than
+// its time has: such are not many in a row.
+func (l *Ledger) firstSince(ctx context.Context, t time.Time) (id int64, err error) {
+	err = l.db.QueryRow(ctx, `SELECT coalesce(min(id), $2) FROM (
+		SELECT id FROM executions WHERE started_at >= $1 ORDER BY started_at LIMIT 100) AS first`, db.Time{Time: t}, int64(math.MaxInt64)).Scan(&id)
+	return id, err
 }
 
 // search looks for a page among the ids from lo on and below hi.

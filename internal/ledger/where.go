@@ -87,3 +87,8 @@ func (w *where) of(app, cron int64) (index []string, values []any) {
 	}
 	return nil, nil
 }
+
+// containing is the pattern of LIKE for a text that contains s, with \ as ESCAPE.
+func containing(s string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(s)) + "%"
+}

@@ -12,6 +12,7 @@ import (
 type Standing struct {
 	Configured  bool   // a node has set it
 	PausedBy    string // "", "person" or "fault"
+	PausedAt    time.Time
 	PauseReason string
 	HeldUntil   time.Time // zero: it rests not
 }
@@ -19,7 +20,7 @@ type Standing struct {
 // Standing tells, by their names, how all channels stand that were ever set or
 // paused. Unlike Stats it counts nothing.
 func (o *Outbox) Standing(ctx context.Context) (map[string]Standing, error) {
-	rows, err := o.db.Query(ctx, "SELECT name, configured, paused_by, pause_reason, held_until FROM channels")
+	rows, err := o.db.Query(ctx, "SELECT name, configured, paused_by, paused_at, pause_reason, held_until FROM channels")
 	if err != nil {
 		return nil, fmt.Errorf("read channels: %w", err)
 	}
@@ -27,7 +28,7 @@ func (o *Outbox) Standing(ctx context.Context) (map[string]Standing, error) {
 	_, err = db.Collect(rows, func(r *db.Rows) (_ struct{}, err error) {
 		var name string
 		var s Standing
-		err = r.Scan(&name, &s.Configured, &s.PausedBy, &s.PauseReason, db.ScanTime(&s.HeldUntil))
+		err = r.Scan(&name, &s.Configured, &s.PausedBy, db.ScanTime(&s.PausedAt), &s.PauseReason, db.ScanTime(&s.HeldUntil))
 		if !s.HeldUntil.After(now) {
 			s.HeldUntil = time.Time{}
 		}

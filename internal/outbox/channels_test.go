@@ -24,7 +24,7 @@ func TestStanding(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[string]outbox.Standing{
-			"rests": {Configured: true, HeldUntil: later}, "rested": {Configured: true}, "paused": {PausedBy: "person", PauseReason: "holidays"},
+			"rests": {Configured: true, HeldUntil: later}, "rested": {Configured: true}, "paused": {PausedBy: "person", PausedAt: c.now(), PauseReason: "holidays"},
 		}
 		if got, err := o.Standing(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%v, %v, want %v", got, err, want)

@@ -133,10 +133,9 @@ func forget(ctx context.Context, tx *db.Tx, ids []int64) error {
 		return err
 	}
 	if len(channels) > 0 {
-		_, err = tx.Exec(ctx, `
-			INSERT INTO channel_totals (channel, sender_id, sent, failed, retried, uncertain, expired)
+		_, err = tx.Exec(ctx, addTotals+`
 			SELECT channel, 0, CAST(sum(sent) AS BIGINT), CAST(sum(failed) AS BIGINT), CAST(sum(retried) AS BIGINT), CAST(sum(uncertain) AS BIGINT), CAST(sum(expired) AS BIGINT)
-			FROM channel_totals WHERE sender_id IN `+these+` GROUP BY channel`+addTotals, list)
+			FROM channel_totals WHERE sender_id IN `+these+" GROUP BY channel"+onTotals, list)
 		if err != nil {
 			return err
 		}

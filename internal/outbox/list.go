@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -49,15 +50,19 @@ func (o *Outbox) Get(ctx context.Context, id int64) (Row, error) {
 	return r, nil
 }
 
-// List gives deliveries in the order of their ids.
+// List gives deliveries in the order of their ids: from the oldest on, or from the
+// newest back if the filter says Newest or Before.
 func (o *Outbox) List(ctx context.Context, f Filter) ([]Row, error) {
 	if f.Limit <= 0 {
 		f.Limit = pageUsual
 	}
 	f.Limit = min(f.Limit, pageMost)
 	p := page{dialect: o.db.Dialect(), f: f}
+	if f.Newest || f.Before != 0 {
+		p.down = " DESC"
+	}
 	ids := p.ids()
-	rows, err := o.db.Query(ctx, "SELECT "+rowColumns+" FROM deliveries d WHERE d.id IN ("+ids+") ORDER BY d.id", p.args...)
+	rows, err := o.db.Query(ctx, "SELECT "+rowColumns+" FROM deliveries d WHERE d.id IN ("+ids+") ORDER BY d.id"+p.down, p.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
@@ -72,6 +77,7 @@ func (o *Outbox) List(ctx context.Context, f Filter) ([]Row, error) {
 type page struct {
 	dialect db.Dialect
 	f       Filter
+	down    string // DESC if the newest come first
 	args    []any
 }
 
@@ -82,44 +88,55 @@ func (p *page) arg(v any) string {
 
 // ids is the query for them.
 func (p *page) ids() string {
-	after, limit := p.arg(p.f.After), p.arg(p.f.Limit)
-	var which []string
+	before := p.f.Before
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	first, last, limit := p.arg(p.f.After), p.arg(before), p.arg(p.f.Limit)
+	channel := ""
 	if p.f.Channel != "" {
-		which = append(which, "d.channel = "+p.arg(p.f.Channel))
+		channel = "d.channel = " + p.arg(p.f.Channel) + " AND "
 	}
 	switch {
 	case p.f.Recipient != "":
 		// The sums keep other indexes out of it: a recipient has few.
-		which = append(which, "d.recipient = "+p.arg(p.f.Recipient), "d.id + 0 > "+after)
-		which = append(which, oneOf("d.topic + 0", p.f.Topics)...)
+		which := append([]string{
+			channel + "d.recipient = " + p.arg(p.f.Recipient), "d.id + 0 > " + first, "d.id + 0 < " + last,
+		}, oneOf("d.topic + 0", p.f.Topics)...)
 		which = append(which, oneOf("d.state + 0", p.f.States)...)
-		return "SELECT d.id FROM deliveries d WHERE " + strings.Join(which, " AND ") + " ORDER BY d.id + 0 LIMIT " + limit
-	case p.f.Channel != "" && len(p.f.States) == 1 && p.f.States[0] == Failed:
-		which = append(which, "d.state = 4", "d.id > "+after)
-		which = append(which, oneOf("d.topic", p.f.Topics)...)
-		return "SELECT d.id FROM deliveries d WHERE " + strings.Join(which, " AND ") + " ORDER BY d.channel, d.id LIMIT " + limit
+		return p.part(which, "d.id + 0", limit)
+	case channel != "" && len(p.f.States) == 1 && p.f.States[0] == Failed:
+		which := append([]string{channel + "d.state = 4", "d.id > " + first, "d.id < " + last}, oneOf("d.topic", p.f.Topics)...)
+		return p.part(which, "d.channel, d.id", limit)
 	}
-	return p.merged(which, after, limit)
+	return p.merged(channel, first, last, limit)
+}
+
+// part takes the first ids in an order.
+func (p *page) part(which []string, order, limit string) string {
+	order = strings.ReplaceAll(order, ",", p.down+",") + p.down
+	return "SELECT d.id FROM deliveries d WHERE " + strings.Join(which, " AND ") + " ORDER BY " + order + " LIMIT " + limit
 }
 
 // merged takes the first ids of each topic and state, and of these the first ones.
-func (p *page) merged(which []string, after, limit string) string {
+// Of a channel it looks through those of all until it has enough: an index for
+// that would cost each delivery more than it saves anybody.
+func (p *page) merged(channel, first, last, limit string) string {
 	var parts []string
 	for _, topic := range orAll(p.f.Topics, Message, Contact) {
 		for _, state := range orAll(p.f.States, Waiting, Expired) {
-			conditions := append([]string{}, which...)
+			which := fmt.Sprintf("%sd.topic = %d", channel, topic)
 			if p.dialect == db.Postgres {
 				// By comparing rows: by equality its planner would rather look through all
 				// ids for rows that it takes for frequent, and that may be none.
-				conditions = append(conditions, fmt.Sprintf("d.topic = %d AND (d.state, d.id) > (%d, %s) AND d.state <= %d", topic, state, after, state))
+				which += fmt.Sprintf(" AND (d.state, d.id) > (%d, %s) AND (d.state, d.id) < (%d, %s)", state, first, state, last)
 			} else {
-				conditions = append(conditions, fmt.Sprintf("d.topic = %d AND d.state = %d AND d.id > %s", topic, state, after))
+				which += fmt.Sprintf(" AND d.state = %d AND d.id > %s AND d.id < %s", state, first, last)
 			}
-			parts = append(parts, "SELECT part.id FROM (SELECT d.id FROM deliveries d WHERE "+strings.Join(conditions, " AND ")+
-				" ORDER BY d.state, d.id LIMIT "+limit+") AS part")
+			parts = append(parts, "SELECT part.id FROM ("+p.part([]string{which}, "d.state, d.id", limit)+") AS part")
 		}
 	}
-	return "SELECT id FROM (" + strings.Join(parts, " UNION ALL ") + ") AS parts ORDER BY id LIMIT " + limit
+	return "SELECT id FROM (" + strings.Join(parts, " UNION ALL ") + ") AS parts ORDER BY id" + p.down + " LIMIT " + limit
 }
 
 // orAll gives the chosen values, or all from first to last if none is chosen.

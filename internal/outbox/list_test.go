@@ -57,6 +57,38 @@ func TestListIsTheSameByEachIndex(t *testing.T) {
 						if !slices.Equal(got, want) {
 							t.Errorf("%+v: %v, want %v", f, got, want)
 						}
+						f.After, f.Newest = 0, true
+						var back []int64
+						for {
+							page, err := o.List(ctx, f)
+							if err != nil {
+								t.Fatal(err)
+							}
+							for _, r := range page {
+								back, f.Before = append(back, r.ID), r.ID
+							}
+							if f.Newest = false; len(page) < f.Limit {
+								break
+							}
+						}
+						if slices.Reverse(back); !slices.Equal(back, want) {
+							t.Errorf("%+v, back: %v, want %v", f, back, want)
+						}
+						f.After, f.Before = 100, 200
+						page, err := o.List(ctx, f)
+						if err != nil {
+							t.Fatal(err)
+						}
+						between := slices.DeleteFunc(slices.Clone(want), func(id int64) bool { return id <= 100 || id >= 200 })
+						slices.Reverse(between)
+						for i, r := range page {
+							if i >= len(between) || r.ID != between[i] {
+								t.Errorf("%+v: %d at %d, want %v", f, r.ID, i, between)
+							}
+						}
+						if len(page) != min(len(between), f.Limit) {
+							t.Errorf("%+v: %d of %d", f, len(page), len(between))
+						}
 					}
 				}
 			}

@@ -114,8 +114,10 @@ func (o *Outbox) change(ctx context.Context, id int64, what string, update func(
 			return not(d)
 		}
 		wake = append(wake, d.channel)
-		_, err = release(ctx, tx, keys)
-		return err
+		if _, err = release(ctx, tx, keys); err != nil {
+			return err
+		}
+		return markChange(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("%s delivery: %w", what, err)

@@ -25,20 +25,6 @@ const (
 	nameMost      = 200 // bytes of a code or reference
 )
 
-// addTotals ends an INSERT into channel_totals.
-const addTotals = ` ON CONFLICT (channel, sender_id) DO UPDATE SET
-	sent = channel_totals.sent + excluded.sent, failed = channel_totals.failed + excluded.failed, retried = channel_totals.retried + excluded.retried,
-	uncertain = channel_totals.uncertain + excluded.uncertain, expired = channel_totals.expired + excluded.expired`
-
-func addToTotals(ctx context.Context, tx *db.Tx, channel string, sender int64, n Totals) error {
-	if n == (Totals{}) {
-		return nil
-	}
-	_, err := tx.Exec(ctx, "INSERT INTO channel_totals (channel, sender_id, sent, failed, retried, uncertain, expired) VALUES ($1, $2, $3, $4, $5, $6, $7)"+addTotals,
-		channel, sender, n.Sent, n.Failed, n.Retried, n.Uncertain, n.Expired)
-	return err
-}
-
 // note stores what became of attempts, as far as they are still this sender's.
 func (t *turn) note(ctx context.Context, tx *db.Tx) error {
 	if len(t.results) == 0 {

@@ -51,8 +51,8 @@ func (o *Outbox) PruneOn(engine *jobs.Engine) {
 
 // Prune deletes attempts of what is settled, and settled alerts and contacts, that
 // are older than Options.Keep, answers kept for calls that are repeated after a
-// day, and rates of recipients that are at rest: a bounded number of them, in short
-// transactions. It tells how many, also along with an error.
+// day, what channels did in hours of long ago, and rates of recipients that are at
+// rest: a bounded number of them, in short transactions. It tells how many, also along with an error.
 func (o *Outbox) Prune(ctx context.Context) (int64, error) {
 	keep := o.o.Keep
 	if keep == 0 {
@@ -79,6 +79,8 @@ func (o *Outbox) Prune(ctx context.Context) (int64, error) {
 		{"expired contacts", pruneSettled(Contact, Expired), before(keep)},
 		{"idempotency keys", `DELETE FROM idempotency_keys WHERE key_hash IN (
 			SELECT key_hash FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, before(keepKeys)},
+		{"hours of channels", `DELETE FROM channel_hours WHERE (at, channel, sender_id) IN (
+			SELECT at, channel, sender_id FROM channel_hours WHERE at < $1 ORDER BY at LIMIT $2)`, before(keepHourly)},
 		{"recipients' rates", `DELETE FROM recipient_rates WHERE next_at < $1 AND (channel, recipient) IN (
 			SELECT channel, recipient FROM recipient_rates WHERE next_at < $1 ORDER BY next_at LIMIT $2)`, before(keepRates)},
 	} {

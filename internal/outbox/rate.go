@@ -78,6 +78,16 @@ func ParseRate(s string) (Rate, error) {
 	return r, nil
 }
 
+// ParseWebhookRate reads a rate as ParseRate does, and fills in the burst that is
+// usual for webhooks: of a rate by the second twice as many may go at once.
+func ParseWebhookRate(s string) (Rate, error) {
+	r, err := ParseRate(s)
+	if err == nil && r.Burst == 0 && r.Per == time.Second {
+		r.Burst = 2 * r.N
+	}
+	return r, err
+}
+
 // parsePer reads a unit, with a whole number before it or none; 0 if it cannot.
 func parsePer(s string) time.Duration {
 	unit := strings.TrimLeft(s, "0123456789")

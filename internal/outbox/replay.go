@@ -129,8 +129,10 @@ func (o *Outbox) reviveAll(ctx context.Context, letters []letter) (n int64, err 
 		if err != nil {
 			return err
 		}
-		_, err = release(ctx, tx, ordered)
-		return err
+		if _, err = release(ctx, tx, ordered); err != nil {
+			return err
+		}
+		return markChange(ctx, tx)
 	})
 	if err != nil {
 		return 0, err

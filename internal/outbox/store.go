@@ -87,6 +87,8 @@ type Filter struct {
 	Channel   string
 	Recipient string
 	After     int64 // only ids above it
+	Before    int64 // only ids below it, and the newest of them first; 0: all
+	Newest    bool  // the newest first
 	Limit     int   // 100 if 0, at most 1000
 }
 

@@ -1,4 +1,6 @@
-package httpapi
+// Package ratelimit bounds how often each of many callers may do something, at the
+// cost of a bounded memory.
+package ratelimit
 
 import (
 	"net/netip"
@@ -8,17 +10,12 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Wrong keys that one address may present. A right one always passes.
-const (
-	wrongKeyRate  = 5 // a second
-	wrongKeyBurst = 50
-)
+// most is how many callers are told apart at a time.
+const most = 10_000
 
-// mostLimited is how many keys or addresses are told apart at a time.
-const mostLimited = 10_000
-
-// limiter gives everybody a rate of their own. A nil limiter lets everything pass.
-type limiter[K comparable] struct {
+// Limiter gives everybody a rate of their own. A nil Limiter lets everything pass. It
+// is safe for concurrent use.
+type Limiter[K comparable] struct {
 	rate  rate.Limit
 	burst int
 	most  int // whose rates are known at a time
@@ -27,16 +24,16 @@ type limiter[K comparable] struct {
 	all map[K]*rate.Limiter
 }
 
-// newLimiter makes a limiter of so many a second; nil if that is 0.
-func newLimiter[K comparable](perSecond, burst int) *limiter[K] {
+// New makes a limiter of so many a second, burst of them at once; nil if that is 0.
+func New[K comparable](perSecond, burst int) *Limiter[K] {
 	if perSecond == 0 {
 		return nil
 	}
-	return &limiter[K]{rate: rate.Limit(perSecond), burst: burst, most: mostLimited, all: map[K]*rate.Limiter{}}
+	return &Limiter[K]{rate: rate.Limit(perSecond), burst: burst, most: most, all: map[K]*rate.Limiter{}}
 }
 
-// take gives 0 if who may act now, or else how long to wait before trying again.
-func (l *limiter[K]) take(who K, now time.Time) time.Duration {
+// Take gives 0 if who may act now, or else how long to wait before trying again.
+func (l *Limiter[K]) Take(who K, now time.Time) time.Duration {
 	if l == nil {
 		return 0
 	}
@@ -48,7 +45,7 @@ func (l *limiter[K]) take(who K, now time.Time) time.Duration {
 	return wait
 }
 
-func (l *limiter[K]) of(who K, now time.Time) *rate.Limiter {
+func (l *Limiter[K]) of(who K, now time.Time) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one, known := l.all[who]
@@ -65,7 +62,7 @@ func (l *limiter[K]) of(who K, now time.Time) *rate.Limiter {
 // makeRoom forgets those who have rested for so long that it makes no difference,
 // or else anybody. It looks at a few only: a flood from ever new addresses shall
 // cost neither memory nor time.
-func (l *limiter[K]) makeRoom(now time.Time) {
+func (l *Limiter[K]) makeRoom(now time.Time) {
 	looks := 16
 	for who, one := range l.all { // in no order
 		looks--
@@ -84,9 +81,10 @@ func (l *limiter[K]) makeRoom(now time.Time) {
 	}
 }
 
-// network is the address that a client's rate goes by. A host has as many
+// Network is the part of an address, with its port, that a client's rate goes by; it is
+// not valid where the address is none. A host has as many
 // addresses of IPv6 as it likes, all in one /64.
-func network(remote string) netip.Prefix {
+func Network(remote string) netip.Prefix {
 	from, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Prefix{}

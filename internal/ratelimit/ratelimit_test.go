@@ -1,4 +1,4 @@
-package httpapi
+package ratelimit
 
 import (
 	"fmt"
@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 func TestLimiter(t *testing.T) {
-	l := newLimiter[string](2, 4)
+	l := New[string](2, 4)
 	now := epoch
 	take := func(who string, want time.Duration) {
 		t.Helper()
-		if got := l.take(who, now); got != want {
+		if got := l.Take(who, now); got != want {
 			t.Errorf("%s waits %v, want %v", who, got, want)
 		}
 	}
@@ -31,7 +33,7 @@ func TestLimiter(t *testing.T) {
 		take("a", 0)
 	}
 	take("a", 500*time.Millisecond)
-	if none := newLimiter[string](0, 0); none.take("a", now) != 0 {
+	if none := New[string](0, 0); none.Take("a", now) != 0 {
 		t.Error("no limit is one")
 	}
 }
@@ -39,26 +41,26 @@ func TestLimiter(t *testing.T) {
 // TestLimiterIsBounded shows that ever new callers cost no more memory, and that
 // the idle are forgotten before the busy.
 func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter[int](1, 2)
+	l := New[int](1, 2)
 	l.most = 100
 	for i := range 10_000 {
-		if wait := l.take(i, epoch); wait != 0 {
+		if wait := l.Take(i, epoch); wait != 0 {
 			t.Fatalf("%d waits %v", i, wait)
 		}
 		if len(l.all) > l.most {
 			t.Fatalf("%d are known", len(l.all))
 		}
 	}
-	l = newLimiter[int](1, 2)
+	l = New[int](1, 2)
 	l.most = 8
 	for i := range l.most {
-		l.take(i, epoch)
+		l.Take(i, epoch)
 	}
 	now := epoch.Add(time.Minute)
-	l.take(0, now)
-	l.take(0, now)
-	l.take(100, now)
-	if wait := l.take(0, now); wait == 0 {
+	l.Take(0, now)
+	l.Take(0, now)
+	l.Take(100, now)
+	if wait := l.Take(0, now); wait == 0 {
 		t.Error("the one who is busy was forgotten, and not the idle")
 	}
 }
@@ -68,11 +70,11 @@ func TestNetwork(t *testing.T) {
 		"192.0.2.7:80": "192.0.2.7/32", "[::ffff:192.0.2.7]:80": "192.0.2.7/32", "[2001:db8::7]:80": "2001:db8::/64",
 		"[2001:db8:0:0:ffff::1]:1": "2001:db8::/64", "[fe80::1%eth0]:1": "fe80::/64", "@": "invalid Prefix", "": "invalid Prefix",
 	} {
-		if got := fmt.Sprint(network(remote)); got != want {
+		if got := fmt.Sprint(Network(remote)); got != want {
 			t.Errorf("%s: %s, want %s", remote, got, want)
 		}
 	}
-	if network("[2001:db8::7]:80") != network("[2001:db8::8]:90") || network("[2001:db8::7]:80") == (netip.Prefix{}) {
+	if Network("[2001:db8::7]:80") != Network("[2001:db8::8]:90") || Network("[2001:db8::7]:80") == (netip.Prefix{}) {
 		t.Error("a host is told apart by the address that it chooses")
 	}
 }
