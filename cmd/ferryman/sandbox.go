@@ -14,19 +14,21 @@ import (
 
 type sandboxFlags struct {
 	on     bool
+	quiet  bool
 	listen string
 	faults []string
 }
 
 func (f *sandboxFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.on, "sandbox", false, "sync from a simulated WMS API and send to simulated messengers, with a store and a target of their own")
+	fs.BoolVar(&f.quiet, "sandbox-quiet", false, "leave out the simulated shop that reports crons")
 	fs.StringVar(&f.listen, "sandbox-listen", "127.0.0.1:8081", "loopback address of the simulators; unless given, another free port will do")
 	fs.StringArrayVar(&f.faults, "sandbox-fault", nil, `make the simulated API fail, such as "status=500,path=/iam/users/me,times=3", or a messenger, such as "telegram:status=500,times=3", or the campaign API, such as "campaign:truncate,times=2" (may be repeated)`)
 }
 
 // unused refuses flags that mean nothing without --sandbox.
 func (f *sandboxFlags) unused(cmd *cobra.Command) error {
-	for _, name := range []string{"sandbox-listen", "sandbox-fault"} {
+	for _, name := range []string{"sandbox-quiet", "sandbox-listen", "sandbox-fault"} {
 		if cmd.Flags().Changed(name) {
 			return usageError{cmd, fmt.Errorf("--%s needs --sandbox", name)}
 		}
@@ -46,7 +48,7 @@ func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
 	}
 	defer sandbox.Close()
 	sandbox.Point(&c)
-	return serve(cmd, app.Options{Config: c, Version: version, Log: log}, sandbox.URL())
+	return serve(cmd, app.Options{Config: c, Version: version, Log: log, Shop: !f.quiet}, sandbox.URL())
 }
 
 // sandboxSettings loads the settings of a server in the sandbox.

@@ -31,7 +31,8 @@ directory, unless --store or --warehouse-database name others. Whatever API_TOKE
 API_USER, API_PASSWORD, API_BASE_URL, FERRYMAN_STORE_URL, WAREHOUSE_DATABASE_URL,
 FERRYMAN_SECRET and the tokens and addresses of messengers say, the sandbox leaves
 the real upstream, messengers, store and target alone; the commands for applications,
-keys and crons work on it with --sandbox.`,
+keys and crons work on it with --sandbox. A simulated application, shop, reports its
+crons to it, unless --sandbox-quiet is given.`,
 		Example: `  ferryman serve --sandbox
   ferryman serve --sandbox --sandbox-fault "status=500,path=/iam/users/me,times=3"
   ferryman serve --sandbox --sandbox-fault "telegram:status=500,times=3"
@@ -77,12 +78,13 @@ func serve(cmd *cobra.Command, o app.Options, sandboxURL string) error {
 		if o.Config.Log.JSON {
 			return // for programs
 		}
-		welcome(cmd.OutOrStdout(), s.URL(), o.Config, sandboxURL)
+		welcome(cmd.OutOrStdout(), s.URL(), o, sandboxURL)
 	})
 }
 
 // welcome tells a person what there is to look at.
-func welcome(w io.Writer, url string, c config.Config, sandboxURL string) {
+func welcome(w io.Writer, url string, o app.Options, sandboxURL string) {
+	c := o.Config
 	fmt.Fprintf(w, `Ferryman %s is running.
 
   look around      %s/
@@ -109,6 +111,9 @@ func welcome(w io.Writer, url string, c config.Config, sandboxURL string) {
   or they fail     curl %s/_sandbox/messengers/faults -d '{"messenger":"telegram","status":500,"times":3}'
   contacts change  %s/_sandbox/campaigns
 `, c.Warehouse.BaseURL, sandboxURL, sandboxURL, sandboxURL, sandboxURL)
+	}
+	if o.Shop {
+		fmt.Fprint(w, "  a shop reports   ferryman cron list --app shop --sandbox\n")
 	}
 	fmt.Fprint(w, "\nStop it with Ctrl-C.\n")
 }

@@ -27,6 +27,8 @@ type Options struct {
 	// Resume is where the original client of contact sync left off with a campaign of
 	// the configuration, zero if it did not; nil knows of none.
 	Resume func(config.Campaign) time.Time
+	// Shop has a simulated application report its crons to the server.
+	Shop bool
 }
 
 // OpenStore opens and migrates the own store and gives the migrations that it
