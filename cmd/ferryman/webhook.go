@@ -157,14 +157,11 @@ func addPaceFlags(c *cobra.Command, profile *string, deflt string, rate *string,
 	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(endpoint.Profiles(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
-// webhookRate checks a rate, and fills in the burst that is usual for webhooks.
+// webhookRate checks a rate.
 func webhookRate(cmd *cobra.Command, text string) (string, error) {
-	r, err := outbox.ParseRate(text)
+	r, err := outbox.ParseWebhookRate(text)
 	if err != nil {
 		return "", usageError{cmd, err}
-	}
-	if r.Burst == 0 && r.Per == time.Second {
-		r.Burst = 2 * r.N
 	}
 	return r.String(), nil
 }

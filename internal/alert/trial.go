@@ -23,14 +23,18 @@ const (
 	askEvery = 200 * time.Millisecond
 )
 
-// Try stores a trial for each of the recipients. A server sends them, unless they
-// had to wait for more than ten minutes.
+// Try stores a trial for each of the recipients, who need not be told of events. A
+// server sends them, unless they had to wait for more than ten minutes. It gives a
+// fault of kind Invalid for a recipient that is none.
 func (a *Alerts) Try(ctx context.Context, recipients ...Recipient) ([]Trial, error) {
 	trials := make([]Trial, len(recipients))
 	err := a.db.Tx(ctx, func(tx *db.Tx) error {
 		items := make([]outbox.Item, len(recipients))
 		expires := tx.Now().Add(trialFor)
 		for i, r := range recipients {
+			if err := r.complete(); err != nil {
+				return err
+			}
 			const said = "This is a test of Ferryman's alerts: they reach you."
 			payload := said
 			if _, ok := webhook(r.Channel); ok {

@@ -12,6 +12,7 @@ import (
 	"ferryman/internal/alert"
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
+	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
 	"ferryman/internal/testwait"
@@ -160,6 +161,23 @@ func TestRunTellsInOrder(t *testing.T) {
 		}
 		if len(got) != 0 {
 			t.Errorf("told %q as well", <-got)
+		}
+	})
+}
+
+func TestTrialsOfWrongRecipients(t *testing.T) {
+	t.Parallel()
+	dbtest.Run(t, db.Options{}, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d, &clock{})
+		for _, r := range []alert.Recipient{
+			{Channel: "telegram"}, {Channel: "telegram", Address: "a\nb"}, {Channel: "pigeon", Address: "1"}, {Channel: "webhook/a", Address: "b"},
+		} {
+			if _, err := w.Alerts.Try(t.Context(), r); fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%+v: %v", r, err)
+			}
+		}
+		if all, err := w.outbox.List(t.Context(), outbox.Filter{}); err != nil || len(all) != 0 {
+			t.Errorf("%v, %v", all, err)
 		}
 	})
 }

@@ -32,6 +32,7 @@ func (s *Server) addCampaigns(ctx context.Context) error {
 		if _, err := s.set.Add(ctx, contact.sync()); err != nil {
 			return err
 		}
+		s.contacts = append(s.contacts, contact)
 		if !posts(c) {
 			continue
 		}

@@ -31,7 +31,8 @@ type ContactsRun struct {
 
 	Different func(table, key, kind string, columns []string) // with DryRun or Verify without Repair: each row that differs
 
-	follows bool // cycle after cycle
+	follows bool   // cycle after cycle
+	beside  *db.DB // the store of the server that asks; nil: it is opened
 }
 
 // ContactsProgress is how far a run is.
@@ -117,8 +118,10 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 		}
 	}()
 	if !looks {
-		if c.db, _, err = OpenStore(ctx, o); err != nil {
-			return nil, err
+		if c.db = r.beside; c.db == nil {
+			if c.db, _, err = OpenStore(ctx, o); err != nil {
+				return nil, err
+			}
 		}
 		c.begun, c.ledger = c.db.Now(), ledger.New(c.db)
 		send := o.Config.Outbox
@@ -174,7 +177,7 @@ func (c *contactsProcess) close() {
 	if c.contact != nil {
 		_ = c.contact.close() // everything is durable by now
 	}
-	if c.db != nil {
+	if c.db != nil && c.r.beside == nil {
 		_ = c.db.Close()
 	}
 }

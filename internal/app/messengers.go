@@ -60,6 +60,24 @@ func setMessengers(o Options, box *outbox.Outbox) error {
 	return errors.Join(errs...)
 }
 
+// missingSettings names, by their channels, what messengers that are not set up lack.
+func missingSettings(p config.Push) map[string][]string {
+	missing := map[string][]string{}
+	if p.Telegram.Token.Empty() {
+		missing[push.Telegram.String()] = []string{"TELEGRAM_TOKEN"}
+	}
+	if p.Viber.Token.Empty() {
+		missing[push.Viber.String()] = []string{"VIBER_TOKEN"}
+	}
+	if p.WhatsApp.Token.Empty() {
+		missing[push.WhatsApp.String()] = []string{"WHATSAPP_TOKEN"}
+	}
+	if p.WhatsApp.PhoneNumberID == "" {
+		missing[push.WhatsApp.String()] = append(missing[push.WhatsApp.String()], "WHATSAPP_PHONE_NUMBER_ID")
+	}
+	return missing
+}
+
 // the is the rate of every recipient.
 func the(r outbox.Rate) func(string) outbox.Rate {
 	return func(string) outbox.Rate { return r }

@@ -15,7 +15,9 @@ import (
 
 	"ferryman/internal/alert"
 	"ferryman/internal/apikey"
+	"ferryman/internal/audit"
 	"ferryman/internal/config"
+	"ferryman/internal/dashboard"
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 	"ferryman/internal/httpapi"
@@ -33,13 +35,18 @@ type Server struct {
 	o         Options
 	listener  net.Listener
 	db        *db.DB
+	keys      *apikey.Keys
+	audit     *audit.Log
 	ledger    *ledger.Ledger
 	warehouse *warehouse
 	engine    *jobs.Engine
 	set       *syncs.Set
+	contacts  []*contactSync // of the campaigns in it
+	verifier  *verifier
 	outbox    *outbox.Outbox
 	alerts    *alert.Alerts
 	endpoints *endpoints
+	pages     *dashboard.Dashboard
 	handler   *httpapi.Server
 	unposted  []config.Campaign // that another process posts
 	closers   []func() error    // run in reverse order
@@ -78,6 +85,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.keys = keys
 	s.closers = append(s.closers, closing(keys.Close))
 	if exposed != nil {
 		if err := s.listenWithKeys(ctx, keys, exposed); err != nil {
@@ -98,6 +106,8 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.audit = audit.New(d, o.Log)
+	s.audit.PruneOn(s.engine)
 	s.ledger = ledger.New(d)
 	s.ledger.PruneOn(s.engine)
 	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: newSyncMetrics(registry).ended})
@@ -122,11 +132,18 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.endpoints = newEndpoints(hooks, s.outbox, endpointOptions{Guard: true, AllowHosts: send.AllowHosts, Version: o.Version, Log: o.Log})
 	s.alerts = alert.New(d, s.ledger, s.outbox)
+	s.verifier = newVerifier(o, d, s.contacts)
+	s.closers = append(s.closers, closing(s.verifier.close))
+	if s.pages, err = s.openDashboard(ctx, keys, refused, exposed == nil && !o.Config.Server.InsecureOpen); err != nil {
+		return nil, err
+	}
 	s.handler, err = httpapi.New(httpapi.Options{
-		Log: o.Log, Registry: registry, Version: o.Version,
+		Dashboard: s.pages,
+		Log:       o.Log, Registry: registry, Version: o.Version,
 		Sync: warehouses, Syncs: s.set, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
 		Checks: []httpapi.Check{{Name: "store", Run: d.Ping}},
 		Keys:   keys, Apps: keys, Ledger: s.ledger, Rejected: refused, Messages: push.New(d, s.outbox), Outbox: s.outbox,
+		Audit:        s.audit,
 		KeyRate:      int(o.Config.Server.KeyRate),
 		LoopbackOnly: !o.Config.Server.InsecureOpen && exposed == nil, KeysOnly: exposed != nil, Hosts: o.Config.Server.Hosts,
 	})
@@ -230,6 +247,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 		sent <- err
 	}()
 	defer context.AfterFunc(serving, s.pages.Close)() // open pages would hold up the stop
+	defer context.AfterFunc(serving, s.verifier.close)()
 	ready()
 	if s.o.Shop {
 		background.Go(func() { s.simulateShop(serving) })

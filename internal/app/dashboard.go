@@ -1,0 +1,33 @@
+package app
+
+import (
+	"context"
+
+	"ferryman/internal/apikey"
+	"ferryman/internal/dashboard"
+	"ferryman/internal/httpapi"
+	"ferryman/internal/rejected"
+)
+
+// openDashboard builds the pages. Loopback says that only this machine reaches them.
+func (s *Server) openDashboard(ctx context.Context, keys *apikey.Keys, refused *rejected.Log, loopback bool) (*dashboard.Dashboard, error) {
+	secret, err := storeSecret(ctx, s.o, s.db)
+	if err != nil {
+		return nil, err
+	}
+	d, err := dashboard.New(dashboard.Options{
+		Log: s.o.Log, Version: s.o.Version,
+		Keys: keys, Sessions: apikey.NewSessions(keys), Audit: s.audit,
+		Ledger: s.ledger, Outbox: s.outbox, Rejected: refused,
+		Syncs: s.set, Pipelines: s.pipelines(), Verifier: s.verifier,
+		Alerts: s.alerts, Webhooks: s.endpoints.webhooks, Missing: missingSettings(s.o.Config.Push),
+		Node:     dashboard.Node{Name: s.engine.Node(), Store: s.o.Config.Store.URL.String(), KeepDays: int(s.o.Config.Outbox.Keep.Hours() / 24)},
+		Settings: shownSettings(s.o.Config),
+		Secret:   secret, Loopback: loopback, Status: httpapi.StatusOf,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, closing(d.Close))
+	return d, nil
+}

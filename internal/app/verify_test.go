@@ -1,0 +1,122 @@
+package app
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"ferryman/internal/config"
+	"ferryman/internal/dashboard"
+	"ferryman/internal/fault"
+	"ferryman/internal/ledger"
+	"ferryman/internal/sandbox/campaign"
+	"ferryman/internal/testwait"
+)
+
+// verifierOf is that of a server with a campaign.
+func verifierOf(t *testing.T, o Options, c config.Campaign) (*verifier, *ledger.Ledger) {
+	t.Helper()
+	store, _, err := OpenStore(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	contact, err := openContacts(o, store, nil, c, contactOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = contact.close() })
+	v := newVerifier(o, store, []*contactSync{contact})
+	t.Cleanup(v.close)
+	return v, ledger.New(store)
+}
+
+// did begins a verification or repair, and gives what came of it.
+func (v *verifier) did(t *testing.T, slug string, repair bool) dashboard.Verification {
+	t.Helper()
+	before := v.Pulse()
+	if err := v.Begin(slug, repair); err != nil {
+		t.Fatal(err)
+	}
+	testwait.Until(t, "the verification ends", func() bool { return !v.Last(slug).Ended.IsZero() })
+	if v.Pulse() == before {
+		t.Error("the pulse stands still")
+	}
+	return *v.Last(slug)
+}
+
+func TestVerifierOfAServer(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, o Options, c config.Campaign) {
+		synced(t, o, ContactsRun{Campaign: c})
+		v, l := verifierOf(t, o, c)
+		const slug = "contacts-c"
+		if !v.Can(slug) || v.Can("warehouses") || v.Last(slug) != nil {
+			t.Fatal("it can do other things than it should")
+		}
+		if got := v.did(t, slug, false); got.Failure != "" || got.Differ() != 0 || got.Listed == 0 || got.CanRepair() {
+			t.Errorf("got %+v", got)
+		}
+		stray(t, c, "test")
+		looked := v.did(t, slug, false)
+		if looked.Failure != "" || looked.Differ() != 4 || len(looked.Differences) != 4 || looked.Differences[0].Kind != "extra" || !looked.CanRepair() {
+			t.Errorf("got %+v", looked)
+		}
+		if got := v.did(t, slug, true); got.Failure != "" || !got.Repair || got.Differ() != 4 || got.CanRepair() {
+			t.Errorf("got %+v", got)
+		}
+		if got := v.did(t, slug, false); got.Failure != "" || got.Differ() != 0 {
+			t.Errorf("got %+v", got)
+		}
+		runs, _, err := l.Executions(t.Context(), ledger.ExecutionFilter{Limit: 10})
+		if err != nil || len(runs) != 2 { // the first sync and the repair
+			t.Errorf("%d runs, %v", len(runs), err)
+		}
+		if err := v.Begin("contacts-x", false); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// One goes on until it is called off, and none begins beside it or afterwards.
+func TestVerifierIsCalledOff(t *testing.T) {
+	o, c := held(t)
+	v, _ := verifierOf(t, o, c)
+	const slug = "contacts-c"
+	for _, stop := range []func(){func() { v.Stop(slug) }, v.close} {
+		if err := v.Begin(slug, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Begin(slug, false); fault.CodeOf(err) != "already_verifying" {
+			t.Errorf("got %v", err)
+		}
+		stop()
+		testwait.Until(t, "it ends", func() bool { return !v.Last(slug).Ended.IsZero() })
+		if got := v.Last(slug); got.Failure != "it was called off" || got.CanRepair() {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if err := v.Begin(slug, false); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+// held is a campaign whose API does not answer before the test is over.
+func held(t *testing.T) (Options, config.Campaign) {
+	t.Helper()
+	over := make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-over:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(func() {
+		close(over)
+		api.Close()
+	})
+	c := config.NewCampaign()
+	c.Name, c.ID, c.Mode, c.BaseURL, c.Token = "c", campaign.DefaultCampaign, config.ModeSync, api.URL, config.NewSecret("token")
+	c.Target = config.NewSecret(config.SQLiteURL(filepath.Join(t.TempDir(), "target.db")))
+	return options(t, config.SQLiteURL(filepath.Join(t.TempDir(), "store.db"))), c
+}

@@ -1,0 +1,74 @@
+package dashboard
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"ferryman/internal/alert"
+	"ferryman/internal/audit"
+	"ferryman/internal/fault"
+)
+
+const maxReason = 200 // characters
+
+// pauseChannel keeps a channel from sending until somebody resumes it.
+func (d *Dashboard) pauseChannel(r *request) (done, error) {
+	c, err := d.channelNamed(r, r.form.Get("channel"))
+	if err != nil {
+		return done{}, err
+	}
+	reason := strings.TrimSpace(r.form.Get("reason"))
+	if !utf8.ValidString(reason) || utf8.RuneCountInString(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl) {
+		return done{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_reason", Detail: fmt.Sprintf("the reason must be one line of at most %d characters", maxReason)}
+	}
+	if err := d.o.Outbox.Pause(r.Context(), c.Name, reason); err != nil {
+		return done{}, err
+	}
+	return done{
+		say: c.Name + " is paused. What is under way is finished; all else waits.", target: audit.Channel(c.Name), detail: reason,
+		undo: &undo{Path: Root + "channels/resume", Fields: map[string]string{"channel": c.Name}},
+	}, nil
+}
+
+// resumeChannel ends a channel's pause, and any rest.
+func (d *Dashboard) resumeChannel(r *request) (done, error) {
+	c, err := d.channelNamed(r, r.form.Get("channel"))
+	if err != nil {
+		return done{}, err
+	}
+	if err := d.o.Outbox.Resume(r.Context(), c.Name); err != nil {
+		return done{}, err
+	}
+	return done{say: c.Name + " sends again.", target: audit.Channel(c.Name)}, nil
+}
+
+// testChannel sends a test, and leads to it: its page tells what becomes of it.
+func (d *Dashboard) testChannel(r *request) (done, error) {
+	c, err := d.channelNamed(r, r.form.Get("channel"))
+	if err != nil {
+		return done{}, err
+	}
+	if hook, is := strings.CutPrefix(c.Name, webhookChannels); is {
+		if _, err := d.o.Webhooks.Get(r.Context(), hook); err != nil {
+			return done{}, err
+		}
+	}
+	trials, err := d.o.Alerts.Try(r.Context(), alert.Recipient{Channel: c.Name, Address: r.form.Get("to")})
+	if err != nil {
+		return done{}, err
+	}
+	d.loads.forget()
+	id := trials[0].Delivery
+	say := "The test is on its way; this page tells what becomes of it."
+	switch c.State {
+	case "paused":
+		say = "The channel is paused: the test waits, and expires in ten minutes."
+	case "unset":
+		say = "The channel is not set up: the test waits, and expires in ten minutes."
+	}
+	return done{
+		say: say, target: audit.Channel(c.Name), detail: fmt.Sprintf("delivery %d", id), next: fmt.Sprintf("%soutbox/%d", Root, id),
+	}, nil
+}

@@ -1,0 +1,134 @@
+package dashboard
+
+import (
+	"net/url"
+	"strconv"
+
+	"ferryman/internal/ledger"
+	"ferryman/internal/params"
+)
+
+const (
+	runsOnPage = 50
+	maxAsked   = 200 // characters of what is searched for
+)
+
+func (d *Dashboard) runPages() []page {
+	return []page{
+		{Root + "runs", "runs", viewers, d.runs},
+		{Root + "runs/{id}", "runs", viewers, d.run},
+	}
+}
+
+// runsPage is what the list of runs shows.
+type runsPage struct {
+	Chips   []chip
+	Host    string
+	Trigger ledger.Trigger
+	Overdue bool
+	Runs    []ledger.ListedExecution
+	More    string // the address of the next page; "" after the last
+	Any     bool   // whether a filter is set
+	Status  string // as the address has it
+}
+
+// chip is a filter that is a link.
+type chip struct {
+	Word    string
+	Link    string
+	On      bool
+	Count   int64 // of what it lets pass
+	Counted bool
+}
+
+// statusGroups are the filters by how runs ended.
+var statusGroups = []struct { //nolint:gochecknoglobals // a table that nobody changes
+	word, value string
+	statuses    []ledger.Status
+}{
+	{"All", "", nil},
+	{"Running", "running", []ledger.Status{ledger.Running}},
+	{"Failed", "failed", []ledger.Status{ledger.Failed, ledger.TimedOut}},
+	{"Missed", "missed", []ledger.Status{ledger.Missed}},
+	{"Refused", "refused", []ledger.Status{ledger.Skipped}},
+	{"Cancelled", "cancelled", []ledger.Status{ledger.Cancelled, ledger.Superseded}},
+	{"Ok", "ok", []ledger.Status{ledger.Success}},
+}
+
+// runs is the page of all runs, the newest first.
+func (d *Dashboard) runs(r *request) (view, error) {
+	p, f, err := readRuns(r)
+	if err != nil {
+		return view{}, err
+	}
+	runs, next, err := d.o.Ledger.Executions(r.Context(), f)
+	if err != nil {
+		return view{}, err
+	}
+	p.Runs = runs
+	if next != 0 {
+		p.More = with(r.query, "runs", "before", strconv.FormatInt(next, 10))
+	}
+	v := view{template: "runs", title: "Runs", data: p}
+	if f.Before == 0 { // what is older stands still
+		v.live = []string{"ledger"}
+	}
+	return v, nil
+}
+
+func readRuns(r *request) (p runsPage, f ledger.ExecutionFilter, err error) {
+	f = ledger.ExecutionFilter{App: r.viewer.AppID, Limit: runsOnPage}
+	values := make([]string, len(statusGroups))
+	for i, g := range statusGroups {
+		values[i] = g.value
+	}
+	if p.Status, err = params.Word(r.query, "status", values...); err != nil {
+		return p, f, err
+	}
+	for _, g := range statusGroups {
+		p.Chips = append(p.Chips, chip{
+			Word: g.word, Link: with(r.query, "runs", "status", g.value, "before", ""), On: g.value == p.Status,
+		})
+		if g.value == p.Status {
+			f.Statuses = g.statuses
+		}
+	}
+	if f.Host, _, err = r.query.Text("host", maxAsked); err != nil {
+		return p, f, err
+	}
+	if r.query.Get("trigger") != "" {
+		if f.Trigger, err = params.Word(r.query, "trigger", ledger.Schedule, ledger.HTTP, ledger.CLI); err != nil {
+			return p, f, err
+		}
+	}
+	if f.Overdue, err = r.query.Truth("overdue"); err != nil {
+		return p, f, err
+	}
+	if f.Before, err = r.query.ID("before"); err != nil {
+		return p, f, err
+	}
+	p.Host, p.Trigger, p.Overdue = f.Host, f.Trigger, f.Overdue
+	p.Any = p.Status != "" || f.Host != "" || f.Trigger != "" || f.Overdue
+	return p, f, nil
+}
+
+// with is the address of a page whose query is as it was but for some parameters,
+// given as name and value by turns; those that are "" are left out.
+func with(q params.Query, page string, pairs ...string) string {
+	values := url.Values{}
+	for name, all := range q.Values {
+		values[name] = all
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Set(pairs[i], pairs[i+1])
+	}
+	for name := range values {
+		if values.Get(name) == "" {
+			values.Del(name)
+		}
+	}
+	if len(values) == 0 {
+		return Root + page
+	}
+	return Root + page + "?" + values.Encode()
+}

@@ -1,0 +1,93 @@
+package dashboard
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+
+	"ferryman/internal/apikey"
+	"ferryman/internal/audit"
+	"ferryman/internal/fault"
+)
+
+// viewer is who looks at a page.
+type viewer struct {
+	AppID   int64  // whose crons they see; 0: everybody's
+	App     string // its name
+	Scope   apikey.Scope
+	Prefix  string // of the key that they signed in with
+	Open    bool   // nobody had to sign in
+	Session int64
+
+	token string // of the session
+}
+
+// Admin tells whether they may act.
+func (v viewer) Admin() bool { return v.Scope.Includes(apikey.Admin) }
+
+// Operator tells whether they see what belongs to no application.
+func (v viewer) Operator() bool { return v.SignedIn() && v.AppID == 0 }
+
+// SignedIn tells whether they may see anything.
+func (v viewer) SignedIn() bool { return v.Scope != "" }
+
+// Name is how the record of what was done calls them.
+func (v viewer) Name() string {
+	if v.Open {
+		return audit.Local
+	}
+	return audit.Key(v.Prefix, v.App)
+}
+
+// sessionCookie holds the token of a session. It goes to the pages only: no other
+// call of the server takes it.
+const sessionCookie = "ferryman_session"
+
+// errSignIn says that nobody is signed in.
+var errSignIn = &fault.Error{Kind: fault.Unauthorized, Code: "sign_in", Detail: "nobody is signed in", Hint: "sign in with a key"}
+
+// identify finds out who asks. It gives errSignIn.
+func (d *Dashboard) identify(r *http.Request) (viewer, error) {
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		s, err := d.o.Sessions.Find(r.Context(), c.Value)
+		if err == nil {
+			return signedIn(s, c.Value), nil
+		}
+		if fault.KindOf(err) != fault.Unauthorized {
+			return viewer{}, err
+		}
+	}
+	if !d.o.Loopback {
+		return viewer{}, errSignIn
+	}
+	some, err := d.o.Keys.AnyViewer(r.Context())
+	if err != nil {
+		return viewer{}, err
+	}
+	if some {
+		return viewer{}, errSignIn
+	}
+	return viewer{App: apikey.BuiltIn, Scope: apikey.Admin, Open: true, token: "open"}, nil
+}
+
+func signedIn(s apikey.Session, token string) viewer {
+	who := s.Identity
+	v := viewer{AppID: who.AppID, App: who.App, Scope: who.Scope, Prefix: who.Prefix, Session: s.ID, token: token}
+	if v.App == apikey.BuiltIn {
+		v.AppID = 0
+	}
+	return v
+}
+
+// csrf is what our forms hold and those of other sites cannot know.
+func (d *Dashboard) csrf(v viewer) string {
+	mac := hmac.New(sha256.New, d.forms)
+	mac.Write([]byte(v.token))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// ours tells whether a form is one that the viewer was given.
+func (d *Dashboard) ours(v viewer, token string) bool {
+	return hmac.Equal([]byte(token), []byte(d.csrf(v)))
+}
