@@ -56,7 +56,7 @@ func loadAssets() (assets, error) {
 func zip(plain []byte, level int) []byte {
 	var buf bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&buf, level)
-	_, _ = w.Write(plain)                                   // memory takes it
+	_, _ = w.Write(plain) // memory takes it
 	_ = w.Close()
 	return buf.Bytes()
 }

@@ -62,6 +62,7 @@ type Options struct {
 	// their channels.
 	Missing map[string][]string
 
+	Jobs     JobPages  // without a handler: none
 	Node     Node      // this one
 	Settings []Setting // in the order of the documentation
 
@@ -123,6 +124,7 @@ func New(o Options) (*Dashboard, error) {
 	}
 	d.mux.HandleFunc("GET "+Root+"static/{file}", d.assets.serve)
 	d.mux.HandleFunc("GET "+Root+"live", d.stream)
+	d.mountJobs()
 	d.mux.HandleFunc(Root, d.missing)
 	return d, nil
 }

@@ -287,8 +287,8 @@ func TestWhatIsCountedToABoundSaysSo(t *testing.T) {
 	sum.add(*c)
 	sum.add(*c)
 	for got, want := range map[string]string{
-		c.Waiting.String(): "more than 100\u202f005", c.Overdue().String(): "more than 100\u202f000", c.Dead.String(): "12",
-		sum.Waiting.String(): "more than 200\u202f010", sum.Dead.String(): "24",
+		c.Waiting.String(): "more than 20\u202f005", c.Overdue().String(): "more than 20\u202f000", c.Dead.String(): "12",
+		sum.Waiting.String(): "more than 40\u202f010", sum.Dead.String(): "24",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

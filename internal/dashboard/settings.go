@@ -41,6 +41,7 @@ func (d *Dashboard) settingsActions() []action {
 type settingsPage struct {
 	Node     Node
 	Version  string
+	Jobs     string // the address of the job engine's own pages; "" if there are none
 	Sections []settingSection
 	Changed  bool // only what somebody set is shown
 	Chips    []chip
@@ -56,6 +57,9 @@ type settingSection struct {
 // settings is the page of what this node goes by.
 func (d *Dashboard) settings(r *request) (view, error) {
 	p := settingsPage{Node: d.o.Node, Version: d.o.Version, KeepRuns: ledger.DefaultKeepRuns}
+	if d.o.Jobs.Handler != nil && r.viewer.Admin() {
+		p.Jobs = JobsRoot + "/"
+	}
 	var err error
 	if p.Changed, err = r.query.Truth("set"); err != nil {
 		return view{}, err

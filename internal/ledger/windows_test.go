@@ -18,13 +18,12 @@ func TestWindowsByWhenTheyAre(t *testing.T) {
 		one, two := create(t, l, shop, "one", nil), create(t, l, shop, "two", nil)
 		now := c.now()
 		at := func(hours int) time.Time { return now.Add(time.Duration(hours) * time.Hour) }
-		add := func(w ledger.Window, from, until int) string {
+		add := func(w ledger.Window, from, until int) {
 			t.Helper()
 			w.StartsAt, w.EndsAt, w.Reason = at(from), at(until), string(rune('a'+from))
 			if _, err := l.AddMaintenance(ctx, w); err != nil {
 				t.Fatal(err)
 			}
-			return w.Reason
 		}
 		add(ledger.Window{}, 6, 9)               // g
 		add(ledger.Window{AppID: bakery}, 1, 3)  // b

@@ -15,8 +15,8 @@ const (
 	// lookedMost is how many deliveries a search looks at for one page, where no index
 	// answers it.
 	lookedMost = 10_000
-	// fewOfOne is how many deliveries of a recipient can be put in order for a page.
-	fewOfOne = 2000
+	// fewEnough is how many that an index finds can be looked through for a page.
+	fewEnough = 2000
 )
 
 // Browse gives deliveries, the newest first, and the Before of the next page, 0
@@ -28,6 +28,10 @@ func (o *Outbox) Browse(ctx context.Context, f Filter) (page []Row, next int64, 
 		f.Limit = pageUsual
 	}
 	f.Limit = min(f.Limit, pageMost-1)
+	if f.Before == 0 {
+		f.Before = math.MaxInt64
+	}
+	f.After = 0
 	if page, next, err = o.browse(ctx, f); err != nil {
 		return nil, 0, fmt.Errorf("browse deliveries: %w", err)
 	}
@@ -36,90 +40,72 @@ func (o *Outbox) Browse(ctx context.Context, f Filter) (page []Row, next int64, 
 
 func (o *Outbox) browse(ctx context.Context, f Filter) (page []Row, next int64, err error) {
 	wanted := f
-	wanted.Newest, wanted.After, wanted.Limit = true, 0, f.Limit+1
-	plain, err := o.indexed(ctx, f)
+	wanted.Limit++
+	indexed, err := o.indexed(ctx, f)
 	if err != nil {
 		return nil, 0, err
 	}
-	floor := int64(0)
-	if !plain {
-		if floor, err = o.floor(ctx, wanted); err != nil {
-			return nil, 0, err
-		}
-		wanted.After = max(floor-1, 0)
-	}
-	if !plain && f.Recipient != "" {
-		page, err = o.walk(ctx, wanted)
-	} else {
+	if indexed {
 		page, err = o.List(ctx, wanted)
+	} else {
+		page, next, err = o.walk(ctx, wanted)
 	}
-	switch {
-	case err != nil:
-		return nil, 0, err
-	case len(page) > f.Limit:
-		return page[:f.Limit], page[f.Limit-1].ID, nil
-	default:
-		return page, floor, nil
+	if err == nil && len(page) > f.Limit {
+		page, next = page[:f.Limit], page[f.Limit-1].ID
 	}
+	return page, next, err
 }
 
-// indexed tells whether an index finds a page of the filter without looking at
-// much else.
+// indexed tells whether an index finds a page of the filter without much else
+// being looked at.
 func (o *Outbox) indexed(ctx context.Context, f Filter) (bool, error) {
-	if f.Recipient == "" {
-		return f.Channel == "" || len(f.States) == 1 && f.States[0] == Failed && len(f.Topics) == 0, nil
-	}
-	query, args := "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE recipient = $1", []any{f.Recipient}
-	if f.Channel != "" {
-		query, args = query+" AND channel = $2", append(args, f.Channel)
+	p := page{dialect: o.db.Dialect(), f: Filter{Topics: f.Topics, States: f.States}, down: " DESC"}
+	var some string
+	switch {
+	case f.Recipient != "":
+		some = "SELECT 1 FROM deliveries WHERE recipient = " + p.arg(f.Recipient)
+		if f.Channel != "" {
+			some += " AND channel = " + p.arg(f.Channel)
+		}
+		some += " LIMIT " + p.arg(fewEnough)
+	case f.Channel == "", len(f.States) == 1 && f.States[0] == Failed && len(f.Topics) == 0:
+		return true, nil
+	case len(f.States)+len(f.Topics) == 0:
+		return false, nil
+	default:
+		first, last := p.arg(int64(0)), p.arg(int64(math.MaxInt64))
+		some = p.merged("", first, last, p.arg(fewEnough))
 	}
 	var n int
-	err := o.db.QueryRow(ctx, fmt.Sprintf("%s LIMIT %d) AS first", query, fewOfOne), args...).Scan(&n)
-	return n < fewOfOne, err
+	err := o.db.QueryRow(ctx, "SELECT count(*) FROM ("+some+") AS first", p.args...).Scan(&n)
+	return n < fewEnough, err
 }
 
-// floor is the id down to which a page is looked for: of those in the states and
-// topics that are asked for, or of all where a recipient is.
-func (o *Outbox) floor(ctx context.Context, f Filter) (id int64, err error) {
-	p := page{dialect: o.db.Dialect(), down: " DESC"}
-	before := f.Before
-	if before == 0 {
-		before = math.MaxInt64
+// walk looks through deliveries one by one, and gives where the next page begins, 0
+// if it came to the end. What is added to the columns keeps their indexes out of
+// it: they would find too many.
+func (o *Outbox) walk(ctx context.Context, f Filter) (rows []Row, next int64, err error) {
+	err = o.db.QueryRow(ctx, fmt.Sprintf("SELECT id FROM deliveries WHERE id < $1 ORDER BY id DESC LIMIT 1 OFFSET %d", lookedMost), f.Before).Scan(&next)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, 0, err
 	}
-	query := "SELECT d.id FROM deliveries d WHERE d.id < " + p.arg(before) + " ORDER BY d.id DESC"
-	if f.Recipient == "" && len(f.States)+len(f.Topics) > 0 {
-		p.f, p.args = f, nil
-		first, last := p.arg(int64(0)), p.arg(before)
-		query = p.merged("", first, last, fmt.Sprint(lookedMost+1))
-		query = strings.TrimSuffix(query, fmt.Sprintf(" LIMIT %d", lookedMost+1))
-	}
-	err = o.db.QueryRow(ctx, fmt.Sprintf("%s LIMIT 1 OFFSET %d", query, lookedMost), p.args...).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	return id, err
-}
-
-// walk looks through the ids of a page one by one. What is added to the recipient
-// keeps its index out of it: this one has too many.
-func (o *Outbox) walk(ctx context.Context, f Filter) ([]Row, error) {
 	p := page{dialect: o.db.Dialect()}
-	before := f.Before
-	if before == 0 {
-		before = math.MaxInt64
-	}
-	which := []string{"d.id > " + p.arg(f.After), "d.id < " + p.arg(before), "d.recipient || '' = " + p.arg(f.Recipient)}
+	which := []string{"d.id >= " + p.arg(next), "d.id < " + p.arg(f.Before)}
 	if f.Channel != "" {
 		which = append(which, "d.channel || '' = "+p.arg(f.Channel))
 	}
+	if f.Recipient != "" {
+		which = append(which, "d.recipient || '' = "+p.arg(f.Recipient))
+	}
 	which = append(which, oneOf("d.topic + 0", f.Topics)...)
 	which = append(which, oneOf("d.state + 0", f.States)...)
-	rows, err := o.db.Query(ctx, "SELECT "+rowColumns+" FROM deliveries d WHERE "+strings.Join(which, " AND ")+
-		" ORDER BY d.id DESC LIMIT "+p.arg(f.Limit), p.args...)
+	found, err := o.db.Query(ctx, "SELECT "+rowColumns+" FROM deliveries d WHERE "+strings.Join(which, " AND ")+
+		fmt.Sprintf(" ORDER BY d.id DESC LIMIT %d", f.Limit), p.args...)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return db.Collect(rows, func(r *db.Rows) (Row, error) { return scanRow(r) })
+	rows, err = db.Collect(found, func(r *db.Rows) (Row, error) { return scanRow(r) })
+	return rows, next, err
 }
 
 // Ahead tells what a delivery waits behind: the first that is not settled of those

@@ -11,7 +11,7 @@ import (
 
 // MostCounted is how far Counts and DueHistogram count: what reaches it is that
 // many or more.
-const MostCounted = 100_000
+const MostCounted = 20_000
 
 // Counts is how many deliveries are not sent, each up to MostCounted.
 type Counts struct {

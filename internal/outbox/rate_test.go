@@ -46,11 +46,11 @@ func TestParseRate(t *testing.T) {
 func TestParseWebhookRate(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{"5/s": "5/s burst 10", "5/s burst 7": "5/s burst 7", "20/min": "20/min", "none": "none"} {
-		if r, err := outbox.ParseWebhookRate(text); err != nil || r.String() != want {
+		if r, err := ParseWebhookRate(text); err != nil || r.String() != want {
 			t.Errorf("%q: %s, %v, want %s", text, r, err, want)
 		}
 	}
-	if _, err := outbox.ParseWebhookRate("fast"); err == nil {
+	if _, err := ParseWebhookRate("fast"); err == nil {
 		t.Error("it takes what is none")
 	}
 }
