@@ -1,25 +1,19 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"ferryman/internal/e2e/program"
 	"ferryman/internal/sandbox/wms"
 	"ferryman/internal/testwait"
 )
@@ -27,24 +21,7 @@ import (
 // binary is the built program.
 var binary string
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "ferryman-e2e-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "ferryman")
-		build := exec.Command("go", "build", "-o", binary, "ferryman/cmd/ferryman")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m, &binary)) }
 
 // upstream is a simulated WMS API that lives longer than any server.
 type upstream struct {
@@ -108,96 +85,37 @@ const (
 
 // node is a running server.
 type node struct {
+	*program.Server
 	t    testing.TB
 	cmd  *exec.Cmd
 	url  string
-	done chan struct{} // closed when the process has ended
-
-	mu  sync.Mutex
-	log bytes.Buffer
+	done <-chan struct{} // closed when the process has ended
 }
 
 // command makes the program ready to run, with no settings but env and a state
 // folder.
 func command(t testing.TB, state string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(binary, args...)
-	cmd.Dir = t.TempDir() // no .env
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "FERRYMAN_STATE_DIR=" + state}, env...)
-	return cmd
+	return program.Command(t, binary, state, env, args...)
 }
-
-var servingAt = regexp.MustCompile(`msg=serving url=(\S+)`)
 
 // serve starts a server and returns once it answers. Its state is in the given
 // folder. What is still running at the test's end is killed.
 func serve(t testing.TB, state string, env []string, args ...string) *node {
 	t.Helper()
-	n := &node{t: t, done: make(chan struct{})}
-	n.cmd = command(t, state, env, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	stderr, err := n.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		n.kill()
-		if t.Failed() {
-			t.Logf("log of the server with pid %d:\n%s", n.cmd.Process.Pid, n.logged())
-		}
-	})
-	serving := make(chan string, 1)
-	go n.read(stderr, serving)
-	select {
-	case n.url = <-serving:
-	case <-n.done:
-		t.Fatalf("the server ended at its start:\n%s", n.logged())
-	case <-time.After(testwait.Limit):
-		t.Fatal("the server does not start")
-	}
-	return n
+	s := program.Serve(t, binary, state, env, args...)
+	return &node{Server: s, t: t, cmd: s.Cmd, url: s.URL, done: s.Done}
 }
 
-func (n *node) read(stderr io.Reader, serving chan<- string) {
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		n.mu.Lock()
-		n.log.WriteString(lines.Text() + "\n")
-		n.mu.Unlock()
-		if m := servingAt.FindStringSubmatch(lines.Text()); m != nil {
-			serving <- m[1]
-		}
-	}
-	_ = n.cmd.Wait()
-	close(n.done)
-}
-
-func (n *node) logged() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.log.String()
-}
+func (n *node) logged() string { return n.Logged() }
 
 // kill ends the server as a power cut would.
-func (n *node) kill() {
-	_ = n.cmd.Process.Kill()
-	<-n.done
-}
+func (n *node) kill() { n.Kill() }
 
 // stop ends the server as a service manager would, and gives its exit code.
 func (n *node) stop() int {
 	n.t.Helper()
-	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		n.t.Fatal(err)
-	}
-	select {
-	case <-n.done:
-	case <-time.After(testwait.Limit):
-		n.t.Fatal("the server does not stop")
-	}
-	return n.cmd.ProcessState.ExitCode()
+	return n.Stop()
 }
 
 // do makes an HTTP call and gives status and body.
