@@ -14,6 +14,8 @@ import (
 	"ferryman/internal/testwait"
 )
 
+const verifiedSync = "contacts-c" // of the sync
+
 // verifierOf is that of a server with a campaign.
 func verifierOf(t *testing.T, o Options, c config.Campaign) (*verifier, *ledger.Ledger) {
 	t.Helper()
@@ -33,39 +35,38 @@ func verifierOf(t *testing.T, o Options, c config.Campaign) (*verifier, *ledger.
 }
 
 // did begins a verification or repair, and gives what came of it.
-func (v *verifier) did(t *testing.T, slug string, repair bool) dashboard.Verification {
+func (v *verifier) did(t *testing.T, repair bool) dashboard.Verification {
 	t.Helper()
 	before := v.Pulse()
-	if err := v.Begin(slug, repair); err != nil {
+	if err := v.Begin(verifiedSync, repair); err != nil {
 		t.Fatal(err)
 	}
-	testwait.Until(t, "the verification ends", func() bool { return !v.Last(slug).Ended.IsZero() })
+	testwait.Until(t, "the verification ends", func() bool { return !v.Last(verifiedSync).Ended.IsZero() })
 	if v.Pulse() == before {
 		t.Error("the pulse stands still")
 	}
-	return *v.Last(slug)
+	return *v.Last(verifiedSync)
 }
 
 func TestVerifierOfAServer(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, o Options, c config.Campaign) {
 		synced(t, o, ContactsRun{Campaign: c})
 		v, l := verifierOf(t, o, c)
-		const slug = "contacts-c"
-		if !v.Can(slug) || v.Can("warehouses") || v.Last(slug) != nil {
+		if !v.Can(verifiedSync) || v.Can("warehouses") || v.Last(verifiedSync) != nil {
 			t.Fatal("it can do other things than it should")
 		}
-		if got := v.did(t, slug, false); got.Failure != "" || got.Differ() != 0 || got.Listed == 0 || got.CanRepair() {
+		if got := v.did(t, false); got.Failure != "" || got.Differ() != 0 || got.Listed == 0 || got.CanRepair() {
 			t.Errorf("got %+v", got)
 		}
 		stray(t, c, "test")
-		looked := v.did(t, slug, false)
+		looked := v.did(t, false)
 		if looked.Failure != "" || looked.Differ() != 4 || len(looked.Differences) != 4 || looked.Differences[0].Kind != "extra" || !looked.CanRepair() {
 			t.Errorf("got %+v", looked)
 		}
-		if got := v.did(t, slug, true); got.Failure != "" || !got.Repair || got.Differ() != 4 || got.CanRepair() {
+		if got := v.did(t, true); got.Failure != "" || !got.Repair || got.Differ() != 4 || got.CanRepair() {
 			t.Errorf("got %+v", got)
 		}
-		if got := v.did(t, slug, false); got.Failure != "" || got.Differ() != 0 {
+		if got := v.did(t, false); got.Failure != "" || got.Differ() != 0 {
 			t.Errorf("got %+v", got)
 		}
 		runs, _, err := l.Executions(t.Context(), ledger.ExecutionFilter{Limit: 10})
@@ -82,21 +83,20 @@ func TestVerifierOfAServer(t *testing.T) {
 func TestVerifierIsCalledOff(t *testing.T) {
 	o, c := held(t)
 	v, _ := verifierOf(t, o, c)
-	const slug = "contacts-c"
-	for _, stop := range []func(){func() { v.Stop(slug) }, v.close} {
-		if err := v.Begin(slug, false); err != nil {
+	for _, stop := range []func(){func() { v.Stop(verifiedSync) }, v.close} {
+		if err := v.Begin(verifiedSync, false); err != nil {
 			t.Fatal(err)
 		}
-		if err := v.Begin(slug, false); fault.CodeOf(err) != "already_verifying" {
+		if err := v.Begin(verifiedSync, false); fault.CodeOf(err) != "already_verifying" {
 			t.Errorf("got %v", err)
 		}
 		stop()
-		testwait.Until(t, "it ends", func() bool { return !v.Last(slug).Ended.IsZero() })
-		if got := v.Last(slug); got.Failure != "it was called off" || got.CanRepair() {
+		testwait.Until(t, "it ends", func() bool { return !v.Last(verifiedSync).Ended.IsZero() })
+		if got := v.Last(verifiedSync); got.Failure != "it was called off" || got.CanRepair() {
 			t.Errorf("got %+v", got)
 		}
 	}
-	if err := v.Begin(slug, false); fault.KindOf(err) != fault.Unavailable {
+	if err := v.Begin(verifiedSync, false); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("got %v", err)
 	}
 }

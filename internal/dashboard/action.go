@@ -76,7 +76,7 @@ func (d *Dashboard) act(a action) http.HandlerFunc {
 			back = did.next
 		}
 		if did.say != "" {
-			putFlash(w, r, flash{Text: did.say, Undo: did.undo})
+			d.putFlash(w, r, flash{Text: did.say, Undo: did.undo})
 		}
 		http.Redirect(w, r, back, http.StatusSeeOther)
 	}
@@ -120,7 +120,7 @@ func (d *Dashboard) failed(w http.ResponseWriter, r *request, back string, err e
 	if t.Hint != "" {
 		text = append(text, t.Hint)
 	}
-	putFlash(w, r.Request, flash{Text: strings.Join(text, " "), Bad: true})
+	d.putFlash(w, r.Request, flash{Text: strings.Join(text, " "), Bad: true})
 	http.Redirect(w, r.Request, back, http.StatusSeeOther)
 }
 

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -32,6 +31,12 @@ type assets struct {
 	names  map[string]string // that name, by the file's own
 }
 
+// mimes are literal: what the system knows of types may be wrong, and browsers would
+// load nothing then.
+var mimes = map[string]string{ //nolint:gochecknoglobals // a table that nobody changes
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
+
 func loadAssets() (assets, error) {
 	a := assets{byName: map[string]asset{}, names: map[string]string{}}
 	files, err := fs.ReadDir(webFS, "web/static")
@@ -46,7 +51,7 @@ func loadAssets() (assets, error) {
 		sum := sha256.Sum256(plain)
 		ext := path.Ext(f.Name())
 		name := strings.TrimSuffix(f.Name(), ext) + "-" + hex.EncodeToString(sum[:6]) + ext
-		a.byName[name] = asset{mime: mime.TypeByExtension(ext), plain: plain, zipped: zip(plain, gzip.BestCompression)}
+		a.byName[name] = asset{mime: mimes[ext], plain: plain, zipped: zip(plain, gzip.BestCompression)}
 		a.names[f.Name()] = name
 	}
 	return a, nil

@@ -46,6 +46,9 @@ func (d *Dashboard) pauseCron(r *request) (done, error) {
 	if !until.IsZero() {
 		text, detail = "is paused until "+r.at(until)+".", "until "+until.UTC().Format(time.RFC3339)
 	}
+	if !until.IsZero() && !is.Active {
+		text = "stays switched off until somebody resumes it, also after " + r.at(until) + "."
+	}
 	did := cronDone(&is, text, detail)
 	did.undo = standAgain(&was, r.now)
 	return did, nil
@@ -129,7 +132,7 @@ func (d *Dashboard) snoozeCron(r *request) (done, error) {
 func (d *Dashboard) releaseCron(r *request) (done, error) {
 	var released int
 	_, is, err := d.alterCron(r, func(ctx context.Context, app int64, ref ledger.Ref) (c ledger.Cron, err error) {
-		if released, err = d.o.Ledger.ReleaseAll(ctx, app, ref, "released on the dashboard"); err != nil {
+		if released, err = d.o.Ledger.ReleaseAll(ctx, app, ref, "released in the dashboard by "+r.viewer.Name()); err != nil {
 			return c, err
 		}
 		return d.o.Ledger.Cron(ctx, app, ref)
@@ -181,5 +184,9 @@ func (d *Dashboard) deleteCron(r *request) (done, error) {
 
 // at is a time in the viewer's zone as text that says which zone that is.
 func (r *request) at(t time.Time) string {
-	return t.In(r.zone).Format("2 Jan 15:04") + " (" + r.zone.String() + ")"
+	t, form := t.In(r.zone), "2 Jan 15:04"
+	if t.Year() != r.now.In(r.zone).Year() {
+		form = "2 Jan 2006 15:04"
+	}
+	return t.Format(form) + " (" + r.zone.String() + ")"
 }

@@ -188,6 +188,9 @@ func TestPutOffUntil(t *testing.T) {
 		{url.Values{"for": {"date"}, "until": {"2026-03-28T22:30:00.5Z"}}, "2026-03-28T22:30:00Z"},
 		{url.Values{"for": {"date"}, "until": {"2026-03-28T23:00"}}, "until_past"},
 		{url.Values{"for": {"date"}, "until": {""}}, "until_invalid"},
+		{url.Values{"for": {"date"}, "until": {"2026-03-29T02:30"}}, "until_invalid"},            // the clocks skip it
+		{url.Values{"for": {"date"}, "until": {"2026-10-25T02:30"}}, "2026-10-25T01:30:00Z"},     // the later of the two
+		{url.Values{"for": {"date"}, "until": {"2026-10-25T00:30:00Z"}}, "2026-10-25T00:30:00Z"}, // as it was, to take something back
 		{url.Values{"for": {"ever"}}, "for_invalid"},
 		{url.Values{}, "for_invalid"},
 	} {

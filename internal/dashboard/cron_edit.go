@@ -123,6 +123,10 @@ func (d *Dashboard) changeCron(r *request) (done, error) {
 	f := cronFormOf(&was)
 	before := f.Values
 	f.Values = r.form
+	if f.Own { // its form has no field for what the heading says
+		f.Values.Set("slug", was.Slug)
+		f.Values.Set("name", was.Name)
+	}
 	slug, s := f.Value("slug"), ledger.Settings{}
 	f.Wrong = readSettings(f.Values, &s)
 	if f.Own {

@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,6 +11,7 @@ import (
 
 // cronsAsked is what the address of the list asks for.
 type cronsAsked struct {
+	query  params.Query
 	filter ledger.CronFilter
 	App    string
 	Search string
@@ -25,6 +25,7 @@ const (
 // readCronsAsked reads ?state=&kind=&app=&search=&after=. State may come several
 // times.
 func (d *Dashboard) readCronsAsked(r *request) (a cronsAsked, err error) {
+	a.query = r.query
 	a.filter = ledger.CronFilter{App: r.viewer.AppID, TroubleFirst: true, Limit: cronsShown + 1}
 	if a.filter.States, err = params.Words(r.query, "state", cronStates()...); err != nil {
 		return a, err
@@ -68,28 +69,10 @@ func (a cronsAsked) Hidden() (fields [][2]string) {
 	return fields
 }
 
-// with is the address of the list with one value changed, from its first page on;
+// link is the address of the list with one value changed, from its first page on;
 // "" takes it away.
-func (a cronsAsked) with(name, value string) string {
-	q := url.Values{}
-	for _, field := range append(a.Hidden(), [2]string{"app", a.App}, [2]string{"search", a.Search}) {
-		if field[1] != "" {
-			q.Add(field[0], field[1])
-		}
-	}
-	q.Del(name)
-	if value != "" {
-		q.Set(name, value)
-	}
-	return withQuery(Root+"crons", q)
-}
-
-// withQuery is a path with a query behind it, if there is any.
-func withQuery(path string, q url.Values) string {
-	if len(q) == 0 {
-		return path
-	}
-	return path + "?" + q.Encode()
+func (a cronsAsked) link(name, value string) string {
+	return with(a.query, "crons", "after", "", name, value)
 }
 
 // isCronPlace tells whether a text may be a place in the list, as Next gives it.

@@ -19,8 +19,8 @@ const (
 // cronList is what the list of crons shows.
 type cronList struct {
 	Asked  cronsAsked
-	States []cronChip
-	Kinds  []cronChip
+	States []chip
+	Kinds  []chip
 	Apps   []string // to choose among; nil: their name is typed
 	Rows   []cronRow
 	More   string // address of the next page
@@ -28,14 +28,6 @@ type cronList struct {
 	All    int64  // crons that there are, whatever was asked for
 	Ailing int64  // of which so many are in trouble
 	URL    string // of this server
-}
-
-// cronChip is a filter to choose by one click.
-type cronChip struct {
-	Value   string // "" is all
-	Count   int64
-	Href    string
-	Current bool
 }
 
 // cronRow is a cron in the list.
@@ -84,10 +76,10 @@ func (d *Dashboard) crons(r *request) (view, error) {
 	}
 	if len(all) > cronsShown {
 		all = all[:cronsShown]
-		list.More = asked.with("after", asked.filter.Next(all[cronsShown-1]))
+		list.More = asked.link("after", asked.filter.Next(all[cronsShown-1]))
 	}
 	if asked.filter.After != "" {
-		list.First = asked.with("after", "")
+		list.First = asked.link("after", "")
 	}
 	list.Rows, err = d.cronRows(r, all)
 	return view{template: "crons", title: "Crons", data: list, live: []string{"ledger"}}, err
@@ -112,11 +104,14 @@ func (d *Dashboard) cronRows(r *request, all []ledger.CronStatus) ([]cronRow, er
 		week := weeks[c.ID]
 		rows[i] = cronRow{
 			CronStatus: c, Plan: scheduleInWords(c.Schedule), Strip: r.strip("Last runs of "+visible(c.Name), strips[c.ID], cronsStrip),
-			Rate: percent(week.Success, week.Success+week.Failed+week.TimedOut), CanBe: d.cronCan(&c, r.now),
+			Rate: percent(week.Success, judged(week)), CanBe: d.cronCan(&c, r.now),
 		}
 	}
 	return rows, nil
 }
+
+// judged is how many runs went well or did not: what people cancelled tells nothing.
+func judged(t ledger.Tally) int64 { return t.Success + t.Failed + t.TimedOut }
 
 // count makes the chips of states. States that nothing is in are left out, but for
 // one that was asked for.
@@ -125,14 +120,17 @@ func (l *cronList) count(counts map[ledger.State]int64) {
 		l.All += n
 	}
 	l.Ailing = counts[ledger.StateFailing] + counts[ledger.StateMissed] + counts[ledger.StateOverdue]
-	l.States = append(l.States, cronChip{Count: l.All, Href: l.Asked.with("state", ""), Current: len(l.Asked.filter.States) == 0})
+	l.States = append(l.States, chip{Word: "All", Link: l.Asked.link("state", ""), On: len(l.Asked.filter.States) == 0, Count: l.All})
 	for _, s := range cronStates() {
 		if asked := l.Asked.state(s); asked || counts[s] > 0 {
-			l.States = append(l.States, cronChip{Value: string(s), Count: counts[s], Href: l.Asked.with("state", string(s)), Current: asked})
+			l.States = append(l.States, chip{State: string(s), Link: l.Asked.link("state", string(s)), On: asked, Count: counts[s]})
 		}
 	}
-	for _, k := range [...]ledger.Kind{"", ledger.External, ledger.Sync} {
-		l.Kinds = append(l.Kinds, cronChip{Value: string(k), Href: l.Asked.with("kind", string(k)), Current: l.Asked.filter.Kind == k})
+	for _, k := range [...]struct {
+		word string
+		kind ledger.Kind
+	}{{"all kinds", ""}, {"of applications", ledger.External}, {"own syncs", ledger.Sync}} {
+		l.Kinds = append(l.Kinds, chip{Word: k.word, Link: l.Asked.link("kind", string(k.kind)), On: l.Asked.filter.Kind == k.kind})
 	}
 }
 

@@ -31,6 +31,7 @@ type cronPage struct {
 	Worst    *ledger.Execution // the newest that failed, of those that are drawn
 	Now      *ledger.Execution // the oldest that runs, likewise
 	Week     ledger.Tally
+	Judged   int64 // of its runs, those that the rate is of
 	Rate     string
 	Fires    []time.Time
 	Strip    template.HTML
@@ -71,7 +72,8 @@ func (d *Dashboard) cron(r *request) (view, error) {
 		return view{}, err
 	}
 	p.Week = week[ref.ID]
-	p.Rate = percent(p.Week.Success, p.Week.Success+p.Week.Failed+p.Week.TimedOut)
+	p.Judged = judged(p.Week)
+	p.Rate = percent(p.Week.Success, p.Judged)
 	p.CanBe = d.cronCan(&p.Cron, r.now)
 	p.Plan, p.Snippets = scheduleInWords(p.Cron.Schedule), snippetsFor(serverURL(r), &p.Cron.Cron)
 	p.Interval, p.Fires = fires(&p.Cron.Cron)

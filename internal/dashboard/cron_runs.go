@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 
 	"ferryman/internal/ledger"
@@ -11,7 +10,7 @@ import (
 
 // cronRunList is the runs of a cron, the newest first.
 type cronRunList struct {
-	Filters []cronChip
+	Filters []chip
 	Rows    []cronRun
 	More    string
 	First   string // address of the first page; "" on it
@@ -36,18 +35,9 @@ func (d *Dashboard) cronRuns(r *request, id int64) (l cronRunList, err error) {
 	if f.Before, err = r.query.ID("before"); err != nil {
 		return l, err
 	}
-	address := func(s ledger.Status, before int64) string {
-		q := url.Values{}
-		if s != "" {
-			q.Set("status", string(s))
-		}
-		if before != 0 {
-			q.Set("before", strconv.FormatInt(before, 10))
-		}
-		return withQuery(fmt.Sprintf("%scrons/%d", Root, id), q)
-	}
+	here := fmt.Sprintf("crons/%d", id)
 	if f.Before != 0 {
-		l.First = address(status, 0)
+		l.First = with(r.query, here, "before", "")
 	}
 	page, next, err := d.o.Ledger.Executions(r.Context(), f)
 	if err != nil {
@@ -61,10 +51,10 @@ func (d *Dashboard) cronRuns(r *request, id int64) (l cronRunList, err error) {
 		l.Rows = append(l.Rows, cronRun{e, state, saidOf(&e.Execution)})
 	}
 	if next != 0 {
-		l.More = address(status, next)
+		l.More = with(r.query, here, "before", strconv.FormatInt(next, 10))
 	}
 	for _, s := range append([]ledger.Status{""}, cronStatuses()...) {
-		l.Filters = append(l.Filters, cronChip{Value: string(s), Href: address(s, 0), Current: s == status})
+		l.Filters = append(l.Filters, chip{Word: "All", State: string(s), Link: with(r.query, here, "status", string(s), "before", ""), On: s == status})
 	}
 	return l, nil
 }

@@ -25,19 +25,19 @@ func putOffUntil(form url.Values, now time.Time, zone *time.Location) (time.Time
 	case "resumed":
 		return time.Time{}, nil
 	case "date":
-		for _, layout := range [...]string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", time.RFC3339Nano} {
-			t, err := time.ParseInLocation(layout, form.Get("until"), zone)
-			if err != nil {
-				continue
-			}
-			if !t.After(now) {
-				return t, &fault.Error{
-					Kind: fault.Invalid, Code: "until_past", Detail: "the time until when is past", Hint: "times are those of " + zone.String(),
-				}
-			}
-			return t, nil
+		t, err := time.Parse(time.RFC3339Nano, form.Get("until")) // of a form that takes something back
+		if err != nil {
+			_, t, err = wallTime(form.Get("until"), zone)
 		}
-		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "until_invalid", Detail: "the time until when is none", Hint: "write it as 2030-01-02 15:04"}
+		if err != nil {
+			return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "until_invalid", Detail: "the time until when " + err.Error()}
+		}
+		if !t.After(now) {
+			return t, &fault.Error{
+				Kind: fault.Invalid, Code: "until_past", Detail: "the time until when is past", Hint: "times are those of " + zone.String(),
+			}
+		}
+		return t, nil
 	}
 	return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "for_invalid", Detail: "the form does not say for how long"}
 }

@@ -1,9 +1,11 @@
 package dashboard
 
 import (
+	"crypto/hmac"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
 )
 
 // flash is what the next page says of an action.
@@ -15,33 +17,44 @@ type flash struct {
 
 const flashCookie = "ferryman_flash"
 
-// maxFlash is how long its text may be, in bytes: it travels in a cookie.
-const maxFlash = 1500
+const (
+	maxFlash  = 1500 // bytes of its text
+	maxCookie = 3800 // bytes of the cookie that it travels in: browsers drop larger ones
+)
 
-func putFlash(w http.ResponseWriter, r *http.Request, f flash) {
-	f.Text = cut(f.Text, maxFlash)
-	text, err := json.Marshal(f)
-	if err != nil {
-		return // texts and a flag always encode
+func (d *Dashboard) putFlash(w http.ResponseWriter, r *http.Request, f flash) {
+	var value string
+	for most := maxFlash; most > 10; most /= 2 { // what has to be escaped takes more
+		f.Text = cut(f.Text, most)
+		text, err := json.Marshal(f)
+		if err != nil {
+			return // texts and a flag always encode
+		}
+		value = base64.RawURLEncoding.EncodeToString(text)
+		if value += "." + d.sealed("flash "+value); len(value) <= maxCookie {
+			break
+		}
 	}
-	http.SetCookie(w, cookie(r, flashCookie, base64.RawURLEncoding.EncodeToString(text), 60))
+	http.SetCookie(w, cookie(r, flashCookie, value, 60))
 }
 
-// takeFlash gives what an action before left to say, once. It comes from the
-// browser: it is shown as text, and what it undoes goes through the form's checks.
-func takeFlash(w http.ResponseWriter, r *http.Request) *flash {
+// takeFlash gives what an action before left to say, once. It comes back from the
+// browser, where pages of a neighbouring host could have put another: it is taken if
+// it is ours.
+func (d *Dashboard) takeFlash(w http.ResponseWriter, r *http.Request) *flash {
 	c, err := r.Cookie(flashCookie)
 	if err != nil {
 		return nil
 	}
-	http.SetCookie(w, cookie(r, flashCookie, "", -1))
-	text, err := base64.RawURLEncoding.DecodeString(c.Value)
-	var f flash
-	if err != nil || json.Unmarshal(text, &f) != nil || f.Text == "" {
-		return nil
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+		return nil // a page that the script asks for anew: nobody would see it there
 	}
-	if f.Undo != nil && localPath(f.Undo.Path) != f.Undo.Path {
-		f.Undo = nil
+	http.SetCookie(w, cookie(r, flashCookie, "", -1))
+	value, seal, _ := strings.Cut(c.Value, ".")
+	text, err := base64.RawURLEncoding.DecodeString(value)
+	var f flash
+	if err != nil || !hmac.Equal([]byte(seal), []byte(d.sealed("flash "+value))) || json.Unmarshal(text, &f) != nil || f.Text == "" {
+		return nil
 	}
 	return &f
 }

@@ -47,7 +47,7 @@ func (d *Dashboard) jobs(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		d.fail(w, req, err)
+		d.fail(w, req, err) //nolint:contextcheck // the request has it
 		return
 	}
 	w.Header().Set("Content-Security-Policy", d.o.Jobs.Policy)
@@ -57,11 +57,11 @@ func (d *Dashboard) jobs(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	if err != nil {
-		d.fail(w, req, &fault.Error{Kind: fault.TooLarge, Code: "too_large", Detail: "the call cannot be read, or is larger than 64 KiB"})
+		d.fail(w, req, &fault.Error{Kind: fault.TooLarge, Code: "too_large", Detail: "the call cannot be read, or is larger than 64 KiB"}) //nolint:contextcheck // the request has it
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	did := &told{ResponseWriter: w}
+	did := &jobAnswer{ResponseWriter: w}
 	d.o.Jobs.ServeHTTP(did, r)
 	if did.status < http.StatusMultipleChoices {
 		target, action := jobCall(r.URL.Path)
@@ -86,16 +86,16 @@ func jobCall(path string) (target, action string) {
 	return "jobs", "job.call"
 }
 
-// told is an answer whose status is remembered.
-type told struct {
+// jobAnswer is an answer whose status is remembered.
+type jobAnswer struct {
 	http.ResponseWriter
 	status int // 0 if nobody said: then it is 200
 }
 
-func (t *told) WriteHeader(status int) {
-	t.status = status
-	t.ResponseWriter.WriteHeader(status)
+func (a *jobAnswer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap lets http.ResponseController find what it needs.
-func (t *told) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+func (a *jobAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -2,15 +2,11 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
+	"slices"
 	"sync"
 	"time"
-
-	"ferryman/internal/fault"
 )
 
 // live tells open pages that what they show has changed. While nobody listens it
@@ -23,7 +19,10 @@ type live struct {
 	ended  sync.Once
 	wg     sync.WaitGroup
 
+	asking sync.Mutex // of the domains: pages that come together ask once
+
 	mu      sync.Mutex
+	streams map[string]int                  // that are open, by who looks
 	clients map[chan map[string]string]bool // each with room for one: who is slow gets the newest
 	last    map[string]string
 	asked   time.Time // when last was true
@@ -34,31 +33,24 @@ const (
 	liveRhythm = time.Second
 	liveBeat   = 15 * time.Second // proxies cut what is silent for longer
 	maxLive    = 500              // streams of a node
+	maxOfOne   = 100              // of these, with the same key
 	// A browser that does not take an event within this is let go.
 	liveWrite = 10 * time.Second
 )
 
 func newLive(log *slog.Logger, pulses map[string]func(context.Context) (string, error)) *live {
-	return &live{log: log, pulses: pulses, done: make(chan struct{}), clients: map[chan map[string]string]bool{}, last: map[string]string{}}
+	return &live{
+		log: log, pulses: pulses, done: make(chan struct{}), streams: map[string]int{}, clients: map[chan map[string]string]bool{}, last: map[string]string{},
+	}
 }
 
-// versions gives the versions of some topics as the stream writes them. What
-// cannot be asked is left out: the page then waits for the next change.
-func (l *live) versions(ctx context.Context, topics []string) string {
-	all := l.ask(ctx)
-	some := map[string]string{}
-	for _, t := range topics {
-		some[t] = all[t]
-	}
-	text, err := json.Marshal(some)
-	if err != nil {
-		return ""
-	}
-	return string(text)
-}
+// topics are the names of all that has versions.
+func (l *live) topics() []string { return slices.Sorted(maps.Keys(l.pulses)) }
 
 // ask gives the versions of all topics, a second old at most.
 func (l *live) ask(ctx context.Context) map[string]string {
+	l.asking.Lock()
+	defer l.asking.Unlock()
 	l.mu.Lock()
 	if time.Since(l.asked) < liveRhythm {
 		defer l.mu.Unlock()
@@ -80,13 +72,24 @@ func (l *live) ask(ctx context.Context) map[string]string {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last, l.asked = all, time.Now()
+	if ctx.Err() == nil { // who asked may have gone in the middle
+		l.last, l.asked = all, time.Now()
+	}
 	return maps.Clone(all)
 }
 
 // watch asks for as long as somebody listens.
 func (l *live) watch(ctx context.Context) {
 	defer l.wg.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // a store that does not answer holds up no stop
+		select {
+		case <-l.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	tick := time.NewTicker(liveRhythm)
 	defer tick.Stop()
 	var told map[string]string
@@ -117,16 +120,35 @@ func (l *live) watch(ctx context.Context) {
 	}
 }
 
-// join makes a listener; nil if there are too many.
+// open takes a place among the streams for whoever looks; false if there are too
+// many. Close it by the function.
+func (l *live) open(who string) (shut func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := 0
+	for _, n := range l.streams {
+		all += n
+	}
+	if all >= maxLive || l.streams[who] >= maxOfOne {
+		return nil, false
+	}
+	l.streams[who]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.streams[who]--; l.streams[who] == 0 {
+			delete(l.streams, who)
+		}
+	}, true
+}
+
+// join makes a listener.
 func (l *live) join() chan map[string]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.clients) >= maxLive {
-		return nil
-	}
 	c := make(chan map[string]string, 1)
 	l.clients[c] = true
-	if !l.running {
+	if !l.running && !l.closed() {
 		l.running = true
 		l.wg.Add(1)
 		go l.watch(context.Background()) // it ends with the last listener, or by close
@@ -141,88 +163,17 @@ func (l *live) leave(c chan map[string]string) {
 }
 
 func (l *live) close() {
+	l.mu.Lock() // nobody joins in the middle, and starts what is then not waited for
 	l.ended.Do(func() { close(l.done) })
+	l.mu.Unlock()
 	l.wg.Wait()
 }
 
-// stream is the server-sent events that say what has changed: an object with the
-// version of each topic, first as it is and then after each change.
-func (d *Dashboard) stream(w http.ResponseWriter, r *http.Request) {
-	req, err := d.enter(r, viewers)
-	if err != nil {
-		http.Error(w, "sign in", d.o.Status(err)) // no page: a script reads it
-		return
+func (l *live) closed() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
 	}
-	c := d.live.join()
-	if c == nil {
-		d.fail(w, req, &fault.Error{Kind: fault.Unavailable, Code: "too_many_streams", Detail: "too many pages are open"})
-		return
-	}
-	defer d.live.leave(c)
-	events := newEvents(w)
-	versions := d.live.ask(r.Context())
-	if text, err := json.Marshal(versions); err == nil && string(text) != r.Header.Get("Last-Event-ID") {
-		err = events.send("", string(text), string(text))
-		if err != nil {
-			return
-		}
-	}
-	beat := time.NewTicker(liveBeat)
-	defer beat.Stop()
-	for {
-		select {
-		case <-r.Context().Done():
-			return
-		case <-d.live.done:
-			return
-		case <-beat.C:
-			if _, err := d.identify(r); err != nil { // the session may have ended
-				return
-			}
-			if events.beat() != nil {
-				return
-			}
-		case versions := <-c:
-			text, err := json.Marshal(versions)
-			if err != nil || events.send("", string(text), string(text)) != nil {
-				return
-			}
-		}
-	}
-}
-
-// events writes server-sent events.
-type events struct {
-	w http.ResponseWriter
-	c *http.ResponseController
-}
-
-func newEvents(w http.ResponseWriter) events {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("X-Accel-Buffering", "no") // or proxies of that kind would keep events back
-	return events{w: w, c: http.NewResponseController(w)}
-}
-
-// send writes one event; data has no line breaks.
-func (e events) send(event, id, data string) error {
-	text := "data: " + data + "\n\n"
-	if id != "" {
-		text = "id: " + id + "\n" + text
-	}
-	if event != "" {
-		text = "event: " + event + "\n" + text
-	}
-	return e.write(text)
-}
-
-// beat shows that the stream is alive.
-func (e events) beat() error { return e.write(":\n\n") }
-
-func (e events) write(text string) error {
-	_ = e.c.SetWriteDeadline(time.Now().Add(liveWrite))
-	if _, err := fmt.Fprint(e.w, text); err != nil {
-		return err
-	}
-	return e.c.Flush()
 }

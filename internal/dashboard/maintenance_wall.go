@@ -11,9 +11,11 @@ import (
 // back. Where it is put forward it shows some times never: the error says so, to
 // whoever filled the field in.
 func wallTime(text string, zone *time.Location) (first, last time.Time, err error) {
-	wall, err := time.Parse("2006-01-02T15:04", text)
-	if err != nil {
-		wall, err = time.Parse("2006-01-02T15:04:05", text)
+	var wall time.Time
+	for _, layout := range [...]string{localMinute, "2006-01-02T15:04:05", "2006-01-02 15:04"} { // the last by hand, where a browser has no field for it
+		if wall, err = time.Parse(layout, text); err == nil {
+			break
+		}
 	}
 	if err != nil {
 		return first, last, errors.New("is no date and time, such as 2030-01-02T15:04")

@@ -38,21 +38,21 @@ func (d *Dashboard) moveDelivery(r *request) (done, error) {
 	}
 	d.loads.forget()
 	return done{
-		say:    fmt.Sprintf("Delivery %d is to be sent at %s (%s).", row.ID, at.In(r.zone).Format("2 Jan 2006 15:04"), r.zone),
+		say:    fmt.Sprintf("Delivery %d is to be sent at %s.", row.ID, r.at(at)),
 		target: audit.Delivery(row.ID), detail: "to " + at.UTC().Format(time.RFC3339),
 	}, nil
 }
 
 // localTime reads what a field of a form for a time gives.
 func localTime(text string, zone *time.Location) (time.Time, error) {
-	for _, layout := range [...]string{localMinute, "2006-01-02T15:04:05", "2006-01-02 15:04"} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil && t.Year() >= 1970 && t.Year() < 2200 {
-			return t, nil
-		}
+	t, _, err := wallTime(text, zone)
+	switch {
+	case err != nil:
+		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_time", Detail: "this time " + err.Error()}
+	case t.Year() < 1970 || t.Year() > 2199:
+		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_time", Detail: "the time is not of the years 1970 to 2199"}
 	}
-	return time.Time{}, &fault.Error{
-		Kind: fault.Invalid, Code: "invalid_time", Detail: "this is no date and time", Hint: "write it such as 2030-01-31 18:00",
-	}
+	return t, nil
 }
 
 // sendNow has a delivery that waits for its time go at once.

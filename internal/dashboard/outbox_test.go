@@ -328,3 +328,18 @@ func TestKeptValues(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A time that the clocks skip is refused, rather than taken for another.
+func TestNoTimeThatTheClocksSkip(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, err := localTime("2030-03-31T02:30", zone); err == nil || !strings.Contains(err.Error(), "the clocks go from 02:00 to 03:00") {
+		t.Errorf("%v, %v", at, err)
+	}
+	if at, err := localTime("2030-10-27 02:30", zone); err != nil || at.UTC().Hour() != 0 { // the earlier of the two
+		t.Errorf("%v, %v", at, err)
+	}
+}

@@ -29,7 +29,7 @@ type overviewPage struct {
 	Lag       *lagFigure      // of the sync that is furthest behind; nil without one
 	Attention []attention
 	Running   []underWay
-	More      int64 // that run and are not listed
+	More      bool // more run than are listed
 	Next      []ledger.Cron
 	Events    []ledger.ListedEvent
 	Start     *firstSteps // while no application has reported anything
@@ -121,7 +121,7 @@ func healthOf(counts map[ledger.State]int64) health {
 }
 
 func (d *Dashboard) overviewDay(r *request, p *overviewPage) error {
-	hours, err := d.o.Ledger.Hours(r.Context(), ledger.HourFilter{App: r.viewer.AppID, Since: r.now.Add(-overviewSpan)})
+	hours, err := d.o.Ledger.Hours(r.Context(), ledger.HourFilter{App: r.viewer.AppID, Since: dayBegin(r.now)})
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (d *Dashboard) overviewMessages(r *request, p *overviewPage) error {
 	if err != nil {
 		return err
 	}
-	hours, err := d.o.Outbox.Hours(r.Context(), "", r.now.Add(-overviewSpan))
+	hours, err := d.o.Outbox.Hours(r.Context(), "", dayBegin(r.now))
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (d *Dashboard) overviewMessages(r *request, p *overviewPage) error {
 		m.Sent += h.Sent
 	}
 	p.Messages = &m
-	p.Landed, err = d.o.Ledger.Landed(r.Context(), r.now.Add(-overviewSpan))
+	p.Landed, err = d.o.Ledger.Landed(r.Context(), dayBegin(r.now))
 	return err
 }
 
@@ -219,9 +219,7 @@ func (d *Dashboard) overviewRunning(r *request, p *overviewPage) error {
 	if err != nil || len(runs) == 0 {
 		return err
 	}
-	if next != 0 {
-		p.More = 1
-	}
+	p.More = next != 0
 	var crons []int64
 	for _, e := range runs {
 		if !slices.Contains(crons, e.CronID) {

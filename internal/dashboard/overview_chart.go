@@ -23,8 +23,8 @@ type hourRow struct {
 
 // runsByHour draws a day of hours; nothing if nothing ended.
 func runsByHour(hours []ledger.Hour, r *request) hoursChart {
-	const n = int(overviewSpan/time.Hour) + 1
-	first := r.now.Add(-overviewSpan).Truncate(time.Hour)
+	const n = int(overviewSpan / time.Hour)
+	first := dayBegin(r.now)
 	series := []chart.Series{
 		{Class: "ok", Word: "ok"}, {Class: "failed", Word: "failed"}, {Class: "cancelled", Word: "cancelled"},
 		{Class: "missed", Word: "missed"}, {Class: "refused", Word: "refused"},

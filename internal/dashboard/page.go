@@ -39,6 +39,9 @@ type request struct {
 	zone   *time.Location // in which times are shown
 	query  params.Query
 	form   url.Values // of an action
+	// versions are those of what pages show, from before anything was read for this
+	// one; nil: not asked for yet.
+	versions map[string]string
 }
 
 // view is what to show.
@@ -82,6 +85,9 @@ func (d *Dashboard) serve(p page) http.HandlerFunc {
 			d.fail(w, req, err)
 			return
 		}
+		if p.who != everybody {
+			req.versions = d.live.ask(r.Context()) // what changes while the page is made, it asks for anew
+		}
 		v, err := p.show(req)
 		if err != nil {
 			d.fail(w, req, err)
@@ -117,10 +123,13 @@ func (d *Dashboard) enter(r *http.Request, who access) (*request, error) {
 func (d *Dashboard) render(w http.ResponseWriter, r *request, area string, v view) {
 	f := frame{
 		Title: v.title, Area: area, Root: Root, Viewer: r.viewer, Version: d.o.Version, Now: r.now, Path: r.URL.RequestURI(),
-		Theme: chosenTheme(r.Request), Zone: r.zone.String(), Data: v.data, r: r, CSRF: d.csrf(r.viewer), Flash: takeFlash(w, r.Request),
+		Theme: chosenTheme(r.Request), Zone: r.zone.String(), Data: v.data, r: r, CSRF: d.csrf(r.viewer), Flash: d.takeFlash(w, r.Request),
 	}
 	if len(v.live) > 0 {
-		f.Live = d.live.versions(r.Context(), v.live)
+		if r.versions == nil {
+			r.versions = d.live.ask(r.Context())
+		}
+		f.Live = d.versionsOf(r.versions, v.live)
 	}
 	var buf bytes.Buffer
 	if err := d.views.execute(&buf, v.template, f); err != nil {

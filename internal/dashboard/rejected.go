@@ -38,7 +38,7 @@ type advised struct {
 }
 
 // rejectedAdvice says what to do about the codes that people meet.
-var rejectedAdvice = []advised{ //nolint:gochecknoglobals // a table that nobody changes
+var rejectedAdvice = []advised{
 	{"unauthorized", "No live key came with the call. Give the job one in the header X-API-KEY; the key of a shown prefix was revoked, has expired, or is not whole."},
 	{"scope", "The key is good, and not for this: reports take a key of scope ping or admin. Make one for the application and give it to the job."},
 	{"cron_unknown", "The application of the key has no cron of that slug. Look for a slip in the address or for the key of another application, or add the cron: a start with ?create=1 does so."},

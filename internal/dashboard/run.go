@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"ferryman/internal/audit"
@@ -98,11 +99,24 @@ func (d *Dashboard) compare(r *request, p *runPage) error {
 		return err
 	}
 	p.Usual = median(strips[p.Run.CronID])
-	if p.Usual > 0 {
-		p.Times = fmt.Sprintf("%.2g×", p.Took.Seconds()/p.Usual.Seconds())
+	if p.Usual > 0 && p.Run.Status != ledger.Missed && p.Run.Status != ledger.Skipped {
+		p.Times = times(p.Took, p.Usual)
 		p.Part = int(min(100*p.Took/p.Usual, 100))
 	}
 	return nil
+}
+
+// times is how often a duration holds another: 0.42×, 2.3×, 120×.
+func times(d, usual time.Duration) string {
+	n := d.Seconds() / usual.Seconds()
+	digits := 0
+	switch {
+	case n < 0.95:
+		digits = 2
+	case n < 9.95:
+		digits = 1
+	}
+	return strconv.FormatFloat(n, 'f', digits, 64) + "×"
 }
 
 // median is that of the durations of runs that ended well; 0 of fewer than three.

@@ -69,7 +69,7 @@ func (d *Dashboard) logOf(r *request, e ledger.ListedExecution) (p logPart, err 
 		return p, err
 	}
 	if from > 0 {
-		f.Before, f.After = 0, from-1
+		f.Before, f.After, f.First = 0, from-1, true
 	}
 	f.Limit = messagesOnPage + 1
 	all, err := d.o.Ledger.MessagePage(r.Context(), e.ID, f)
@@ -83,14 +83,14 @@ func (d *Dashboard) logOf(r *request, e ledger.ListedExecution) (p logPart, err 
 	page := "runs/" + strconv.FormatInt(e.ID, 10)
 	more := len(all) > messagesOnPage
 	switch {
-	case more && f.After > 0:
+	case more && f.First:
 		all = all[:messagesOnPage]
 		p.Newer = with(r.query, page, "from", strconv.FormatInt(all[len(all)-1].ID+1, 10), "before", "") + "#log"
 	case more:
 		all = all[1:]
 		p.Older = with(r.query, page, "before", strconv.FormatInt(all[0].ID, 10), "from", "") + "#log"
 	}
-	if f.After > 0 && len(all) > 0 {
+	if f.First && len(all) > 0 {
 		p.Older = with(r.query, page, "before", strconv.FormatInt(all[0].ID, 10), "from", "") + "#log"
 	}
 	if f.Before > 0 {
@@ -109,6 +109,7 @@ func (d *Dashboard) logOf(r *request, e ledger.ListedExecution) (p logPart, err 
 			Count: n, Counted: true,
 		})
 	}
+	p.Last = f.After // nothing before it is to be streamed
 	if len(all) > 0 {
 		p.Last = all[len(all)-1].ID
 	}
@@ -146,16 +147,20 @@ func (d *Dashboard) tail(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	f.Limit = messagesOnPage
-	c := d.live.join() // counts among the streams, and ends with them
-	if c == nil {
-		return &fault.Error{Kind: fault.Unavailable, Code: "too_many_streams", Detail: "too many pages are open"}
+	shut, ok := d.live.open(r.viewer.Name())
+	if !ok {
+		return errManyStreams
 	}
-	defer d.live.leave(c)
+	defer shut()
 	out := newEvents(w)
+	if out.beat() != nil { // the browser shall know that it is connected
+		return nil
+	}
+	counted := int64(-1)
 	tick := time.NewTicker(tailRhythm)
 	defer tick.Stop()
 	for beats := 1; ; beats++ {
-		ended, err := d.tailOnce(r, out, e.ID, &f)
+		ended, err := d.tailOnce(r, out, e.ID, &f, &counted)
 		if err != nil || ended {
 			return nil //nolint:nilerr // the browser asks again from where it was
 		}
@@ -184,14 +189,16 @@ func tailFrom(r *request) (int64, error) {
 	return r.query.ID("after")
 }
 
-// tailOnce sends what has come since. Whether the run has ended is asked first, so
-// that what it said at its end is sent.
-func (d *Dashboard) tailOnce(r *request, out events, id int64, f *ledger.MessageFilter) (ended bool, err error) {
+// tailOnce sends what has come since the run had counted so many messages. Whether
+// it has ended is asked first, so that what it said at its end is sent. Messages are
+// looked at only where there are more than before: none may match, and that takes
+// reading all of them.
+func (d *Dashboard) tailOnce(r *request, out events, id int64, f *ledger.MessageFilter, counted *int64) (ended bool, err error) {
 	e, err := d.o.Ledger.Execution(r.Context(), r.viewer.AppID, id)
 	if err != nil {
 		return false, err
 	}
-	for {
+	for e.Messages != *counted {
 		some, err := d.o.Ledger.MessagePage(r.Context(), id, *f)
 		if err != nil {
 			return false, err
@@ -218,6 +225,7 @@ func (d *Dashboard) tailOnce(r *request, out events, id int64, f *ledger.Message
 			break
 		}
 	}
+	*counted = e.Messages
 	if !e.EndedAt.IsZero() {
 		return true, out.send("end", "", string(e.Status))
 	}
@@ -231,16 +239,20 @@ func (d *Dashboard) downloadMessages(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	c := http.NewResponseController(w)
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="run-%d.txt"`, e.ID))
 	for after := int64(0); ; {
 		some, err := d.o.Ledger.Messages(r.Context(), e.ID, after, messagesOnPage)
-		if err != nil {
+		switch {
+		case err != nil && after == 0:
+			return err
+		case err != nil:
 			panic(http.ErrAbortHandler) // or half would pass for the whole
+		case after == 0:
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="run-%d.txt"`, e.ID))
 		}
-		_ = c.SetWriteDeadline(time.Now().Add(liveWrite))
 		for i := range some {
 			m := &some[i]
+			_ = c.SetWriteDeadline(time.Now().Add(liveWrite))
 			if _, err := fmt.Fprintf(w, "%s %-7s %s\n", m.At.UTC().Format("2006-01-02T15:04:05.000Z"), m.Type, m.Text); err != nil {
 				return nil //nolint:nilerr // the browser is gone
 			}

@@ -35,6 +35,7 @@ type runsPage struct {
 // chip is a filter that is a link.
 type chip struct {
 	Word    string
+	State   string // as marks has it, in place of the word; "" for none
 	Link    string
 	On      bool
 	Count   int64 // of what it lets pass

@@ -43,6 +43,7 @@ func (d *Dashboard) begin(r *request) (done, error) {
 	next := r.form.Get("next")
 	token, s, err := d.o.Sessions.SignIn(r.Context(), r.form.Get("key"), remote(r.Request), r.UserAgent())
 	if fault.KindOf(err) == fault.Unauthorized {
+		d.o.Log.Warn("somebody tried to sign in with a wrong key", "remote", remote(r.Request))
 		if wait := d.wrongKeys.Take(ratelimit.Network(r.RemoteAddr), r.now); wait > 0 {
 			return done{}, &fault.Error{
 				Kind: fault.RateLimited, Code: "too_many_wrong_keys", Detail: "too many wrong keys came from this address",
@@ -57,6 +58,9 @@ func (d *Dashboard) begin(r *request) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
+	if r.viewer.Session != 0 {
+		_ = d.o.Sessions.End(r.Context(), r.viewer.token) // its browser forgets it now; it would end by itself
+	}
 	r.viewer = signedIn(s, token)
 	return done{
 		next: localPath(next), target: audit.Session(s.ID),
@@ -67,7 +71,7 @@ func (d *Dashboard) begin(r *request) (done, error) {
 // end signs somebody out.
 func (d *Dashboard) end(r *request) (done, error) {
 	if r.viewer.Session == 0 {
-		return done{next: Root + "sign-in"}, nil
+		return done{next: Root + "sign-in", refused: true}, nil // nobody's act is on record
 	}
 	if err := d.o.Sessions.End(r.Context(), r.viewer.token); err != nil {
 		return done{}, err

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"html/template"
+	"slices"
 	"time"
 
 	"ferryman/internal/dashboard/chart"
@@ -144,7 +145,11 @@ func (d *Dashboard) timelineWork(ctx context.Context, r *request, a timelineAske
 		return w, nil
 	}
 	w.windows, err = d.o.Ledger.Windows(ctx, ledger.WindowFilter{
-		App: r.viewer.AppID, Crons: ids, Since: a.since, Until: a.until, Limit: timelineWindows,
+		App: a.filter.App, Crons: ids, Since: a.since, Until: a.until, Limit: timelineWindows,
+	})
+	// Those of applications without a row here are nobody's on this page.
+	w.windows = slices.DeleteFunc(w.windows, func(one ledger.Window) bool {
+		return !slices.ContainsFunc(crons, func(c ledger.CronStatus) bool { return holdsFor(&one, &c.Cron) })
 	})
 	if err != nil || a.since.After(r.now) {
 		return w, err

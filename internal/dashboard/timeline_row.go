@@ -3,13 +3,13 @@ package dashboard
 import (
 	"fmt"
 	"html/template"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"ferryman/internal/dashboard/chart"
 	"ferryman/internal/ledger"
+	"ferryman/internal/params"
 )
 
 // timelineRow is one cron.
@@ -54,6 +54,7 @@ func (r *request) timelineRow(line chart.Timeline, a timelineAsked, c *ledger.Cr
 	runs := all.runs[c.ID]
 	if row.Cut = len(runs) > timelineRuns; row.Cut {
 		runs = runs[len(runs)-timelineRuns:]
+		all.runs[c.ID] = runs // the table has what the drawing has
 	}
 	// What was told afterwards has a later number than its time has.
 	slices.SortStableFunc(runs, func(a, b ledger.Execution) int { return a.StartedAt.Compare(b.StartedAt) })
@@ -88,13 +89,23 @@ func timelineState(e *ledger.Execution) string {
 	return string(e.Status)
 }
 
+// timelineAt is where an execution stands: one that was missed, where its start was
+// expected, and not where that was noticed.
+func timelineAt(e *ledger.Execution) time.Time {
+	if e.Status == ledger.Missed && !e.ScheduledFor.IsZero() {
+		return e.ScheduledFor
+	}
+	return e.StartedAt
+}
+
 // timelineBar is an execution by the clock: how long it took its application may
 // count otherwise.
 func (r *request) timelineBar(e *ledger.Execution) chart.Run {
 	bar := r.runOf(e)
+	bar.At = timelineAt(e)
 	switch {
-	case e.Status == ledger.Missed && !e.ScheduledFor.IsZero():
-		bar.At, bar.Took = e.ScheduledFor, 0
+	case e.Status == ledger.Missed:
+		bar.Took = 0
 	case e.EndedAt.IsZero():
 		bar.Took = max(r.now.Sub(e.StartedAt), 0)
 	default:
@@ -117,9 +128,7 @@ func (r *request) timelineBlock(a timelineAsked, c *ledger.Cron, h ledger.Hour) 
 	}
 	for _, closer := range timelineRanges() {
 		if closer.length == a.block && closer.length < a.length {
-			b.Href = withQuery(Root+"timeline", url.Values{
-				"range": {closer.word}, "until": {end.Format(time.RFC3339)}, "app": {c.App}, "search": {c.Slug},
-			})
+			b.Href = with(params.Query{}, "timeline", "range", closer.word, "until", end.Format(time.RFC3339), "app", c.App, "search", c.Slug)
 		}
 	}
 	return b
@@ -142,10 +151,15 @@ func worstOf(t ledger.Tally) chart.Result {
 	return chart.Refused
 }
 
+// holdsFor tells whether a maintenance window is one for a cron.
+func holdsFor(w *ledger.Window, c *ledger.Cron) bool {
+	return (w.AppID == 0 || w.AppID == c.AppID) && (w.CronID == 0 || w.CronID == c.ID)
+}
+
 // timelineBands are the maintenance windows that hold for a cron.
 func (r *request) timelineBands(c *ledger.Cron, windows []ledger.Window) (bands []chart.Band) {
 	for _, w := range windows {
-		if (w.AppID == 0 || w.AppID == c.AppID) && (w.CronID == 0 || w.CronID == c.ID) {
+		if holdsFor(&w, c) {
 			bands = append(bands, chart.Band{
 				Since: w.StartsAt, Until: w.EndsAt, Label: "maintenance from " + r.clock(w.StartsAt) + " to " + r.clock(w.EndsAt) + ": " + visible(w.Reason),
 			})

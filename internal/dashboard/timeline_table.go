@@ -56,5 +56,9 @@ func (r *request) timelineTable(groups []timelineGroup, all timelineWork) (t tim
 }
 
 func entryOf(e *ledger.Execution, c *ledger.Cron) timelineEntry {
-	return timelineEntry{At: e.StartedAt, Until: e.EndedAt, State: timelineState(e), Cron: c, Href: fmt.Sprintf("%sruns/%d", Root, e.ID)}
+	entry := timelineEntry{At: timelineAt(e), Until: e.EndedAt, State: timelineState(e), Cron: c, Href: fmt.Sprintf("%sruns/%d", Root, e.ID)}
+	if e.Status == ledger.Missed {
+		entry.Until = time.Time{} // when it was noticed is no end
+	}
+	return entry
 }

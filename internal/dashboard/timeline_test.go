@@ -3,7 +3,6 @@ package dashboard
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
+	"ferryman/internal/params"
 )
 
 // did adds an execution of a cron that began a while ago and took some time; none
@@ -40,11 +40,7 @@ const (
 )
 
 func timelineAddress(pairs ...string) string {
-	q := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		q.Set(pairs[i], pairs[i+1])
-	}
-	return withQuery(Root+"timeline", q)
+	return with(params.Query{}, "timeline", pairs...)
 }
 
 func TestTimeline(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/audit"
@@ -58,7 +61,7 @@ func (d *Dashboard) identify(r *http.Request) (viewer, error) {
 			return viewer{}, err
 		}
 	}
-	if !d.o.Loopback {
+	if !d.o.Loopback || !direct(r) {
 		return viewer{}, errSignIn
 	}
 	some, err := d.o.Keys.AnyViewer(r.Context())
@@ -71,6 +74,26 @@ func (d *Dashboard) identify(r *http.Request) (viewer, error) {
 	return viewer{App: apikey.BuiltIn, Scope: apikey.Admin, Open: true, token: "open"}, nil
 }
 
+// direct tells whether a browser of this machine asks, as far as that shows: what a
+// proxy passes on may come from anywhere, though it reaches us by loopback.
+func direct(r *http.Request) bool {
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
 func signedIn(s apikey.Session, token string) viewer {
 	who := s.Identity
 	v := viewer{AppID: who.AppID, App: who.App, Scope: who.Scope, Prefix: who.Prefix, Session: s.ID, token: token}
@@ -81,9 +104,12 @@ func signedIn(s apikey.Session, token string) viewer {
 }
 
 // csrf is what our forms hold and those of other sites cannot know.
-func (d *Dashboard) csrf(v viewer) string {
+func (d *Dashboard) csrf(v viewer) string { return d.sealed("form " + v.token) }
+
+// sealed gives, of a text, what only the server can make.
+func (d *Dashboard) sealed(text string) string {
 	mac := hmac.New(sha256.New, d.forms)
-	mac.Write([]byte(v.token))
+	mac.Write([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 

@@ -75,7 +75,11 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, ex *exchange, be
 // find runs the handler of the request and keeps what it returns.
 func (s *Server) find(w http.ResponseWriter, r *http.Request, ex *exchange) {
 	defer func() {
-		if v := recover(); v != nil {
+		switch v := recover(); {
+		case v == nil:
+		case v == http.ErrAbortHandler && ex.passed != nil: //nolint:errorlint // as net/http compares it
+			ex.cut = true // the dashboard breaks off on purpose
+		default:
 			ex.out, ex.err = reply{}, &panicError{value: v, stack: debug.Stack()}
 			if ex.passed != nil && ex.passed.status != 0 {
 				ex.cut = true // what is out cannot be called back

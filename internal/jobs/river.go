@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
+	"riverqueue.com/riverui/uiendpoints"
 
 	"ferryman/internal/db"
 )
@@ -24,6 +25,7 @@ type client interface {
 	Stop(ctx context.Context) error
 	StopAndCancel(ctx context.Context) error
 	insert(ctx context.Context, tx *db.Tx, args Args, opts *river.InsertOpts) (added bool, err error)
+	endpoints() uiendpoints.Bundle // of River's own pages
 }
 
 type riverClient[TTx any] struct {

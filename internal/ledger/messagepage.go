@@ -12,8 +12,9 @@ import (
 type MessageFilter struct {
 	Types  []MessageType // any of these
 	Search string        // what the text contains, in whatever case of ASCII
-	After  int64         // only larger ids
-	Before int64         // only smaller ones, and then the newest of them
+	After  int64         // only larger ids, and then the first of them
+	First  bool          // the first ones even if After is 0
+	Before int64         // only smaller ids, and without After the last of them
 	Limit  int
 }
 
@@ -29,7 +30,8 @@ func (l *Ledger) MessagePage(ctx context.Context, execution int64, f MessageFilt
 		w.is(`lower(message) LIKE %s ESCAPE '\'`, containing(f.Search))
 	}
 	order := "seq DESC"
-	if f.After != 0 {
+	forward := f.First || f.After != 0
+	if forward {
 		order = "seq"
 		w.is("id > %s", f.After)
 	}
@@ -44,7 +46,7 @@ func (l *Ledger) MessagePage(ctx context.Context, execution int64, f MessageFilt
 	if err != nil {
 		return nil, fmt.Errorf("messages of execution %d: %w", execution, err)
 	}
-	if f.After == 0 {
+	if !forward {
 		slices.Reverse(all)
 	}
 	return all, nil

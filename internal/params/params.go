@@ -118,9 +118,11 @@ func Words[T ~string](q Query, name string, among ...T) (chosen []T, err error) 
 	for _, text := range q.Values[name] {
 		for one := range strings.SplitSeq(text, ",") {
 			if !known[one] {
-				names := make([]string, len(among))
-				for i, w := range among {
-					names[i] = string(w)
+				var names []string
+				for _, w := range among {
+					if w != "" {
+						names = append(names, string(w))
+					}
 				}
 				return nil, Bad(name, "none of "+strings.Join(names, ", "), "such as ?"+name+"="+names[0])
 			}

@@ -23,7 +23,7 @@ if (chosen !== "UTC" && chosen !== own) {
 // The stream says which versions things have; when one that this page shows has
 // another than when the page was made, the page is fetched and its regions, each
 // an element with data-region and an id, are exchanged where they differ.
-let stream, timer, waiting = false, paused = false, fetching = false;
+let stream, timer, told, waiting = false, paused = false, fetching = false;
 let known = document.body.dataset.live ? JSON.parse(document.body.dataset.live) : null;
 let soonest = 0;
 const button = $("#live");
@@ -42,16 +42,19 @@ function connect() {
 	stream.onopen = () => say("live");
 	stream.onerror = () => {
 		say("reconnecting");
-		if (stream && stream.readyState === EventSource.CLOSED) { // refused: try again by hand
+		if (stream && stream.readyState === EventSource.CLOSED) { // refused: the session may be over
 			disconnect();
+			refresh();
 			timer = setTimeout(connect, 5000);
 		}
 	};
 	stream.onmessage = (event) => {
-		const now = JSON.parse(event.data);
-		if (Object.keys(known).some((topic) => now[topic] !== known[topic])) later();
+		told = JSON.parse(event.data);
+		if (differs()) later();
 	};
 }
+
+function differs() { return told && Object.keys(known).some((topic) => topic in told && told[topic] !== known[topic]); }
 
 function disconnect() {
 	clearTimeout(timer);
@@ -72,25 +75,34 @@ async function refresh() {
 	soonest = Date.now() + 2000;
 	try {
 		const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-		if (answer.redirected || !answer.ok) { if (answer.redirected) location.reload(); return; }
+		if (answer.redirected) location.reload();
+		if (answer.redirected || !answer.ok) return;
 		const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
 		if (fresh.body.dataset.live) known = JSON.parse(fresh.body.dataset.live);
 		for (const old of all("[data-region]")) exchange(old, fresh.getElementById(old.id));
 		heed();
 		document.dispatchEvent(new CustomEvent("ferryman:refreshed"));
-	} catch { /* the next change asks again */ } finally { fetching = false; }
+	} catch { /* asked for again below */ } finally {
+		fetching = false;
+		if (known && !paused && !document.hidden && differs()) later(); // it has changed meanwhile, or could not be fetched
+	}
 }
 
-// exchange leaves a region alone while somebody is at it.
+// exchange leaves a region alone while somebody is at it; it then gets the newest.
+const newest = new WeakMap();
 function exchange(old, fresh) {
-	if (!fresh || old.isEqualNode(fresh)) return;
+	if (!fresh) return;
 	if (old.matches(":hover, :focus-within") || $("details[open]", old)) {
-		const again = () => { if (old.isConnected) exchange(old, fresh); };
-		old.addEventListener("pointerleave", again, { once: true });
-		old.addEventListener("focusout", () => setTimeout(again), { once: true });
+		if (!newest.has(old)) {
+			const again = () => setTimeout(() => { if (old.isConnected) exchange(old, newest.get(old)); });
+			old.addEventListener("pointerleave", again);
+			old.addEventListener("focusout", again);
+			old.addEventListener("toggle", again, true);
+		}
+		newest.set(old, fresh);
 		return;
 	}
-	old.replaceWith(document.importNode(fresh, true));
+	if (!old.isEqualNode(fresh)) old.replaceWith(document.importNode(fresh, true));
 }
 
 // heed shows in the title and the icon how many crons are in trouble.
@@ -110,8 +122,10 @@ function toggle() {
 }
 if (known) {
 	button.addEventListener("click", toggle);
-	document.addEventListener("visibilitychange", () => { if (document.hidden) disconnect(); else { refresh(); connect(); } });
+	document.addEventListener("visibilitychange", () => { if (document.hidden) disconnect(); else if (!paused) { refresh(); connect(); } });
 	connect();
+	// What depends on the time alone changes without anything happening.
+	setInterval(() => { if (!paused && !document.hidden) refresh(); }, 30_000);
 }
 heed();
 
