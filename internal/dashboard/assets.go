@@ -33,7 +33,7 @@ type assets struct {
 
 // mimes are literal: what the system knows of types may be wrong, and browsers would
 // load nothing then.
-var mimes = map[string]string{ //nolint:gochecknoglobals // a table that nobody changes
+var mimes = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 }
 

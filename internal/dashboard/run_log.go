@@ -27,7 +27,7 @@ type logPart struct {
 }
 
 // levels are the filters by the level of messages: each lets those above it pass.
-var levels = []struct { //nolint:gochecknoglobals // a table that nobody changes
+var levels = []struct {
 	word, value string
 	types       []ledger.MessageType
 }{
@@ -162,11 +162,11 @@ func (d *Dashboard) tail(w http.ResponseWriter, r *request) error {
 	for beats := 1; ; beats++ {
 		ended, err := d.tailOnce(r, out, e.ID, &f, &counted)
 		if err != nil || ended {
-			return nil //nolint:nilerr // the browser asks again from where it was
+			return nil // the browser asks again from where it was
 		}
 		if beats%int(liveBeat/tailRhythm) == 0 {
 			if _, err := d.identify(r.Request); err != nil || out.beat() != nil {
-				return nil //nolint:nilerr // the session is over, or the browser gone
+				return nil // the session is over, or the browser gone
 			}
 		}
 		select {

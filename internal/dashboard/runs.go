@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -43,7 +44,7 @@ type chip struct {
 }
 
 // statusGroups are the filters by how runs ended.
-var statusGroups = []struct { //nolint:gochecknoglobals // a table that nobody changes
+var statusGroups = []struct {
 	word, value string
 	statuses    []ledger.Status
 }{
@@ -116,9 +117,9 @@ func readRuns(r *request) (p runsPage, f ledger.ExecutionFilter, err error) {
 // with is the address of a page whose query is as it was but for some parameters,
 // given as name and value by turns; those that are "" are left out.
 func with(q params.Query, page string, pairs ...string) string {
-	values := url.Values{}
-	for name, all := range q.Values {
-		values[name] = all
+	values := maps.Clone(q.Values)
+	if values == nil {
+		values = url.Values{}
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		values.Set(pairs[i], pairs[i+1])

@@ -14,7 +14,7 @@ type mark struct {
 
 // marks are all states of crons, executions, deliveries, channels and keys.
 // The words of pages stand here and in web/, and nowhere else.
-var marks = map[string]mark{ //nolint:gochecknoglobals // a table that nobody changes
+var marks = map[string]mark{
 	"ok":          {"ok", "●", "ok"},
 	"success":     {"ok", "●", "ok"},
 	"warned":      {"ok warned", "●", "ok, with warnings"},
