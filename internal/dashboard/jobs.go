@@ -47,7 +47,7 @@ func (d *Dashboard) jobs(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		d.fail(w, req, err) //nolint:contextcheck // the request has it
+		d.fail(w, req, err)
 		return
 	}
 	w.Header().Set("Content-Security-Policy", d.o.Jobs.Policy)
@@ -57,7 +57,7 @@ func (d *Dashboard) jobs(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	if err != nil {
-		d.fail(w, req, &fault.Error{Kind: fault.TooLarge, Code: "too_large", Detail: "the call cannot be read, or is larger than 64 KiB"}) //nolint:contextcheck // the request has it
+		d.fail(w, req, &fault.Error{Kind: fault.TooLarge, Code: "too_large", Detail: "the call cannot be read, or is larger than 64 KiB"})
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
