@@ -18,7 +18,7 @@ DATE    ?= $(or $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/ferryman, static and stamped (VERSION, COMMIT, DATE)
@@ -60,6 +60,10 @@ BENCH ?= .
 .PHONY: bench
 bench: ## run the benchmarks on servers with their default durability (PKG, BENCH, BENCHFLAGS)
 	@$(WITH_DB) --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) $(PKG)
+
+.PHONY: screenshots
+screenshots: ## take the pictures in docs/images anew, of a sandbox in Chromium
+	@FERRYMAN_TEST_REQUIRE_DB=1 $(GO) test -count=1 -timeout=10m -run '^TestPictures$$' ./internal/e2e/browser -pictures "$(CURDIR)/docs/images"
 
 FUZZTIME ?= 10s
 .PHONY: fuzz
