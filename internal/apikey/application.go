@@ -78,6 +78,23 @@ func (r *Registry) Applications(ctx context.Context) ([]Application, error) {
 	return all, nil
 }
 
+// Names gives the names of the first applications, at most so many. Unlike
+// Applications it looks at nothing that they have.
+func (r *Registry) Names(ctx context.Context, limit int) ([]string, error) {
+	rows, err := r.db.Query(ctx, "SELECT name FROM applications ORDER BY name LIMIT $1", limit)
+	if err != nil {
+		return nil, fmt.Errorf("list the names of applications: %w", err)
+	}
+	names, err := db.Collect(rows, func(r *db.Rows) (name string, err error) {
+		err = r.Scan(&name)
+		return name, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the names of applications: %w", err)
+	}
+	return names, nil
+}
+
 // Application gives the application of this name, or ErrNoApplication.
 func (r *Registry) Application(ctx context.Context, name string) (Application, error) {
 	a, err := scanApplication(r.db.QueryRow(ctx, selectApplications+"WHERE a.name = $2", db.Time{Time: r.db.Now()}, name))

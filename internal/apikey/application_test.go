@@ -54,6 +54,9 @@ func TestApplications(t *testing.T) {
 		if want := []string{"0", "a_b-c", "ferryman", "shop", strings.Repeat("x", 100)}; !slices.Equal(names, want) {
 			t.Errorf("got %v", names)
 		}
+		if few, err := k.Names(t.Context(), 3); err != nil || !slices.Equal(few, names[:3]) {
+			t.Errorf("the first names are %v, %v", few, err)
+		}
 	})
 }
 

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 
 	"ferryman/internal/config"
@@ -137,7 +139,7 @@ func (v *verifier) finish(now *verifying, err error) {
 	v.note(func() {
 		v.running--
 		now.seen.Ended = v.db.Now()
-		_, classified := errors.AsType[*fault.Error](err)
+		known, classified := errors.AsType[*fault.Error](err)
 		switch {
 		case err == nil:
 		case errors.Is(err, context.Canceled) || fault.CodeOf(err) == fault.Canceled.String():
@@ -146,9 +148,20 @@ func (v *verifier) finish(now *verifying, err error) {
 			v.o.Log.Error("verification failed", "err", err)
 			now.seen.Failure = "the server's log has the reason"
 		default:
-			now.seen.Failure = oneLine(err.Error())
+			// What is behind it may quote a driver, which names hosts and users.
+			v.o.Log.Warn("verification failed", "err", err)
+			now.seen.Failure = failureOf(known)
 		}
 	})
+}
+
+// failureOf says to people why a verification failed.
+func failureOf(f *fault.Error) string {
+	text := cmp.Or(f.Detail, strings.ReplaceAll(fault.CodeOf(f), "_", " "))
+	if f.Hint != "" {
+		text += "; " + f.Hint
+	}
+	return oneLine(text)
 }
 
 // Stop implements dashboard.Verifier.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -98,6 +100,26 @@ func TestVerifierIsCalledOff(t *testing.T) {
 	}
 	if err := v.Begin(verifiedSync, false); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What a driver says of hosts, users and databases is for the log.
+func TestVerifierDoesNotQuoteDrivers(t *testing.T) {
+	o, c := held(t)
+	v, _ := verifierOf(t, o, c)
+	now := &verifying{}
+	v.running++
+	v.finish(now, fmt.Errorf("verify: %w", &fault.Error{
+		Kind: fault.Unavailable, Code: "db_unavailable", Detail: "the target cannot be reached", Hint: "look whether it runs",
+		Err: errors.New("dial tcp 10.0.0.7: user=joe database=secret"),
+	}))
+	if got := now.seen.Failure; got != "the target cannot be reached; look whether it runs" {
+		t.Errorf("it says %q", got)
+	}
+	v.running++
+	v.finish(now, &fault.Error{Kind: fault.Unavailable, Code: "db_unavailable", Err: errors.New("user=joe")})
+	if got := now.seen.Failure; got != "db unavailable" {
+		t.Errorf("it says %q", got)
 	}
 }
 

@@ -20,7 +20,7 @@ func (l *Log) Find(ctx context.Context, action string, before int64, limit int) 
 		before = math.MaxInt64
 	}
 	limit = bounded(limit)
-	const some = "(SELECT * FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2) AS looked"
+	const some = "(SELECT id, at, who, app, action, target, detail, remote FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2) AS looked"
 	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(clip(action, wordMost))) + "%"
 	found, err = l.read(ctx, "SELECT id, at, who, app, action, target, detail, remote FROM "+some+
 		` WHERE lower(action) LIKE $3 ESCAPE '\' ORDER BY id DESC LIMIT $4`, before, lookedAt, pattern, limit)

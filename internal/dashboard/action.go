@@ -26,11 +26,19 @@ type done struct {
 	next   string // the page to go to; "" is the one with the form
 	undo   *undo  // how to take it back; nil: it cannot be
 	// answer, if not nil, is shown in place of leading on to a page: for what is
-	// shown but once, such as a key.
+	// shown but once, such as a key. Beside an error it is the page with the form as it
+	// was filled in.
 	answer  *view
 	area    string // of answer
 	refused bool   // nothing was done: there is nothing to record
 	cookies []*http.Cookie
+}
+
+// refusal is what a page with a refused form says, and where it is when it is asked
+// for anew.
+type refusal struct {
+	said flash
+	path string
 }
 
 // undo is the form that takes an action back.
@@ -57,7 +65,7 @@ func (d *Dashboard) act(a action) http.HandlerFunc {
 		back := localPath(req.form.Get("back"))
 		did, err := a.do(req)
 		if err != nil {
-			d.failed(w, req, back, err)
+			d.failed(w, req, back, did, err)
 			return
 		}
 		if a.name != "" && !did.refused {
@@ -97,17 +105,15 @@ func (d *Dashboard) takeForm(w http.ResponseWriter, r *request, a action) error 
 			Hint: "go back, load the page anew and try again",
 		}
 	}
-	if a.who != everybody && !r.viewer.Admin() {
-		return &fault.Error{
-			Kind: fault.Forbidden, Code: "scope", Detail: "a key of scope " + string(r.viewer.Scope) + " may look and not act",
-			Hint: "sign in with an admin key",
-		}
+	if a.who == everybody {
+		return nil
 	}
-	return nil
+	return r.viewer.mayAct()
 }
 
-// failed leads back to the page with the form, which then says what went wrong.
-func (d *Dashboard) failed(w http.ResponseWriter, r *request, back string, err error) {
+// failed answers with the form as it was filled in, or leads back to the page with
+// it, which then says what went wrong.
+func (d *Dashboard) failed(w http.ResponseWriter, r *request, back string, did done, err error) {
 	t := d.trouble(w, err)
 	if t.Status >= http.StatusInternalServerError {
 		d.fail(w, r, err)
@@ -120,7 +126,14 @@ func (d *Dashboard) failed(w http.ResponseWriter, r *request, back string, err e
 	if t.Hint != "" {
 		text = append(text, t.Hint)
 	}
-	d.putFlash(w, r.Request, flash{Text: strings.Join(text, " "), Bad: true})
+	said := flash{Text: strings.Join(text, " "), Bad: true}
+	if did.answer != nil {
+		v := *did.answer
+		v.status, v.refused, v.live = t.Status, &refusal{said, back}, nil // anew, the script would ask for the address of the action
+		d.render(w, r, did.area, v)
+		return
+	}
+	d.putFlash(w, r.Request, said)
 	http.Redirect(w, r.Request, back, http.StatusSeeOther)
 }
 

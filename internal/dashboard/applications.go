@@ -42,11 +42,15 @@ type applicationsPage struct {
 	More   string // the address of the next page; "" after the last
 	Only   bool   // there is none but Ferryman's own
 	Own    string // the name of that
+	Form   typed  // of a new one
 }
 
 // applications is the list of all applications, by name.
-func (d *Dashboard) applications(r *request) (view, error) {
-	p := applicationsPage{Own: apikey.BuiltIn}
+func (d *Dashboard) applications(r *request) (view, error) { return d.applicationsView(r, typed{}) }
+
+// applicationsView is the list with the form of a new one as it was filled in.
+func (d *Dashboard) applicationsView(r *request, form typed) (view, error) {
+	p := applicationsPage{Own: apikey.BuiltIn, Form: form}
 	var err error
 	if p.Search, _, err = r.query.Text("search", maxAsked); err != nil {
 		return view{}, err
@@ -79,7 +83,8 @@ func applicationPath(name string) string { return Root + "applications/" + url.P
 func (d *Dashboard) addApplication(r *request) (done, error) {
 	a, err := d.o.Keys.AddApplication(r.Context(), strings.TrimSpace(r.form.Get("name")))
 	if err != nil {
-		return done{}, err
+		v, show := d.applicationsView(r, typed{r.form})
+		return refusedWith("applications", v, show, err)
 	}
 	return done{
 		say:    "The application " + a.Name + " is there. Its programs need a key to report their runs.",

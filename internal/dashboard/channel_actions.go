@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,9 +14,29 @@ import (
 
 const maxReason = 200 // characters
 
+// channelToAct gives a channel that is known and how it stands, without what it has
+// to do and did.
+func (d *Dashboard) channelToAct(r *request, name string) (channelRow, error) {
+	all, err := d.o.Outbox.Standing(r.Context())
+	if err != nil {
+		return channelRow{}, err
+	}
+	standing, known := all[name]
+	if hook, is := strings.CutPrefix(name, webhookChannels); is && !known {
+		_, err = d.o.Webhooks.Get(r.Context(), hook)
+		known = err == nil
+	}
+	if !known && !slices.Contains(messengers(), name) {
+		return d.channelNamed(r, name) // something may wait, or have gone, by one that nobody set up
+	}
+	c := channelRow{Name: name, Standing: standing}
+	c.judge()
+	return c, nil
+}
+
 // pauseChannel keeps a channel from sending until somebody resumes it.
 func (d *Dashboard) pauseChannel(r *request) (done, error) {
-	c, err := d.channelNamed(r, r.form.Get("channel"))
+	c, err := d.channelToAct(r, r.form.Get("channel"))
 	if err != nil {
 		return done{}, err
 	}
@@ -34,7 +55,7 @@ func (d *Dashboard) pauseChannel(r *request) (done, error) {
 
 // resumeChannel ends a channel's pause, and any rest.
 func (d *Dashboard) resumeChannel(r *request) (done, error) {
-	c, err := d.channelNamed(r, r.form.Get("channel"))
+	c, err := d.channelToAct(r, r.form.Get("channel"))
 	if err != nil {
 		return done{}, err
 	}
@@ -46,7 +67,7 @@ func (d *Dashboard) resumeChannel(r *request) (done, error) {
 
 // testChannel sends a test, and leads to it: its page tells what becomes of it.
 func (d *Dashboard) testChannel(r *request) (done, error) {
-	c, err := d.channelNamed(r, r.form.Get("channel"))
+	c, err := d.channelToAct(r, r.form.Get("channel"))
 	if err != nil {
 		return done{}, err
 	}

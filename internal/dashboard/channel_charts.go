@@ -80,9 +80,3 @@ func (c *channelRow) dueChart() template.HTML {
 	}
 	return h.Draw()
 }
-
-// wholeNumber is a number with narrow blanks between thousands.
-func wholeNumber(n int64) string {
-	text, _ := num(n) // it takes whole numbers
-	return text
-}

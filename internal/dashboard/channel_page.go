@@ -25,6 +25,7 @@ type channelPage struct {
 	Profiles []string
 	Tests    bool // a test can be sent
 	Record   []audit.Entry
+	Form     typed // of the webhook
 }
 
 var errNoChannel = &fault.Error{
@@ -47,13 +48,19 @@ func (d *Dashboard) channelNamed(r *request, name string) (channelRow, error) {
 
 // channel is the page of one channel.
 func (d *Dashboard) channel(r *request) (view, error) {
-	c, err := d.channelNamed(r, r.PathValue("name"))
+	return d.channelView(r, r.PathValue("name"), typed{})
+}
+
+// channelView is the page with the form of its webhook as it was filled in.
+func (d *Dashboard) channelView(r *request, name string, form typed) (view, error) {
+	c, err := d.channelNamed(r, name)
 	if err != nil {
 		return view{}, err
 	}
 	ctx := r.Context()
 	p := channelPage{
 		channelRow: c, Day: c.day(r), DueChart: c.dueChart(), Edges: c.buckets(), Profiles: endpoint.Profiles(), Tests: c.Kind == "messenger",
+		Form: form,
 	}
 	targets := []string{audit.Channel(c.Name)}
 	if hook, is := strings.CutPrefix(c.Name, webhookChannels); is {

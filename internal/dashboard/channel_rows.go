@@ -19,6 +19,7 @@ import (
 const (
 	webhookChannels = "webhook/" // and the webhook's name
 	dayHours        = 24
+	channelsShown   = 50 // on a page with what they do; of more, the names alone
 )
 
 // messengers are the channels that are there whether or not they are set up.
@@ -59,7 +60,7 @@ func dueWords() []string {
 // upTo is a count of the outbox, which counts up to a bound.
 type upTo struct {
 	N    int64
-	More bool // or more than that
+	More bool // so many or more
 }
 
 func counted(n int64) upTo { return upTo{n, n >= outbox.MostCounted} }
@@ -69,7 +70,7 @@ func (c upTo) plus(other upTo) upTo { return upTo{c.N + other.N, c.More || other
 // String is the count in words.
 func (c upTo) String() string {
 	if c.More {
-		return "more than " + wholeNumber(c.N)
+		return "at least " + wholeNumber(c.N)
 	}
 	return wholeNumber(c.N)
 }

@@ -31,6 +31,15 @@ func secretOnce(w endpoint.Webhook, rotated bool) *view {
 }
 
 func (d *Dashboard) addWebhook(r *request) (done, error) {
+	did, err := d.webhookAdded(r)
+	if err == nil {
+		return did, nil
+	}
+	v, show := d.channelsView(r, typed{r.form})
+	return refusedWith("channels", v, show, err)
+}
+
+func (d *Dashboard) webhookAdded(r *request) (done, error) {
 	url, err := endpoint.ParseAddress(strings.TrimSpace(r.form.Get("url")))
 	if err != nil {
 		return done{}, err
@@ -57,6 +66,15 @@ func (d *Dashboard) addWebhook(r *request) (done, error) {
 }
 
 func (d *Dashboard) editWebhook(r *request) (done, error) {
+	did, err := d.webhookChanged(r)
+	if err == nil {
+		return did, nil
+	}
+	v, show := d.channelView(r, webhookChannels+r.PathValue("name"), typed{r.form})
+	return refusedWith("channels", v, show, err)
+}
+
+func (d *Dashboard) webhookChanged(r *request) (done, error) {
 	var change endpoint.Change
 	var err error
 	if text := strings.TrimSpace(r.form.Get("url")); text != "" {

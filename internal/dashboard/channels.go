@@ -31,10 +31,12 @@ type channelsPage struct {
 	Messengers []channelRow
 	Webhooks   []webhookRow
 	Others     []channelRow
+	Further    []string // the names of channels that there is no room for
 	Errors     map[string]outbox.LastError
 	Sealed     bool // the webhooks cannot be read: the secret of this node is another one
 	Profiles   []string
 	Rate       string // of a webhook for which none is given
+	Form       typed  // of a new webhook
 }
 
 // webhookRow is a webhook with its channel, or the channel of one that is removed.
@@ -61,12 +63,15 @@ func signing(w endpoint.Webhook) string {
 }
 
 // channels is the page of all channels.
-func (d *Dashboard) channels(r *request) (view, error) {
+func (d *Dashboard) channels(r *request) (view, error) { return d.channelsView(r, typed{}) }
+
+// channelsView is the page with the form of a new webhook as it was filled in.
+func (d *Dashboard) channelsView(r *request, form typed) (view, error) {
 	rows, err := d.channelRows(r)
 	if err != nil {
 		return view{}, err
 	}
-	p := channelsPage{Profiles: endpoint.Profiles(), Rate: endpoint.DefaultRate}
+	p := channelsPage{Profiles: endpoint.Profiles(), Rate: endpoint.DefaultRate, Form: form}
 	hooks, err := d.webhooks(r.Context())
 	if err != nil {
 		return view{}, err
@@ -80,7 +85,11 @@ func (d *Dashboard) channels(r *request) (view, error) {
 	for _, w := range hooks {
 		of[webhookChannels+w.Name] = w
 	}
-	for _, c := range rows {
+	for i, c := range rows {
+		if i >= channelsShown {
+			p.Further = append(p.Further, c.Name)
+			continue
+		}
 		switch c.Kind {
 		case "messenger":
 			p.Messengers = append(p.Messengers, c)

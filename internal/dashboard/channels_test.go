@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -51,6 +52,25 @@ func TestChannelsArePausedAndResumed(t *testing.T) {
 	if want := []string{"channel.resume channel telegram", "channel.pause channel telegram"}; !slices.Equal(s.noted(), want) {
 		t.Errorf("noted: %q", s.noted())
 	}
+}
+
+// However many channels there are, pages show the first and name the others.
+func TestManyChannels(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const more = 3
+	for i := range channelsShown - len(messengers()) + more {
+		if err := s.outbox.Pause(t.Context(), fmt.Sprintf("contacts/%03d", i), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := fmt.Sprintf("contacts/%03d", channelsShown-len(messengers())+more-1)
+	for _, path := range []string{"outbox", "channels"} {
+		s.shows(s.page(Root+path), fmt.Sprintf("%d further channels", more), `data-href="/ui/channels/contacts/046"`,
+			`!data-href="/ui/channels/`+last, `<a href="/ui/channels/`+last)
+	}
+	_, page := s.post(Root+"channels", Root+"channels/resume", "channel", last)
+	s.shows(page, last+" sends again")
 }
 
 func TestChannelsAreTested(t *testing.T) {

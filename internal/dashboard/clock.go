@@ -52,15 +52,29 @@ func (f frame) in(zone *time.Location, t time.Time) template.HTML {
 	if t.IsZero() {
 		return "–"
 	}
-	t, now := t.In(zone), f.Now.In(zone)
-	form := "2 Jan 2006 15:04:05"
+	t = t.In(zone)
+	return stamp(t, clockText(t, f.Now, "15:04:05"))
+}
+
+// clockText is a time as text, to so much of its time of day. Today's go without
+// their date, this year's without the year.
+func clockText(t, now time.Time, ofDay string) string {
+	now = now.In(t.Location())
 	switch {
 	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
-		form = "15:04:05"
+		return t.Format(ofDay)
 	case t.Year() == now.Year():
-		form = "2 Jan 15:04:05"
+		return t.Format("2 Jan " + ofDay)
 	}
-	return stamp(t, t.Format(form))
+	return t.Format("2 Jan 2006 " + ofDay)
+}
+
+// clock is a time as text in the viewer's zone.
+func (r *request) clock(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return clockText(t.In(r.zone), r.now, "15:04:05")
 }
 
 // Ago is how long ago a time was, or in how long it will be.
@@ -96,7 +110,18 @@ func stamp(t time.Time, text string) template.HTML {
 }
 
 // Clock is the time of day in the viewer's zone.
-func (f frame) Clock(t time.Time) string { return t.In(f.r.zone).Format("15:04:05.000") }
+func (f frame) Clock(t time.Time) string { return f.r.ofDay(t) }
+
+// ofDay is the time of day of a message in the viewer's zone.
+func (r *request) ofDay(t time.Time) string { return t.In(r.zone).Format("15:04:05.000") }
+
+// Started is when an execution began; of one that was missed, when it should have.
+func (f frame) Started(e ledger.Execution) template.HTML {
+	if e.Status == ledger.Missed && !e.ScheduledFor.IsZero() {
+		return "expected " + f.When(e.ScheduledFor)
+	}
+	return f.When(e.StartedAt)
+}
 
 // Took is how long an execution took, or has taken so far; one that never ran took
 // no time.
@@ -105,4 +130,13 @@ func (f frame) Took(e ledger.Execution) string {
 		return "–"
 	}
 	return took(ranFor(&e, f.Now))
+}
+
+// at is a time in the viewer's zone as text that says which zone that is.
+func (r *request) at(t time.Time) string {
+	t, form := t.In(r.zone), "2 Jan 15:04"
+	if t.Year() != r.now.In(r.zone).Year() {
+		form = "2 Jan 2006 15:04"
+	}
+	return t.Format(form) + " (" + r.zone.String() + ")"
 }

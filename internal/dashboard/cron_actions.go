@@ -153,20 +153,29 @@ func (d *Dashboard) releaseCron(r *request) (done, error) {
 // runCron asks for a run of one of Ferryman's own syncs. What applications run they
 // start themselves.
 func (d *Dashboard) runCron(r *request) (done, error) {
-	_, is, err := d.alterCron(r, func(ctx context.Context, app int64, ref ledger.Ref) (ledger.Cron, error) {
-		c, err := d.o.Ledger.Cron(ctx, app, ref)
-		if err != nil {
-			return c, err
-		}
-		if c.Kind != ledger.Sync || d.o.Syncs == nil {
-			return c, &fault.Error{Kind: fault.Conflict, Code: "not_a_sync", Detail: "this cron is none that Ferryman runs itself", Hint: "its application starts it"}
-		}
-		return c, d.o.Syncs.Cast(ctx, c.Slug)
-	})
+	ref, err := cronAsked(r)
 	if err != nil {
 		return done{}, err
 	}
-	return cronDone(&is, "was asked to run.", ""), nil
+	c, err := d.o.Ledger.Cron(r.Context(), r.viewer.AppID, ref)
+	if err != nil {
+		return done{}, err
+	}
+	return d.cast(r.Context(), &c)
+}
+
+// cast asks for a run of a sync and goes on.
+func (d *Dashboard) cast(ctx context.Context, c *ledger.Cron) (done, error) {
+	switch {
+	case c.Kind != ledger.Sync:
+		return done{}, &fault.Error{Kind: fault.Conflict, Code: "not_a_sync", Detail: "this cron is none that Ferryman runs itself", Hint: "its application starts it"}
+	case d.o.Syncs == nil:
+		return done{}, errElsewhere
+	}
+	if err := d.o.Syncs.Cast(ctx, c.Slug); err != nil {
+		return done{}, err
+	}
+	return cronDone(c, "was asked to run.", ""), nil
 }
 
 func (d *Dashboard) deleteCron(r *request) (done, error) {
@@ -180,13 +189,4 @@ func (d *Dashboard) deleteCron(r *request) (done, error) {
 		did.next += "?" + url.Values{"app": {is.App}}.Encode()
 	}
 	return did, nil
-}
-
-// at is a time in the viewer's zone as text that says which zone that is.
-func (r *request) at(t time.Time) string {
-	t, form := t.In(r.zone), "2 Jan 15:04"
-	if t.Year() != r.now.In(r.zone).Year() {
-		form = "2 Jan 2006 15:04"
-	}
-	return t.Format(form) + " (" + r.zone.String() + ")"
 }

@@ -11,16 +11,6 @@ import (
 	"ferryman/internal/ledger"
 )
 
-// mayAct refuses a page that only leads to what the viewer may not do.
-func (v viewer) mayAct() error {
-	if v.Admin() {
-		return nil
-	}
-	return &fault.Error{
-		Kind: fault.Forbidden, Code: "scope", Detail: "a key of scope " + string(v.Scope) + " may look and not act", Hint: "sign in with an admin key",
-	}
-}
-
 // newCron is the form of a new cron. The address may say what it begins with.
 func (d *Dashboard) newCron(r *request) (view, error) {
 	if err := r.viewer.mayAct(); err != nil {

@@ -140,13 +140,9 @@ func (d *Dashboard) appsOffered(ctx context.Context, v viewer) ([]string, error)
 	if !v.Operator() {
 		return nil, nil
 	}
-	all, err := d.o.Keys.Applications(ctx)
-	if err != nil || len(all) > appsOffered {
+	names, err := d.o.Keys.Names(ctx, appsOffered+1)
+	if err != nil || len(names) > appsOffered {
 		return nil, err
-	}
-	names := make([]string, len(all))
-	for i, a := range all {
-		names[i] = a.Name
 	}
 	return names, nil
 }

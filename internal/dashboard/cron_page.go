@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	cronStrip  = 100 // runs in the strip and in the chart
-	cronRuns   = 25  // in the list
+	cronStrip  = comparedRuns // in the strip and in the chart
+	cronRuns   = 25           // in the list
 	cronEvents = 15
 	cronNoted  = 15
 	cronFires  = 5
@@ -26,8 +26,7 @@ type cronPage struct {
 	CanBe    cronCan
 	Plan     string // its schedule in words
 	Interval bool   // the schedule has no times of day, and so no zone that matters
-	Usual    time.Duration
-	Slow     time.Duration     // 19 of 20 ran no longer
+	Usual    usual
 	Worst    *ledger.Execution // the newest that failed, of those that are drawn
 	Now      *ledger.Execution // the oldest that runs, likewise
 	Week     ledger.Tally
@@ -36,7 +35,7 @@ type cronPage struct {
 	Fires    []time.Time
 	Strip    template.HTML
 	Chart    template.HTML
-	Drawn    []chart.Run // the newest first
+	Drawn    []cronRun // the newest first
 	Runs     cronRunList
 	Events   []ledger.ListedEvent
 	Noted    []audit.Entry
@@ -83,14 +82,13 @@ func (d *Dashboard) cron(r *request) (view, error) {
 
 // draw makes the charts of the newest executions, the oldest of them first.
 func (p *cronPage) draw(r *request, all []ledger.Execution) {
-	var ended []time.Duration
+	timed := false
 	for i := range all {
 		switch e := &all[i]; e.Status {
 		case ledger.Success:
-			ended = append(ended, ranFor(e, r.now))
+			timed = true
 		case ledger.Failed:
-			ended = append(ended, ranFor(e, r.now))
-			p.Worst = e
+			timed, p.Worst = true, e
 		case ledger.TimedOut:
 			p.Worst = e
 		case ledger.Running:
@@ -100,23 +98,32 @@ func (p *cronPage) draw(r *request, all []ledger.Execution) {
 		case ledger.Cancelled, ledger.Superseded, ledger.Missed, ledger.Skipped:
 		}
 	}
-	p.Usual, p.Slow = chart.Quantile(ended, 0.5), chart.Quantile(ended, 0.95)
-	p.Drawn = r.runsOf(all)
+	p.Usual = usualOf(all)
+	for i := range slices.Backward(all) {
+		p.Drawn = append(p.Drawn, cronRunOf(ledger.ListedExecution{Execution: all[i]}))
+	}
 	if len(all) == 0 {
 		return
 	}
 	p.Strip = r.strip("The last "+strconv.Itoa(len(all))+" runs", all, len(all))
-	if len(ended) > 0 {
-		lines := []chart.Line{
-			{Class: "median", Label: "median " + took(p.Usual), Took: p.Usual},
-			{Class: "p95", Label: "95 of 100 took at most " + took(p.Slow), Took: p.Slow},
-		}
-		if limit := p.Cron.MaxRuntime; limit > 0 {
-			lines = append(lines, chart.Line{Class: "limit", Label: "limit " + took(limit), Took: limit})
-		}
-		p.Chart = chart.Durations{Label: "How long the last runs took", Runs: p.Drawn, Lines: lines, Zone: r.zone, Took: took}.Draw()
+	if timed {
+		p.Chart = chart.Durations{Label: "How long the last runs took", Runs: r.runsOf(all), Lines: p.lines(), Zone: r.zone, Took: took}.Draw()
 	}
-	slices.Reverse(p.Drawn)
+}
+
+// lines are what the chart of durations compares them with.
+func (p *cronPage) lines() []chart.Line {
+	var lines []chart.Line
+	if p.Usual.Median > 0 {
+		lines = append(lines,
+			chart.Line{Class: "median", Label: "usual " + took(p.Usual.Median), Took: p.Usual.Median},
+			chart.Line{Class: "p95", Label: "95 of 100 took at most " + took(p.Usual.Slow), Took: p.Usual.Slow},
+		)
+	}
+	if limit := p.Cron.MaxRuntime; limit > 0 {
+		lines = append(lines, chart.Line{Class: "limit", Label: "limit " + took(limit), Took: limit})
+	}
+	return lines
 }
 
 // fires gives when the next starts are expected.
@@ -156,23 +163,10 @@ func saidOf(e *ledger.Execution) string {
 	return e.Reason
 }
 
-// Against says how a duration compares with the usual one: "2.3× usual".
-func (p cronPage) Against(d time.Duration) string {
-	if p.Usual <= 0 {
-		return ""
-	}
-	times := float64(d) / float64(p.Usual)
-	switch {
-	case times >= 10:
-		return strconv.FormatFloat(times, 'f', 0, 64) + "× usual"
-	case times >= 1.15 || times <= 0.85:
-		return strconv.FormatFloat(times, 'f', 1, 64) + "× usual"
-	}
-	return "as usual"
+// Against says how long an execution took, or has taken, compared with the usual.
+func (p cronPage) Against(e ledger.Execution, now time.Time) string {
+	return p.Usual.Against(ranFor(&e, now))
 }
 
-// Ran is how long an execution took, or has taken.
-func (p cronPage) Ran(e ledger.Execution, now time.Time) time.Duration { return ranFor(&e, now) }
-
 // Spare is how much of the time that a run may take nearly all of them leave.
-func (p cronPage) Spare() time.Duration { return p.Cron.MaxRuntime - p.Slow }
+func (p cronPage) Spare() time.Duration { return p.Cron.MaxRuntime - p.Usual.Slow }

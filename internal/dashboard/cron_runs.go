@@ -22,6 +22,14 @@ type cronRun struct {
 	Said  string
 }
 
+func cronRunOf(e ledger.ListedExecution) cronRun {
+	state := string(e.Status)
+	if e.Status == ledger.Success && e.EndType == ledger.Warning {
+		state = "warned"
+	}
+	return cronRun{e, state, saidOf(&e.Execution)}
+}
+
 // cronRuns reads ?status=&before= and gives what they ask for.
 func (d *Dashboard) cronRuns(r *request, id int64) (l cronRunList, err error) {
 	f := ledger.ExecutionFilter{App: r.viewer.AppID, Cron: id, Limit: cronRuns}
@@ -44,11 +52,7 @@ func (d *Dashboard) cronRuns(r *request, id int64) (l cronRunList, err error) {
 		return l, err
 	}
 	for _, e := range page {
-		state := string(e.Status)
-		if e.Status == ledger.Success && e.EndType == ledger.Warning {
-			state = "warned"
-		}
-		l.Rows = append(l.Rows, cronRun{e, state, saidOf(&e.Execution)})
+		l.Rows = append(l.Rows, cronRunOf(e))
 	}
 	if next != 0 {
 		l.More = with(r.query, here, "before", strconv.FormatInt(next, 10))

@@ -28,18 +28,6 @@ func snippetsFor(url string, c *ledger.Cron) []snippet {
 	return some
 }
 
-// serverURL is the address by which the viewer reached the server.
-func serverURL(r *request) string {
-	const otherwise = "http://127.0.0.1:8080"
-	if r.Host == "" || strings.Trim(r.Host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") != "" {
-		return otherwise
-	}
-	if encrypted(r.Request) {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
-}
-
 var runSnippets = []snippet{
 	{"run", "curl", `
 curl -fsS -X POST -H "X-API-KEY: $FERRYMAN_API_KEY" {url}/api/v1/syncs/{slug}/run

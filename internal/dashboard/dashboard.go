@@ -86,6 +86,8 @@ type Dashboard struct {
 	forms  []byte // the key of the tokens in our forms
 	live   *live
 	loads  kept[[]outbox.Load]
+	// letters are the first pages of syncs' dead letters, by their slugs.
+	letters map[string]*kept[lettersFound]
 
 	wrongKeys *ratelimit.Limiter[netip.Prefix] // by the network that they come from
 }
@@ -100,8 +102,11 @@ func New(o Options) (*Dashboard, error) {
 		o.Now = time.Now
 	}
 	d := &Dashboard{
-		o: o, mux: http.NewServeMux(), live: newLive(o.Log, pulses(o)),
+		o: o, mux: http.NewServeMux(), live: newLive(o.Log, pulses(o)), letters: map[string]*kept[lettersFound]{},
 		wrongKeys: ratelimit.New[netip.Prefix](wrongKeyRate, wrongKeyBurst),
+	}
+	for _, p := range o.Pipelines {
+		d.letters[p.Slug] = &kept[lettersFound]{}
 	}
 	var err error
 	if d.forms, err = hkdf.Key(sha256.New, o.Secret, nil, "ferryman dashboard forms", sha256.Size); err != nil {

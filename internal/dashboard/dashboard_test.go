@@ -272,9 +272,9 @@ func TestTook(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		0: "0 s", 300 * time.Microsecond: "< 1 ms", 320 * time.Millisecond: "320 ms", 4200 * time.Millisecond: "4.2 s",
-		9949 * time.Millisecond: "9.9 s", 9950 * time.Millisecond: "10 s", 59499 * time.Millisecond: "59 s", 59500 * time.Millisecond: "1 m 00 s",
-		64 * time.Second: "1 m 04 s", time.Hour - time.Millisecond: "1 h 00 m", 130 * time.Minute: "2 h 10 m",
-		48*time.Hour - time.Second: "2 d 0 h", 76 * time.Hour: "3 d 4 h", -time.Second: "−1.0 s",
+		9949 * time.Millisecond: "9.9 s", 9950 * time.Millisecond: "10 s", 59499 * time.Millisecond: "59 s", 59500 * time.Millisecond: "1 m",
+		64 * time.Second: "1 m 04 s", time.Hour - time.Millisecond: "1 h", 130 * time.Minute: "2 h 10 m",
+		48*time.Hour - time.Second: "2 d", 76 * time.Hour: "3 d 4 h", 90 * 24 * time.Hour: "90 d", -time.Second: "−1.0 s",
 	} {
 		if got := took(d); got != want {
 			t.Errorf("%v is %q, and not %q", d, got, want)

@@ -66,8 +66,14 @@ func num(n any) (string, error) {
 	return sign + digits, nil
 }
 
+// wholeNumber is a number with narrow blanks between thousands.
+func wholeNumber(n int64) string {
+	text, _ := num(n) // it takes whole numbers
+	return text
+}
+
 // took is a duration as people say it, in two units at most: 320 ms, 4.2 s,
-// 1 m 04 s, 2 h 10 m, 3 d 4 h.
+// 1 m 04 s, 2 h 10 m, 3 d 4 h, 90 d.
 func took(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -84,14 +90,24 @@ func took(d time.Duration) string {
 		return fmt.Sprintf("%.0f s", d.Seconds())
 	case d < time.Hour-500*time.Millisecond:
 		d = d.Round(time.Second)
-		return fmt.Sprintf("%d m %02d s", d/time.Minute, d%time.Minute/time.Second)
+		return inUnits(d, time.Minute, "m", "%02d s", time.Second)
 	case d < 48*time.Hour-30*time.Second:
 		d = d.Round(time.Minute)
-		return fmt.Sprintf("%d h %02d m", d/time.Hour, d%time.Hour/time.Minute)
+		return inUnits(d, time.Hour, "h", "%02d m", time.Minute)
 	default:
 		d = d.Round(time.Hour)
-		return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+		return inUnits(d, 24*time.Hour, "d", "%d h", time.Hour)
 	}
+}
+
+// inUnits is a duration in a unit and a smaller one, which is left out where there
+// is nothing of it.
+func inUnits(d, unit time.Duration, name, form string, smaller time.Duration) string {
+	text := strconv.FormatInt(int64(d/unit), 10) + " " + name
+	if rest := d % unit / smaller; rest > 0 {
+		text += " " + fmt.Sprintf(form, rest)
+	}
+	return text
 }
 
 // size is a number of bytes.

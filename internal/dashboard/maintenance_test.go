@@ -34,9 +34,9 @@ func TestMaintenance(t *testing.T) {
 		s.shows(s.page(maintenanceAt), "nobody is told of troubles", "None: troubles are told as they come.", "ferryman maintenance add --all")
 
 		_, page := s.post(maintenanceAt, maintenanceAt, "app", "", "cron", "", "reason", "<b>moving</b>", "for", "1h")
-		s.shows(page, "Maintenance of all applications from", "was added.", "&lt;b&gt;moving", "!<b>moving", "Open now", "1 h 00 m")
+		s.shows(page, "Maintenance of all applications from", "was added.", "&lt;b&gt;moving", "!<b>moving", "Open now", "1 h")
 		_, page = s.post(maintenanceAt, maintenanceAt, "app", "shop", "cron", "", "reason", "two", "from", "2099-01-01T10:00", "until", "2099-01-01T12:00")
-		s.shows(page, "all of shop", "1 Jan 2099 10:00:00", "2 h 00 m", "To come")
+		s.shows(page, "all of shop", "1 Jan 2099 10:00:00", "2 h", "To come")
 		_, page = s.post(maintenanceAt, maintenanceAt, "app", "", "cron", "nightly", "reason", "three", "until", "2027-01-01T12:00", "from", "")
 		s.shows(page, "shop/nightly", fmt.Sprintf(`href="/ui/crons/%d"`, c.ID))
 		all := s.windows()

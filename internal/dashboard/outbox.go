@@ -39,11 +39,13 @@ func (d *Dashboard) outboxFiles() []file {
 type outboxPage struct {
 	Asked    deliveriesAsked
 	Channels []channelRow
-	Names    []string    // of channels, to choose among
+	Further  []string    // the names of channels that there is no room for
+	Names    []string    // of all channels, to choose among
 	Sum      *channelRow // of all channels, or of the one that is asked for
 	Day      dayChart
 	Due      template.HTML
 	Edges    []dueBucket
+	Form     typed // of a replay
 	Rows     []deliveryRow
 	More     string // the address of the next page; "" after the last
 	First    string // the address of the first page; "" on it
@@ -72,12 +74,15 @@ func deliveryRows(all []outbox.Row) []deliveryRow {
 func (r deliveryRow) TopicWord() string { return topicWord(r.Topic) }
 
 // outboxList is the page of all channels and deliveries.
-func (d *Dashboard) outboxList(r *request) (view, error) {
+func (d *Dashboard) outboxList(r *request) (view, error) { return d.outboxView(r, typed{}) }
+
+// outboxView is the page with the form of a replay as it was filled in.
+func (d *Dashboard) outboxView(r *request, form typed) (view, error) {
 	asked, err := readDeliveriesAsked(r)
 	if err != nil {
 		return view{}, err
 	}
-	p := outboxPage{Asked: asked, Sum: newChannelRow(asked.Channel)}
+	p := outboxPage{Asked: asked, Form: form, Sum: newChannelRow(asked.Channel)}
 	all, err := d.channelRows(r)
 	if err != nil {
 		return view{}, err
@@ -88,7 +93,8 @@ func (d *Dashboard) outboxList(r *request) (view, error) {
 			p.Sum.add(c)
 		}
 	}
-	p.Channels = all
+	p.Channels = all[:min(len(all), channelsShown)]
+	p.Further = p.Names[len(p.Channels):]
 	p.Day, p.Due, p.Edges = p.Sum.day(r), p.Sum.dueChart(), p.Sum.buckets()
 	page, next, err := d.o.Outbox.Browse(r.Context(), p.Asked.filter)
 	if err != nil {

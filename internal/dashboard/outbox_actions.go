@@ -5,11 +5,7 @@ import (
 	"time"
 
 	"ferryman/internal/audit"
-	"ferryman/internal/fault"
 )
-
-// localMinute is a time as a form's field for it has it.
-const localMinute = "2006-01-02T15:04"
 
 func (d *Dashboard) cancelDelivery(r *request) (done, error) {
 	row, err := d.deliveryAsked(r)
@@ -31,7 +27,8 @@ func (d *Dashboard) moveDelivery(r *request) (done, error) {
 	}
 	at, err := localTime(r.form.Get("at"), r.zone)
 	if err != nil {
-		return done{}, err
+		v, show := d.deliveryView(r, typed{r.form})
+		return refusedWith("outbox", v, show, err)
 	}
 	if err := d.o.Outbox.Move(r.Context(), row.ID, &at); err != nil {
 		return done{}, err
@@ -41,18 +38,6 @@ func (d *Dashboard) moveDelivery(r *request) (done, error) {
 		say:    fmt.Sprintf("Delivery %d is to be sent at %s.", row.ID, r.at(at)),
 		target: audit.Delivery(row.ID), detail: "to " + at.UTC().Format(time.RFC3339),
 	}, nil
-}
-
-// localTime reads what a field of a form for a time gives.
-func localTime(text string, zone *time.Location) (time.Time, error) {
-	t, _, err := wallTime(text, zone)
-	switch {
-	case err != nil:
-		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_time", Detail: "this time " + err.Error()}
-	case t.Year() < 1970 || t.Year() > 2199:
-		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_time", Detail: "the time is not of the years 1970 to 2199"}
-	}
-	return t, nil
 }
 
 // sendNow has a delivery that waits for its time go at once.

@@ -34,7 +34,10 @@ const (
 )
 
 // delivery is the page of one delivery.
-func (d *Dashboard) delivery(r *request) (view, error) {
+func (d *Dashboard) delivery(r *request) (view, error) { return d.deliveryView(r, typed{}) }
+
+// deliveryView is the page with the form of its time as it was filled in.
+func (d *Dashboard) deliveryView(r *request, form typed) (view, error) {
 	row, err := d.deliveryAsked(r)
 	if err != nil {
 		return view{}, err
@@ -54,7 +57,7 @@ func (d *Dashboard) delivery(r *request) (view, error) {
 	if row.ExpiresAt != nil {
 		p.Expires = *row.ExpiresAt
 	}
-	p.Moved = row.DueAt.In(r.zone).Format(localMinute)
+	p.Moved = form.Or("at", row.DueAt.In(r.zone).Format(localMinute))
 	if p.Attempts, err = d.o.Outbox.Attempts(ctx, row.ID); err != nil {
 		return view{}, err
 	}

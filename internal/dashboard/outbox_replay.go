@@ -20,7 +20,8 @@ const replayTime = 5 * time.Second
 func (d *Dashboard) replay(r *request) (done, error) {
 	s, what, err := readReplay(r.form)
 	if err != nil {
-		return done{}, err
+		v, show := d.outboxView(r, typed{r.form})
+		return refusedWith("outbox", v, show, err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), replayTime)
 	defer cancel()

@@ -220,7 +220,7 @@ func TestDeliveryActions(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	_, page = s.post(at, at+"/cancel")
-	s.shows(page, "is cancelled", "What was done here", "delivery.cancel", "!Send now")
+	s.shows(page, "is cancelled", "What was done", "delivery.cancel", "!Send now")
 	_, page = s.post(at, at+"/now")
 	s.shows(page, "cannot be moved")
 	dead := deliveryPath(ids[1])
@@ -287,8 +287,8 @@ func TestWhatIsCountedToABoundSaysSo(t *testing.T) {
 	sum.add(*c)
 	sum.add(*c)
 	for got, want := range map[string]string{
-		c.Waiting.String(): "more than 20\u202f005", c.Overdue().String(): "more than 20\u202f000", c.Dead.String(): "12",
-		sum.Waiting.String(): "more than 40\u202f010", sum.Dead.String(): "24",
+		c.Waiting.String(): "at least 20\u202f005", c.Overdue().String(): "at least 20\u202f000", c.Dead.String(): "12",
+		sum.Waiting.String(): "at least 40\u202f010", sum.Dead.String(): "24",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -23,6 +23,7 @@ func (d *Dashboard) overviewPages() []page {
 type overviewPage struct {
 	Health    health
 	Day       ledger.Tally // of the last day
+	Judged    int64        // of its runs, those that the rate is of
 	Chart     hoursChart
 	Messages  *messageFigures // for operators
 	Landed    int64           // rows that syncs wrote in the last day; for operators
@@ -59,6 +60,7 @@ type attention struct {
 	ledger.CronStatus
 	Since time.Time
 	Link  string // the run that tells of it, or else the cron
+	Said  string // what that run said
 }
 
 // underWay is a run that goes on.
@@ -133,6 +135,7 @@ func (d *Dashboard) overviewDay(r *request, p *overviewPage) error {
 		p.Day.Missed += h.Missed
 		p.Day.Skipped += h.Skipped
 	}
+	p.Judged = judged(p.Day)
 	p.Chart = runsByHour(hours, r)
 	return nil
 }
@@ -189,27 +192,41 @@ func (d *Dashboard) overviewAttention(r *request, p *overviewPage) error {
 	if err != nil {
 		return err
 	}
+	var ids []int64
 	for _, c := range crons {
-		a := attention{CronStatus: c, Link: fmt.Sprintf("%scrons/%d", Root, c.ID)}
-		switch c.State {
-		case ledger.StateFailing:
-			a.Since = c.FailingSince
-			if c.Last != nil {
-				a.Link = fmt.Sprintf("%sruns/%d", Root, c.Last.ID)
-			}
-		case ledger.StateMissed:
-			a.Since = c.MissedSince
-		case ledger.StateOverdue:
-			a.Since = c.OverdueSince
-			if c.Last != nil {
-				a.Link = fmt.Sprintf("%sruns/%d", Root, c.Last.ID)
-			}
-		default:
-			a.Since = c.ExpectedAt
-		}
-		p.Attention = append(p.Attention, a)
+		ids = append(ids, c.ID)
+	}
+	strips, err := d.o.Ledger.Strips(r.Context(), ids, cronsStrip)
+	if err != nil {
+		return err
+	}
+	for _, c := range crons {
+		p.Attention = append(p.Attention, attentionTo(c, strips[c.ID]))
 	}
 	return nil
+}
+
+// attentionTo says what is the matter with a cron, and leads to the newest of its
+// runs that tells.
+func attentionTo(c ledger.CronStatus, runs []ledger.Execution) attention {
+	a := attention{CronStatus: c, Since: c.ExpectedAt, Link: fmt.Sprintf("%scrons/%d", Root, c.ID)}
+	var telling []ledger.Status
+	switch c.State {
+	case ledger.StateFailing:
+		a.Since, telling = c.FailingSince, []ledger.Status{ledger.Failed, ledger.TimedOut}
+	case ledger.StateOverdue:
+		a.Since, telling = c.OverdueSince, []ledger.Status{ledger.TimedOut, ledger.Running}
+	case ledger.StateMissed:
+		a.Since, telling = c.MissedSince, []ledger.Status{ledger.Missed}
+	default: // late: there is nothing yet
+	}
+	for _, e := range slices.Backward(runs) {
+		if slices.Contains(telling, e.Status) {
+			a.Link, a.Said = fmt.Sprintf("%sruns/%d", Root, e.ID), e.Detail
+			break
+		}
+	}
+	return a
 }
 
 func (d *Dashboard) overviewRunning(r *request, p *overviewPage) error {
@@ -231,7 +248,7 @@ func (d *Dashboard) overviewRunning(r *request, p *overviewPage) error {
 		return err
 	}
 	for _, e := range runs {
-		w := underWay{ListedExecution: e, Took: ranFor(&e.Execution, r.now), Usual: median(strips[e.CronID])}
+		w := underWay{ListedExecution: e, Took: ranFor(&e.Execution, r.now), Usual: usualOf(strips[e.CronID]).Median}
 		whole := w.Usual
 		if !e.DeadlineAt.IsZero() {
 			whole = e.DeadlineAt.Sub(e.StartedAt)

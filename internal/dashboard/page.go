@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"ferryman/internal/fault"
@@ -50,8 +51,9 @@ type view struct {
 	title    string
 	data     any // for the template, as .Data
 	// live names the topics, as pulses has them, with which the page changes.
-	live   []string
-	status int // 200 if 0
+	live    []string
+	status  int      // 200 if 0
+	refused *refusal // of the answer to a form; nil: it was not refused
 }
 
 // frame is what every template gets.
@@ -124,6 +126,9 @@ func (d *Dashboard) render(w http.ResponseWriter, r *request, area string, v vie
 	f := frame{
 		Title: v.title, Area: area, Root: Root, Viewer: r.viewer, Version: d.o.Version, Now: r.now, Path: r.URL.RequestURI(),
 		Theme: chosenTheme(r.Request), Zone: r.zone.String(), Data: v.data, r: r, CSRF: d.csrf(r.viewer), Flash: d.takeFlash(w, r.Request),
+	}
+	if v.refused != nil {
+		f.Flash, f.Path = &v.refused.said, v.refused.path
 	}
 	if len(v.live) > 0 {
 		if r.versions == nil {
@@ -237,4 +242,16 @@ func (d *Dashboard) missing(w http.ResponseWriter, r *http.Request) {
 		err = &fault.Error{Kind: fault.NotFound, Code: "unknown_path", Detail: "there is no page at this address"}
 	}
 	d.fail(w, req, err)
+}
+
+// serverURL is the address by which the viewer reached the server.
+func serverURL(r *request) string {
+	const otherwise = "http://127.0.0.1:8080"
+	if r.Host == "" || strings.Trim(r.Host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") != "" {
+		return otherwise
+	}
+	if encrypted(r.Request) {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }

@@ -62,6 +62,9 @@ func recordLink(e audit.Entry) string {
 	}
 	switch kind {
 	case "cron":
+		if e.Action == "cron.delete" {
+			return ""
+		}
 		return numberedPage("crons/", which)
 	case "execution":
 		return numberedPage("runs/", which)
@@ -72,6 +75,11 @@ func recordLink(e audit.Entry) string {
 			return ""
 		}
 		return Root + "applications/" + url.PathEscape(which)
+	case "key": // the pages have it with its application, which the detail names
+		if app, named := strings.CutPrefix(e.Detail, audit.Application("")); named && app != "" {
+			return Root + "applications/" + url.PathEscape(app) + "?ended=1"
+		}
+		return ""
 	case "channel", "webhook", "alert":
 		return Root + "channels"
 	case "maintenance":

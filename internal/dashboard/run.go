@@ -3,8 +3,6 @@ package dashboard
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	"ferryman/internal/audit"
@@ -15,7 +13,6 @@ import (
 const (
 	messagesOnPage = 200
 	shownMessage   = 4 << 10 // bytes of one on the page; the rest is a link away
-	comparedRuns   = 100     // whose median is the usual duration
 )
 
 func (d *Dashboard) runActions() []action {
@@ -36,9 +33,8 @@ type runPage struct {
 	Cron   ledger.CronStatus
 	Delay  time.Duration // between the expected start and the real one
 	Took   time.Duration // so far, while it runs
-	Usual  time.Duration // the median of the runs that ended well; 0 if there are too few
-	Times  string        // how it compares with that, such as "2.3×"
-	Part   int           // of a run: how much of its usual time has gone by, in percent; 100 at most
+	Usual  usual         // how long runs of the cron take
+	Times  string        // how it compares with that; "" of one that never ran
 	Around ledger.Neighbours
 	Sync   *pipeline.Report // of a sync that has ended or got somewhere; else nil
 	Rate   int64            // rows read in a second
@@ -98,40 +94,11 @@ func (d *Dashboard) compare(r *request, p *runPage) error {
 	if err != nil {
 		return err
 	}
-	p.Usual = median(strips[p.Run.CronID])
-	if p.Usual > 0 && p.Run.Status != ledger.Missed && p.Run.Status != ledger.Skipped {
-		p.Times = times(p.Took, p.Usual)
-		p.Part = int(min(100*p.Took/p.Usual, 100))
+	p.Usual = usualOf(strips[p.Run.CronID])
+	if p.Run.Status != ledger.Missed && p.Run.Status != ledger.Skipped {
+		p.Times = p.Usual.Against(p.Took)
 	}
 	return nil
-}
-
-// times is how often a duration holds another: 0.42×, 2.3×, 120×.
-func times(d, usual time.Duration) string {
-	n := d.Seconds() / usual.Seconds()
-	digits := 0
-	switch {
-	case n < 0.95:
-		digits = 2
-	case n < 9.95:
-		digits = 1
-	}
-	return strconv.FormatFloat(n, 'f', digits, 64) + "×"
-}
-
-// median is that of the durations of runs that ended well; 0 of fewer than three.
-func median(runs []ledger.Execution) time.Duration {
-	var all []time.Duration
-	for i := range runs {
-		if e := &runs[i]; e.Status == ledger.Success {
-			all = append(all, ranFor(e, e.EndedAt))
-		}
-	}
-	if len(all) < 3 {
-		return 0
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 // releaseRun frees the place of a run by hand.
@@ -147,4 +114,16 @@ func (d *Dashboard) releaseRun(r *request) (done, error) {
 		say:    fmt.Sprintf("Run %d no longer holds its place. Its application may still report its end.", e.ID),
 		target: audit.Execution(e.ID),
 	}, nil
+}
+
+// ranFor is how long an execution took, as its application said or else by the
+// clock, or has taken until now.
+func ranFor(e *ledger.Execution, now time.Time) time.Duration {
+	switch {
+	case e.ReportedTook > 0:
+		return e.ReportedTook
+	case e.EndedAt.IsZero():
+		return max(now.Sub(e.StartedAt), 0)
+	}
+	return e.EndedAt.Sub(e.StartedAt)
 }

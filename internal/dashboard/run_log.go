@@ -210,7 +210,7 @@ func (d *Dashboard) tailOnce(r *request, out events, id int64, f *ledger.Message
 			}
 			shown := cut(m.Text, shownMessage)
 			text, err := json.Marshal(tailMessage{
-				ID: m.ID, Level: string(m.Type), At: m.At.Format(time.RFC3339Nano), Time: m.At.In(r.zone).Format("15:04:05.000"),
+				ID: m.ID, Level: string(m.Type), At: m.At.Format(time.RFC3339Nano), Time: r.ofDay(m.At),
 				Text: visible(shown), Cut: len(shown) < len(m.Text),
 			})
 			if err != nil {

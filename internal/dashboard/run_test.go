@@ -89,7 +89,7 @@ func TestRunPage(t *testing.T) {
 
 	path := fmt.Sprintf("%sruns/%d", Root, e.ID)
 	page := s.page(path)
-	s.shows(page, "Run "+fmt.Sprint(e.ID), "host-1", "exit code 2: disk full", "2.5× of the usual 2.0 s", harmless, "!<script>alert", "the whole message",
+	s.shows(page, "Run "+fmt.Sprint(e.ID), "host-1", "exit code 2: disk full", "2.5× the usual", harmless, "!<script>alert", "the whole message",
 		fmt.Sprintf(`rel="prev" href="/ui/runs/%d"`, e.ID-1), "!"+strings.Repeat("x", 5000))
 	page = s.page(path + "?level=error")
 	s.shows(page, "disk full", "!begun")
@@ -208,4 +208,15 @@ func TestTailOfARun(t *testing.T) {
 			t.Errorf("more comes: %q", lines.Text())
 		}
 	}
+}
+
+// The overview leads to the run that failed, also while the next one runs.
+func TestAttentionLeadsToTheFailure(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.cron("shop", "nightly")
+	failed := s.begin(c)
+	s.ends(failed, ledger.Report{Type: ledger.Error, Message: "disk full"})
+	s.begin(c)
+	s.shows(s.page(Root), "1 failing", fmt.Sprintf(`<tr data-href="/ui/runs/%d">`, failed.ID), "disk full")
 }

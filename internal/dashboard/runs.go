@@ -1,8 +1,6 @@
 package dashboard
 
 import (
-	"maps"
-	"net/url"
 	"strconv"
 
 	"ferryman/internal/ledger"
@@ -31,16 +29,6 @@ type runsPage struct {
 	More    string // the address of the next page; "" after the last
 	Any     bool   // whether a filter is set
 	Status  string // as the address has it
-}
-
-// chip is a filter that is a link.
-type chip struct {
-	Word    string
-	State   string // as marks has it, in place of the word; "" for none
-	Link    string
-	On      bool
-	Count   int64 // of what it lets pass
-	Counted bool
 }
 
 // statusGroups are the filters by how runs ended.
@@ -112,25 +100,4 @@ func readRuns(r *request) (p runsPage, f ledger.ExecutionFilter, err error) {
 	p.Host, p.Trigger, p.Overdue = f.Host, f.Trigger, f.Overdue
 	p.Any = p.Status != "" || f.Host != "" || f.Trigger != "" || f.Overdue
 	return p, f, nil
-}
-
-// with is the address of a page whose query is as it was but for some parameters,
-// given as name and value by turns; those that are "" are left out.
-func with(q params.Query, page string, pairs ...string) string {
-	values := maps.Clone(q.Values)
-	if values == nil {
-		values = url.Values{}
-	}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		values.Set(pairs[i], pairs[i+1])
-	}
-	for name := range values {
-		if values.Get(name) == "" {
-			values.Del(name)
-		}
-	}
-	if len(values) == 0 {
-		return Root + page
-	}
-	return Root + page + "?" + values.Encode()
 }

@@ -94,6 +94,13 @@ func TestTargetsLeadToTheirPages(t *testing.T) {
 			t.Errorf("%q leads to %q, and not to %q", target, got, want)
 		}
 	}
+	if got := recordLink(audit.Entry{Action: "cron.delete", Target: audit.Cron(12, "shop", "a")}); got != "" {
+		t.Errorf("what was deleted leads to %q", got)
+	}
+	revoked := audit.Entry{Action: "key.revoke", Target: audit.KeyTarget("abcd1234"), Detail: audit.Application("shop")}
+	if got := recordLink(revoked); got != Root+"applications/shop?ended=1" {
+		t.Errorf("a key leads to %q", got)
+	}
 	if got := recordLink(audit.Entry{Action: "app.remove", Target: audit.Application("shop")}); got != "" {
 		t.Errorf("what was removed leads to %q", got)
 	}

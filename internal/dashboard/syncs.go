@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"ferryman/internal/audit"
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
@@ -53,8 +52,9 @@ type syncRow struct {
 	Pipeline *Pipeline // nil: another node's, or a command's
 	Lag      time.Duration
 	Last     *ledger.Execution // the newest that has ended; nil if there is none
-	Report   *pipeline.Report  // of that
-	Rate     int64             // rows read in a second
+	Told     *ledger.Execution // the newest of these with a report: it may be an older one
+	Report   *pipeline.Report  // of that; nil if there is none
+	Rate     int64             // rows that it read in a second
 	Refused  int64             // rows, in the last runs
 	Runs     int               // how many those are
 }
@@ -116,7 +116,7 @@ func (s *syncRow) lookAt(runs []ledger.Execution, now time.Time) {
 		if s.Report != nil || json.Unmarshal(e.Result, &report) != nil || len(report.Tables) == 0 {
 			continue // one that came to nothing has nothing to tell
 		}
-		s.Last, s.Report = e, &report
+		s.Told, s.Report = e, &report
 		if seconds := ranFor(e, now).Seconds(); seconds > 0 {
 			s.Rate = int64(float64(report.Total().Read) / seconds)
 		}
@@ -147,13 +147,7 @@ func (d *Dashboard) runSync(r *request) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	if d.o.Syncs == nil {
-		return done{}, errElsewhere
-	}
-	if err := d.o.Syncs.Cast(r.Context(), c.Slug); err != nil {
-		return done{}, err
-	}
-	return done{say: visible(c.Name) + " was asked to run.", target: audit.Cron(c.ID, c.App, c.Slug)}, nil
+	return d.cast(r.Context(), &c.Cron)
 }
 
 // errElsewhere says that this node does not run the sync.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,33 @@ func (s *site) ownSync(slug string, reports ...pipeline.Report) ledger.Cron {
 		}
 	}
 	return c
+}
+
+// failed adds a run that came to nothing.
+func (s *site) failed(c ledger.Cron, detail string) (id int64) {
+	s.t.Helper()
+	e, _, err := s.ledger.StartOwn(s.t.Context(), c.ID, ledger.Start{Trigger: ledger.CLI, Holder: "here", Lease: time.Minute})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.db.Tx(s.t.Context(), func(tx *db.Tx) error {
+		return s.ledger.End(s.t.Context(), tx, e.ID, ledger.Outcome{Status: ledger.Failed, Detail: detail})
+	}); err != nil {
+		s.t.Fatal(err)
+	}
+	return e.ID
+}
+
+// While the source is down the page says so, and not how well it went before.
+func TestTheLastRunIsTheOneThatFailed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.ownSync("warehouses", pipeline.Report{Tables: []pipeline.TableCount{{Table: "users", Read: 12345}}})
+	id := s.failed(c, "the source is down")
+	page := s.page(Root + "syncs/warehouses")
+	s.shows(page, fmt.Sprintf(`<a href="/ui/runs/%d">Run %d</a> ended`, id, id), "the source is down", "12\u202f345",
+		fmt.Sprintf(`Rows of <a href="/ui/runs/%d">run %d</a>`, id-1, id-1), "the newest that read anything")
+	s.shows(s.page(Root+"syncs"), fmt.Sprintf(`<a href="/ui/runs/%d">`, id), "failed", "12\u202f345")
 }
 
 // casts is a node that runs some syncs, and takes down which it was asked for.
@@ -176,4 +204,29 @@ func TestDeadLettersOfASync(t *testing.T) {
 	broken = true
 	s.shows(s.page(at), "Not to be seen now", "!secret place")
 	s.shows(s.page(Root+"syncs/contacts-posts"), `href="/ui/outbox?channel=contacts%2fc&amp;state=failed"`)
+}
+
+// A target that takes its time is not asked by each page that is open.
+func TestASlowTargetIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	s := newSite(t, func(o *Options) {
+		o.Pipelines = []Pipeline{{Slug: "contacts-c", Letters: func(ctx context.Context, after Letter, _ int) ([]Letter, error) {
+			asked.Add(1)
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * keptFrom):
+			}
+			return []Letter{{ID: "id", Table: "contacts", Key: "after " + after.ID, At: time.Now()}}, nil
+		}}}
+	})
+	s.ownSync("contacts-c")
+	at := Root + "syncs/contacts-c"
+	for range 3 {
+		s.shows(s.page(at), "after <")
+	}
+	s.shows(s.page(at+"?letters=5-x"), "after x")
+	if n := asked.Load(); n != 2 {
+		t.Errorf("it was asked %d times", n)
+	}
 }

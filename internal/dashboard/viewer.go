@@ -43,6 +43,16 @@ func (v viewer) Name() string {
 	return audit.Key(v.Prefix, v.App)
 }
 
+// mayAct refuses what the viewer may not do, and pages that only lead there.
+func (v viewer) mayAct() error {
+	if v.Admin() {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Forbidden, Code: "scope", Detail: "a key of scope " + string(v.Scope) + " may look and not act", Hint: "sign in with an admin key",
+	}
+}
+
 // sessionCookie holds the token of a session. It goes to the pages only: no other
 // call of the server takes it.
 const sessionCookie = "ferryman_session"

@@ -166,3 +166,30 @@ func TestNothingSaidIsAHeartbeat(t *testing.T) {
 		}
 	})
 }
+
+// What is reported afterwards in its order leaves the cron as if it had been
+// reported at once: a success that came after the failures ends the trouble.
+func TestPastFailuresAndAPastSuccess(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l, ctx := ledger.New(d), t.Context()
+		cron := create(t, l, 1, "s", func(*ledger.Settings) {})
+		for i, success := range []bool{false, false, true} {
+			began := c.now().Add(time.Duration(i-10) * time.Hour)
+			e, _, err := l.Start(ctx, ledger.Start{App: 1, Cron: ledger.Ref{ID: cron.ID}, Trigger: ledger.HTTP, Began: began})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Report(ctx, 1, e.ID, ledger.Report{Success: success, Type: ledger.Info, EndedAt: began.Add(time.Minute)}); err != nil {
+				t.Fatal(err)
+			}
+			got, err := l.Cron(ctx, 1, ledger.Ref{ID: cron.ID})
+			if err != nil || got.FailingSince.IsZero() != success {
+				t.Errorf("after %d: failing since %v, %v", i, got.FailingSince, err)
+			}
+			if !success && !got.FailingSince.Equal(c.now().Add(-10*time.Hour+time.Minute)) {
+				t.Errorf("failing since %v", got.FailingSince)
+			}
+		}
+	})
+}

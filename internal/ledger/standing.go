@@ -145,14 +145,19 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 			tell(EventSucceeded, "", time.Time{}, "")
 		}
 	case Failed, TimedOut:
+		// Of several ends that are reported afterwards, a success may be the later one.
+		failed := now
+		if e.Status == Failed && e.EndedAt.Before(now) {
+			failed = e.EndedAt
+		}
 		if e.heardOfAfterAll() { // it was counted when the ledger ended it
 			if e.Overdue && !c.OverdueSince.IsZero() {
 				tell(EventRecovered, EventOverdue, c.OverdueSince, "it ended after all, as failed")
 				c.OverdueSince = time.Time{}
 			}
 			if c.FailingSince.IsZero() && c.Failures >= c.FailAfter {
-				c.FailingSince = now
-				tell(EventFailing, "", now, failing(c.Failures, e.Detail))
+				c.FailingSince = failed
+				tell(EventFailing, "", failed, failing(c.Failures, e.Detail))
 			}
 			return events
 		}
@@ -167,8 +172,8 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 		}
 		// Being overdue says as much as a first failure.
 		if c.FailingSince.IsZero() && c.Failures >= c.FailAfter && (!overdue || c.FailAfter > 1) {
-			c.FailingSince = now
-			tell(EventFailing, "", now, failing(c.Failures, e.Detail))
+			c.FailingSince = failed
+			tell(EventFailing, "", failed, failing(c.Failures, e.Detail))
 		} else if c.EachFailure && !overdue {
 			tell(EventFailed, "", now, e.Detail)
 		}

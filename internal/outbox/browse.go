@@ -115,12 +115,15 @@ func (o *Outbox) Ahead(ctx context.Context, r Row) (first, many int64, err error
 	if r.OrderKey == "" {
 		return 0, 0, nil
 	}
-	// The second condition repeats that of the partial index.
-	err = o.db.QueryRow(ctx, `SELECT coalesce(min(id), 0), count(*) FROM (
-			SELECT d.id FROM deliveries d WHERE d.channel = $1 AND d.order_key = $2 AND d.order_key IS NOT NULL AND d.state IN (0, 1, 2) AND d.id < $3
-			LIMIT 1000) AS first`, r.Channel, r.OrderKey, r.ID).Scan(&first, &many)
+	// By state the index has them in order, however many wait; the conditions on it
+	// are repeated.
+	const one = `SELECT id FROM (SELECT d.id FROM deliveries d WHERE d.channel = $1 AND d.order_key = $2 AND d.order_key IS NOT NULL
+			AND d.state IN (0, 1, 2) AND d.state = %d AND d.id < $3 ORDER BY d.id LIMIT 1000) AS of%[1]d`
+	err = o.db.QueryRow(ctx, "SELECT coalesce(min(id), 0), count(*) FROM ("+
+		fmt.Sprintf(one, Waiting)+" UNION ALL "+fmt.Sprintf(one, Sending)+" UNION ALL "+fmt.Sprintf(one, Behind)+") AS first",
+		r.Channel, r.OrderKey, r.ID).Scan(&first, &many)
 	if err != nil {
 		return 0, 0, fmt.Errorf("look what delivery %d waits behind: %w", r.ID, err)
 	}
-	return first, many, nil
+	return first, min(many, 1000), nil
 }

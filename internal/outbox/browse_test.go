@@ -111,6 +111,12 @@ func TestAhead(t *testing.T) {
 				t.Errorf("delivery %d: %v, want %v", i, got, want)
 			}
 		}
+		become(t, d, ids[0], outbox.Behind) // whatever the states are, the first is the first
+		become(t, d, ids[2], outbox.Sending)
+		if got := ahead(ids[3]); got != [2]int64{ids[0], 2} {
+			t.Errorf("behind two states: %v", got)
+		}
+		become(t, d, ids[2], outbox.Behind)
 		become(t, d, ids[0], outbox.Sent)
 		if got := ahead(ids[3]); got != [2]int64{ids[2], 1} {
 			t.Errorf("after the first: %v", got)

@@ -4,7 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ferryman/internal/fault"
 )
+
+// localMinute is a time as a form's field for it has it.
+const localMinute = "2006-01-02T15:04"
 
 // wallTime gives the moments at which the clock of a zone shows what a date and
 // time field says: one, or the first and the last of several where the clock is put
@@ -50,4 +55,16 @@ func zoneAt(zone *time.Location, t time.Time) (ahead time.Duration, end time.Tim
 		end = t.Add(24 * time.Hour)
 	}
 	return time.Duration(seconds) * time.Second, end
+}
+
+// localTime reads what a field of a form for a time gives.
+func localTime(text string, zone *time.Location) (time.Time, error) {
+	t, _, err := wallTime(text, zone)
+	switch {
+	case err != nil:
+		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_time", Detail: "this time " + err.Error()}
+	case t.Year() < 1970 || t.Year() > 2199:
+		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_time", Detail: "the time is not of the years 1970 to 2199"}
+	}
+	return t, nil
 }

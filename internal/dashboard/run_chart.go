@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
-	"time"
 
 	"ferryman/internal/dashboard/chart"
 	"ferryman/internal/ledger"
@@ -75,30 +74,4 @@ func resultOf(e *ledger.Execution) chart.Result {
 	case ledger.Cancelled, ledger.Superseded:
 	}
 	return chart.Cancelled
-}
-
-// ranFor is how long an execution took, as its application said or else by the
-// clock, or has taken until now.
-func ranFor(e *ledger.Execution, now time.Time) time.Duration {
-	switch {
-	case e.ReportedTook > 0:
-		return e.ReportedTook
-	case e.EndedAt.IsZero():
-		return max(now.Sub(e.StartedAt), 0)
-	}
-	return e.EndedAt.Sub(e.StartedAt)
-}
-
-// clock is a time as text in the viewer's zone. Today's go without their date.
-func (r *request) clock(t time.Time) string {
-	t, now := t.In(r.zone), r.now.In(r.zone)
-	switch {
-	case t.IsZero():
-		return "–"
-	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
-		return t.Format("15:04:05")
-	case t.Year() == now.Year():
-		return t.Format("2 Jan 15:04")
-	}
-	return t.Format("2 Jan 2006 15:04")
 }
