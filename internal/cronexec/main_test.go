@@ -87,7 +87,12 @@ func (w *wrapped) start() {
 	if err := w.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { _ = w.Process.Kill() })
+	w.t.Cleanup(func() {
+		if w.SysProcAttr != nil && w.SysProcAttr.Setsid && w.ProcessState == nil {
+			_ = syscall.Kill(-w.Process.Pid, syscall.SIGKILL) // its job, too, which nothing else would end
+		}
+		_ = w.Process.Kill()
+	})
 }
 
 // end waits, and gives the exit code.
