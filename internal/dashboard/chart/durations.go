@@ -127,24 +127,9 @@ func (d Durations) hours(m *markup, runs []Run) {
 
 // point draws one run: a shape that tells what came of it where colours do not.
 func (m *markup) point(r Run, x, y float64, stop bool) {
-	if r.Href != "" {
-		m.add("<a")
-		m.attr("href", r.Href)
-		if !stop {
-			m.add(` tabindex="-1"`)
-		}
-		m.add(">")
-	} else {
-		m.add("<g>")
-	}
-	m.add("<title>")
-	m.text(r.Label)
-	m.add(`</title><path class="hit" d="`, box(x-5, y-5, 10, 10), `"/><path class="point `, string(r.Result), `" d="`, pointShape(r.Result, x, y), `"/>`)
-	if r.Href != "" {
-		m.add("</a>")
-	} else {
-		m.add("</g>")
-	}
+	m.drawn(r, stop, func() {
+		m.add(`<path class="hit" d="`, box(x-5, y-5, 10, 10), `"/><path class="point `, string(r.Result), `" d="`, pointShape(r.Result, x, y), `"/>`)
+	})
 }
 
 // pointShape is a disc for what ended well, a triangle if it warned, a cross for what failed, a diamond for

@@ -57,25 +57,32 @@ func Strip(label string, runs []Run, room int) template.HTML {
 
 // bar draws one run.
 func (m *markup) bar(r Run, x, height float64, stop bool) {
-	if r.Href != "" {
+	m.drawn(r, stop, func() {
+		m.add(`<path class="hit" d="`, box(x-1, 0, barStep, stripHigh), `"/><path class="bar `, string(r.Result), `" d="`, barShape(r.Result, x, height), `"/>`)
+		if r.Result == Warned {
+			m.add(`<path class="late" d="`, corner(x, stripHigh-height), `"/>`)
+		}
+	})
+}
+
+// drawn draws a run with its label, as a link if it has an Href. The tabulator stops
+// there if stop; the arrow keys do in any case.
+func (m *markup) drawn(r Run, stop bool, draw func()) {
+	end := "</g>"
+	if r.Href == "" {
+		m.add("<g>")
+	} else {
+		end = "</a>"
 		m.add("<a")
 		m.attr("href", r.Href)
 		if !stop {
 			m.add(` tabindex="-1"`)
 		}
 		m.add(">")
-	} else {
-		m.add("<g>")
 	}
 	m.add("<title>")
 	m.text(r.Label)
-	m.add(`</title><path class="hit" d="`, box(x-1, 0, barStep, stripHigh), `"/><path class="bar `, string(r.Result), `" d="`, barShape(r.Result, x, height), `"/>`)
-	if r.Result == Warned {
-		m.add(`<path class="late" d="`, corner(x, stripHigh-height), `"/>`)
-	}
-	if r.Href != "" {
-		m.add("</a>")
-	} else {
-		m.add("</g>")
-	}
+	m.add("</title>")
+	draw()
+	m.add(end)
 }
