@@ -281,6 +281,7 @@ func TestOpenSaysWhatToMend(t *testing.T) {
 		"other database":      {"mysql://u:" + secret + "@h/x", "store_url", "postgres://"},
 		"no URL":              {secret, "store_url", "sqlite:///"},
 		"two slashes":         {"sqlite://var/x.db", "store_url", "three slashes"},
+		"a number sign":       {"sqlite:///var/x#y.db", "store_url", "%23"},
 		"folder":              {"sqlite:///tmp/", "store_url", "three slashes"},
 		"below a file":        {"sqlite://" + file + "/x.db", "store_unavailable", "--store"},
 		"a folder as a file":  {"sqlite://" + filepath.Dir(file), "store_unavailable", "--store"},

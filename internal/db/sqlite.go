@@ -96,9 +96,9 @@ func sqlitePath(rawURL string) (string, error) {
 	bad := &fault.Error{
 		Kind: fault.Unconfigured, Code: "store_url",
 		Detail: "the store's URL does not name a SQLite file",
-		Hint:   "write sqlite:///var/lib/ferryman/ferryman.db: three slashes, then the absolute path",
+		Hint:   "write sqlite:///var/lib/ferryman/ferryman.db: three slashes, then the absolute path, with %23 for # and %3F for ?",
 	}
-	if err != nil || u.Host != "" || u.User != nil || u.RawQuery != "" {
+	if err != nil || u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", bad
 	}
 	path := u.Path

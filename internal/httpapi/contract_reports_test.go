@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
 )
 
@@ -26,7 +27,7 @@ func moorExample(t *testing.T, options func(*Options)) *harbour {
 		t.Fatal(err)
 	}
 	clock := exampleClock()
-	store, err := db.Open(t.Context(), "sqlite://"+path, quick(clock))
+	store, err := db.Open(t.Context(), dbtest.SQLite(path), quick(clock))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func moorExample(t *testing.T, options func(*Options)) *harbour {
 	if options == nil {
 		options = func(*Options) {}
 	}
-	return moor(t, "sqlite://"+path, store, clock, options)
+	return moor(t, dbtest.SQLite(path), store, clock, options)
 }
 
 func exampleClock() *clock {
@@ -52,7 +53,7 @@ var exampleStore = sync.OnceValues(func() (file []byte, err error) {
 	}
 	defer os.RemoveAll(dir)
 	path, ctx := filepath.Join(dir, "ferryman.db"), context.Background()
-	store, err := db.Open(ctx, "sqlite://"+path, quick(exampleClock()))
+	store, err := db.Open(ctx, dbtest.SQLite(path), quick(exampleClock()))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package dbtest
 
 import (
 	"context"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,12 +18,15 @@ import (
 func URLs(t *testing.T, run func(t *testing.T, url string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
-		run(t, "sqlite://"+filepath.Join(t.TempDir(), "ferryman.db"))
+		run(t, SQLite(filepath.Join(t.TempDir(), "ferryman.db")))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		run(t, testdb.Postgres(t))
 	})
 }
+
+// SQLite is the URL of a store in a file. Folders of tests may have a # in their names.
+func SQLite(file string) string { return (&url.URL{Scheme: "sqlite", Path: file}).String() }
 
 // Run runs a test on a migrated store of each database.
 func Run(t *testing.T, opts db.Options, run func(t *testing.T, d *db.DB), parts ...func(context.Context, *db.DB) error) {
