@@ -45,7 +45,7 @@ WITH_DB := FERRYMAN_TEST_REQUIRE_DB=1 scripts/testdb run
 
 # Under the race detector the compiler's checks of pointers would take a third of
 # the time of SQLite, which is C turned into Go and full of them.
-TESTFLAGS ?= -timeout=5m -gcflags=modernc.org/...=-d=checkptr=0
+TESTFLAGS ?= -timeout=10m -gcflags=modernc.org/...=-d=checkptr=0
 .PHONY: test
 test: check ## check formatting, vet, run all tests with the race detector (PKG, TESTFLAGS)
 	@$(WITH_DB) -- env CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKG)
