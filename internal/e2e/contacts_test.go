@@ -259,9 +259,9 @@ func TestAServerSyncsItsCampaigns(t *testing.T) {
 		return rows() == 65
 	})
 	c.mustMirror(t, d, "", "")
-	_, page := do(t, "GET", n.url+"/", "")
+	_, page := do(t, "GET", n.url+"/ui/crons", "")
 	if !strings.Contains(page, "contacts-spring") {
-		t.Error("the first page does not show the campaign")
+		t.Error("the page of crons does not show the campaign")
 	}
 }
 

@@ -131,7 +131,7 @@ func TestBeyondLoopbackWithKeys(t *testing.T) {
 		method, path, key string
 		status            int
 	}{
-		{"GET", "/healthz", "", 200}, {"GET", "/docs", "", 200}, {"GET", "/", "", 401}, {"GET", "/api/synlast", "", 401}, {"GET", "/metrics", "", 401},
+		{"GET", "/healthz", "", 200}, {"GET", "/docs", "", 200}, {"GET", "/ui/static/none.css", "", 404}, {"GET", "/api/synlast", "", 401}, {"GET", "/metrics", "", 401},
 		{"GET", "/api/synlast", admin, 200}, {"GET", "/api/synlast", ping, 403}, {"PATCH", "/api/syncast", "", 401}, {"PATCH", "/api/syncast", ping, 403},
 		{"PATCH", "/api/syncast", admin, 200}, {"POST", "/api/job/start?create=1", ping, 200}, {"POST", "/api/job/start", "", 401},
 	} {
@@ -143,6 +143,9 @@ func TestBeyondLoopbackWithKeys(t *testing.T) {
 		if res.StatusCode != c.status {
 			t.Errorf("%s %s: %d, want %d", c.method, c.path, res.StatusCode, c.status)
 		}
+	}
+	if _, page := ask(t, "GET", n.url+"/"); !strings.Contains(string(page), `name="key"`) {
+		t.Errorf("the first page asks for no key: %s", page)
 	}
 	ferryman(t, state, env, "key", "revoke", ping[:11])
 	testwait.Until(t, "a revoked key is refused", func() bool {
