@@ -193,8 +193,8 @@ func TestAServerPostsItsCampaign(t *testing.T) {
 		campaign.DefaultCampaign, campaign.DefaultToken, c.url, s.url))
 	n := serve(t, t.TempDir(), []string{"FERRYMAN_CAMPAIGNS_FILE=" + file})
 	testwait.Until(t, "the first run", func() bool {
-		_, page := do(t, "GET", n.url+"/", "")
-		return len(page) > 0 && strings.Contains(page, "contacts-hook")
+		_, runs := do(t, "GET", n.url+"/api/v1/syncs", "")
+		return strings.Contains(runs, "contacts-hook")
 	})
 	began := time.Now()
 	c.change(t, 5, "transaction")
