@@ -43,12 +43,26 @@ run: build ## build and start the server with simulated upstreams on 127.0.0.1:8
 # stops them when the command has ended, whatever its end.
 WITH_DB := FERRYMAN_TEST_REQUIRE_DB=1 scripts/testdb run
 
+TESTFLAGS ?= -timeout=5m
+.PHONY: test
+test: check ## check formatting, vet, run all tests (PKG, TESTFLAGS)
+	@$(WITH_DB) -- $(MAKE) --keep-going test-race test-e2e
+
+PKGS     = $(shell $(GO) list $(PKG))
+E2E_PKGS = $(filter ferryman/internal/e2e%,$(PKGS))
+
 # Under the race detector the compiler's checks of pointers would take a third of
 # the time of SQLite, which is C turned into Go and full of them.
-TESTFLAGS ?= -timeout=10m -gcflags=modernc.org/...=-d=checkptr=0
-.PHONY: test
-test: check ## check formatting, vet, run all tests with the race detector (PKG, TESTFLAGS)
-	@$(WITH_DB) -- env CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKG)
+.PHONY: test-race
+test-race:
+	@pkgs='$(filter-out $(E2E_PKGS),$(PKGS))'; [[ -z $$pkgs ]] || \
+		CGO_ENABLED=1 $(GO) test -race -gcflags=modernc.org/...=-d=checkptr=0 $(TESTFLAGS) $$pkgs
+
+# They watch another process, the built binary: the race detector would find nothing
+# in it and double their time.
+.PHONY: test-e2e
+test-e2e:
+	@pkgs='$(E2E_PKGS)'; [[ -z $$pkgs ]] || CGO_ENABLED=0 $(GO) test $(TESTFLAGS) $$pkgs
 
 .PHONY: check
 check:

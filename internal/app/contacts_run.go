@@ -248,11 +248,11 @@ func (c *contactsProcess) follow(ctx context.Context, cycle func(context.Context
 
 // tidy prunes what a server's housekeeping would. What fails comes again.
 func (c *contactsProcess) tidy(ctx context.Context) {
-	const most = 10 * time.Second
-	_, _ = c.ledger.Prune(ctx, most)
-	limited, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	_, _ = c.outbox.Prune(limited)
+	for _, prune := range []func(context.Context) (int64, error){c.ledger.Prune, c.outbox.Prune} {
+		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		_, _ = prune(limited)
+		cancel()
+	}
 }
 
 // finishing writes a batch to its end, also when the run is called off meanwhile.

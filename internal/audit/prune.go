@@ -10,10 +10,8 @@ import (
 )
 
 const (
-	keepFor    = 365 * 24 * time.Hour
-	keepMost   = 1_000_000
-	pruneEvery = time.Hour
-	pruneTime  = 30 * time.Second
+	keepFor  = 365 * 24 * time.Hour
+	keepMost = 1_000_000
 	// pruneSlice is how many rows a transaction deletes: nobody shall wait for it long.
 	pruneSlice = 500
 )
@@ -26,22 +24,9 @@ func (pruning) Kind() string { return "audit_prune" }
 
 // PruneOn lets the engine prune each hour, on one node at a time.
 func (l *Log) PruneOn(engine *jobs.Engine) {
-	engine.Queue(jobs.Housekeeping, 1)
-	jobs.Handle(engine, func(ctx context.Context, _ jobs.Job[pruning]) error {
-		limited, cancel := context.WithTimeout(ctx, pruneTime)
-		defer cancel()
-		_, err := l.Prune(limited)
-		if limited.Err() != nil && ctx.Err() == nil {
-			return nil // the rest is left for the next time
-		}
+	jobs.Housekeep(engine, "audit-prune", time.Hour, pruning{}, func(ctx context.Context) error {
+		_, err := l.Prune(ctx)
 		return err
-	})
-	engine.Every(jobs.Schedule{
-		Name: "audit-prune", Every: pruneEvery, CatchUp: jobs.Once,
-		Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
-			_, err := engine.Enqueue(ctx, tx, jobs.Housekeeping, pruning{})
-			return err
-		},
 	})
 }
 

@@ -205,7 +205,8 @@ func TestAMirrorSurvivesFaults(t *testing.T) {
 // TestASignalFinishesTheBatch stops a client in mid-load.
 func TestASignalFinishesTheBatch(t *testing.T) {
 	t.Parallel()
-	c, d := newCallCentre(t, campaign.Options{Contacts: 5000, Fields: 3, Plain: true}), postgresDatabase(t)
+	c, d := newCallCentre(t, campaign.Options{Contacts: 1000, Fields: 3, Plain: true}), postgresDatabase(t)
+	c.control(t, "POST", "/faults", `{"kind":"delay","delay":"100ms"}`) // the load lasts
 	state := t.TempDir()
 	loading := command(t, state, nil, append([]string{"contacts", "sync"}, c.flags(d, "--mode", "db_sync")...)...)
 	if err := loading.Start(); err != nil {
@@ -219,6 +220,7 @@ func TestASignalFinishesTheBatch(t *testing.T) {
 	if code := loading.ProcessState.ExitCode(); code != 143 {
 		t.Errorf("exit code %d", code)
 	}
+	c.control(t, "DELETE", "/faults", "")
 	// What landed has landed whole.
 	if n := d.column(t, `SELECT count(*) FROM transactions WHERE contact_id NOT IN (SELECT "$id" FROM contacts)`); n[0] != "0" {
 		t.Errorf("%s transactions without their contact", n[0])

@@ -144,7 +144,7 @@ func TestBeyondLoopbackWithKeys(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d", c.method, c.path, res.StatusCode, c.status)
 		}
 	}
-	if _, page := ask(t, "GET", n.url+"/"); !strings.Contains(string(page), `name="key"`) {
+	if _, page := ask(t, "GET", n.url+"/"); !strings.Contains(page, `name="key"`) {
 		t.Errorf("the first page asks for no key: %s", page)
 	}
 	ferryman(t, state, env, "key", "revoke", ping[:11])

@@ -104,10 +104,6 @@ func New(d *db.DB, opts Options) (*Engine, error) {
 // Node is this process's name.
 func (e *Engine) Node() string { return e.node }
 
-// Housekeeping is the queue of what every part of Ferryman tidies up, one at a
-// time. Each queue is looked at several times a second, so there are few.
-const Housekeeping = "housekeeping"
-
 // Queue makes this node work the named queue with so many handlers at a time.
 func (e *Engine) Queue(name string, handlers int) {
 	e.queues[name] = river.QueueConfig{MaxWorkers: handlers}

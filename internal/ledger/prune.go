@@ -20,9 +20,8 @@ const (
 	// doomedMost is how many executions are chosen at once, without the writer.
 	doomedMost = 5000
 
-	keepEvents   = 90 * day
-	mostEvents   = 1_000_000
-	pruneAtATime = 30 * time.Second
+	keepEvents = 90 * day
+	mostEvents = 1_000_000
 )
 
 // pruning is the job that prunes.
@@ -33,17 +32,9 @@ func (pruning) Kind() string { return "ledger_prune" }
 
 // PruneOn lets the engine prune each minute, on one node at a time.
 func (l *Ledger) PruneOn(engine *jobs.Engine) {
-	engine.Queue(jobs.Housekeeping, 1)
-	jobs.Handle(engine, func(ctx context.Context, _ jobs.Job[pruning]) error {
-		_, err := l.Prune(ctx, pruneAtATime)
+	jobs.Housekeep(engine, "ledger-prune", time.Minute, pruning{}, func(ctx context.Context) error {
+		_, err := l.Prune(ctx)
 		return err
-	})
-	engine.Every(jobs.Schedule{
-		Name: "ledger-prune", Every: time.Minute, CatchUp: jobs.Once,
-		Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
-			_, err := engine.Enqueue(ctx, tx, jobs.Housekeeping, pruning{})
-			return err
-		},
 	})
 }
 
@@ -51,14 +42,12 @@ func (l *Ledger) PruneOn(engine *jobs.Engine) {
 // executions that were: of each cron what has ended and is over KeepRuns or older
 // than KeepFor, runs and records of none counted apart; crons that were deleted,
 // once nothing of them runs; events, tallies and maintenance windows of long ago.
-// It stops after limit: the rest is left for the next time.
+// It stops when ctx ends, with an error: the rest is left for the next time.
 //
 // SQLite's file does not shrink by it: what comes next takes the pages that are
 // free. To return them to the system would mean writing the whole file anew while
 // nobody may start.
-func (l *Ledger) Prune(ctx context.Context, limit time.Duration) (executions int64, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errPruneLimit)
-	defer cancel()
+func (l *Ledger) Prune(ctx context.Context) (executions int64, err error) {
 	crons, err := l.overfull(ctx)
 	errs := []error{err}
 	for _, c := range crons {
@@ -72,16 +61,11 @@ func (l *Ledger) Prune(ctx context.Context, limit time.Duration) (executions int
 		}
 	}
 	errs = append(errs, l.pruneEvents(ctx), l.pruneWindows(ctx), l.pruneHours(ctx))
-	if errors.Is(context.Cause(ctx), errPruneLimit) {
-		return executions, nil
-	}
 	if err := errors.Join(errs...); err != nil {
 		return executions, fmt.Errorf("prune: %w", err)
 	}
 	return executions, nil
 }
-
-var errPruneLimit = &fault.Error{Kind: fault.Timeout, Code: "prune_limit", Detail: "pruning goes on next time"}
 
 // overfull gives the crons that seem to have something to delete.
 func (l *Ledger) overfull(ctx context.Context) ([]Cron, error) {

@@ -158,7 +158,7 @@ func BenchmarkPrune(b *testing.B) {
 		busy(b, d, l, func() {
 			b.ResetTimer()
 			for range b.N {
-				n, err := l.Prune(b.Context(), time.Hour)
+				n, err := l.Prune(b.Context())
 				if err != nil {
 					b.Fatal(err)
 				}

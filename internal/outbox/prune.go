@@ -18,8 +18,6 @@ const (
 	// long. pruneMost is how many of each kind a call does.
 	pruneSlice = 500
 	pruneMost  = 100_000
-
-	pruneAtATime = 30 * time.Second
 )
 
 // pruning is the job that prunes.
@@ -30,22 +28,9 @@ func (pruning) Kind() string { return "outbox_prune" }
 
 // PruneOn lets the engine prune each minute, on one node at a time.
 func (o *Outbox) PruneOn(engine *jobs.Engine) {
-	engine.Queue(jobs.Housekeeping, 1)
-	jobs.Handle(engine, func(ctx context.Context, _ jobs.Job[pruning]) error {
-		limited, cancel := context.WithTimeout(ctx, pruneAtATime)
-		defer cancel()
-		_, err := o.Prune(limited)
-		if limited.Err() != nil && ctx.Err() == nil {
-			return nil // the rest is left for the next time
-		}
+	jobs.Housekeep(engine, "outbox-prune", time.Minute, pruning{}, func(ctx context.Context) error {
+		_, err := o.Prune(ctx)
 		return err
-	})
-	engine.Every(jobs.Schedule{
-		Name: "outbox-prune", Every: time.Minute, CatchUp: jobs.Once,
-		Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
-			_, err := engine.Enqueue(ctx, tx, jobs.Housekeeping, pruning{})
-			return err
-		},
 	})
 }
 

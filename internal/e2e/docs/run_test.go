@@ -1,4 +1,4 @@
-package e2e
+package docs
 
 import (
 	"bufio"
@@ -16,9 +16,9 @@ import (
 	"ferryman/internal/testdb"
 )
 
-// docsRun follows one document, command after command, on a machine that it makes up
+// docRun follows one document, command after command, on a machine that it makes up
 // for it: folders, a server, and databases where the document has some.
-type docsRun struct {
+type docRun struct {
 	t    *testing.T
 	path string // of the document
 	env  []string
@@ -30,19 +30,19 @@ type docsRun struct {
 }
 
 // The folders that documents name, which must not be those of this machine.
-var docsFolders = []string{"/tmp", "/var/lib/ferryman", "/var/backups", "/etc/ferryman"}
+var folders = []string{"/tmp", "/var/lib/ferryman", "/var/backups", "/etc/ferryman"}
 
-// docsDatabase is how documents name a PostgreSQL database.
-var docsDatabase = regexp.MustCompile(`postgres://ferry(?:man)?:password@[a-z.]+:5432/(\w+)`)
+// postgresURL is how documents name a PostgreSQL database.
+var postgresURL = regexp.MustCompile(`postgres://ferry(?:man)?:password@[a-z.]+:5432/(\w+)`)
 
-// newDocsRun starts the server that a document takes for granted: the command line as
+// newDocRun starts the server that a document takes for granted: the command line as
 // the document has it, on ports of its own.
-func newDocsRun(t *testing.T, path string, text string, env []string, args ...string) *docsRun {
+func newDocRun(t *testing.T, path string, text string, env []string, args ...string) *docRun {
 	t.Helper()
 	root := t.TempDir()
-	d := &docsRun{t: t, path: path, root: root}
+	d := &docRun{t: t, path: path, root: root}
 	var pairs []string
-	for _, folder := range docsFolders {
+	for _, folder := range folders {
 		there := root + folder
 		if err := os.MkdirAll(there, 0o700); err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func newDocsRun(t *testing.T, path string, text string, env []string, args ...st
 		t.Fatal(err)
 	}
 	databases := map[string]string{}
-	for _, m := range docsDatabase.FindAllStringSubmatch(text, -1) {
+	for _, m := range postgresURL.FindAllStringSubmatch(text, -1) {
 		url, made := databases[m[1]]
 		if !made {
 			url = testdb.Postgres(t)
@@ -92,12 +92,12 @@ func newDocsRun(t *testing.T, path string, text string, env []string, args ...st
 
 // What a server says of itself at its start.
 var (
-	docsServing    = regexp.MustCompile(`http://(\S+)/docs\b`)
-	docsSimulators = regexp.MustCompile(`http://([^/\s]+)/_sandbox/messages\b`)
+	servingAt    = regexp.MustCompile(`http://(\S+)/docs\b`)
+	simulatorsAt = regexp.MustCompile(`http://([^/\s]+)/_sandbox/messages\b`)
 )
 
 // serve starts the server and gives its address and that of its simulators.
-func (d *docsRun) serve(args []string) (server, simulators string) {
+func (d *docRun) serve(args []string) (server, simulators string) {
 	d.t.Helper()
 	cmd := exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Dir, cmd.Env = filepath.Join(d.root, "work"), d.env
@@ -122,10 +122,10 @@ func (d *docsRun) serve(args []string) (server, simulators string) {
 		}
 	})
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		if m := docsServing.FindStringSubmatch(lines.Text()); m != nil {
+		if m := servingAt.FindStringSubmatch(lines.Text()); m != nil {
 			server = m[1]
 		}
-		if m := docsSimulators.FindStringSubmatch(lines.Text()); m != nil {
+		if m := simulatorsAt.FindStringSubmatch(lines.Text()); m != nil {
 			simulators = m[1]
 		}
 		if strings.HasPrefix(lines.Text(), "Stop it") { // the last of its words
@@ -138,14 +138,14 @@ func (d *docsRun) serve(args []string) (server, simulators string) {
 
 // follow runs the blocks of the document in one bash and compares what they print
 // with what the document shows.
-func (d *docsRun) follow(lines []string, blocks []docsBlock) {
+func (d *docRun) follow(lines []string, blocks []block) {
 	d.t.Helper()
 	out := filepath.Join(d.root, "out")
 	if err := os.Mkdir(out, 0o700); err != nil {
 		d.t.Fatal(err)
 	}
 	script := filepath.Join(d.root, filepath.Base(d.path))
-	if err := os.WriteFile(script, []byte(d.there.Replace(docsScript(lines, blocks))), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(d.there.Replace(scriptOf(lines, blocks))), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(d.t.Context(), 4*time.Minute)
@@ -161,16 +161,16 @@ func (d *docsRun) follow(lines []string, blocks []docsBlock) {
 		if !b.shows || b.skipped != "" {
 			continue
 		}
-		if printed := d.printed(out, b); !docsMatch(b.shown, printed) {
+		if printed := d.printed(out, b); !matches(b.shown, printed) {
 			d.t.Errorf("%s:%d: the block before does not print this. It prints\n%s", d.path, b.shownAt, printed)
 		}
 	}
 }
 
 // failed tells which command of the document failed, and what it said.
-func (d *docsRun) failed(out string, blocks []docsBlock, err error) {
+func (d *docRun) failed(out string, blocks []block, err error) {
 	d.t.Helper()
-	var last docsBlock // that has begun
+	var last block // that has begun
 	for _, b := range blocks {
 		if _, missing := os.Stat(filepath.Join(out, strconv.Itoa(b.first))); missing == nil {
 			last = b
@@ -187,7 +187,7 @@ func (d *docsRun) failed(out string, blocks []docsBlock, err error) {
 	d.t.Fatalf("%s:%s: %s: %v. The block prints\n%s", d.path, line, what, err, d.printed(out, last))
 }
 
-func (d *docsRun) printed(out string, b docsBlock) string {
+func (d *docRun) printed(out string, b block) string {
 	text, err := os.ReadFile(filepath.Join(out, strconv.Itoa(b.first)))
 	if err != nil {
 		return err.Error()

@@ -1,4 +1,4 @@
-package e2e
+package docs
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// docsBlock is a fenced block of shell commands in a document, and what the document
+// block is a fenced block of shell commands in a document, and what the document
 // says of it.
-type docsBlock struct {
+type block struct {
 	first, last int    // lines of its fences, from 1
 	skipped     string // why it is not run; "" if it is
 	fails       bool   // its last command does, and the document means it to
@@ -24,10 +24,10 @@ var (
 	remark = regexp.MustCompile(`^<!-- *(not run|fails)\b`)
 )
 
-// docsBlocks finds the blocks of commands in a document: those fenced as sh. A block
+// blocksOf finds the blocks of commands in a document: those fenced as sh. A block
 // fenced as text right after one shows its output.
-func docsBlocks(lines []string) ([]docsBlock, error) {
-	var all []docsBlock
+func blocksOf(lines []string) ([]block, error) {
+	var all []block
 	follows := false // nothing but blank lines since the last block of commands
 	for i := 0; i < len(lines); i++ {
 		kind, fenced := strings.CutPrefix(lines[i], "```")
@@ -50,7 +50,7 @@ func docsBlocks(lines []string) ([]docsBlock, error) {
 		}
 		switch {
 		case kind == "sh":
-			b := docsBlock{first: i + 1, last: end + 1}
+			b := block{first: i + 1, last: end + 1}
 			if i > 0 {
 				if err := b.remarked(lines[i-1]); err != nil {
 					return nil, fmt.Errorf("line %d: %w", i, err)
@@ -69,7 +69,7 @@ func docsBlocks(lines []string) ([]docsBlock, error) {
 	return all, nil
 }
 
-func (b *docsBlock) remarked(line string) error {
+func (b *block) remarked(line string) error {
 	if m := notRun.FindStringSubmatch(line); m != nil {
 		b.skipped = m[1]
 		return nil
@@ -84,10 +84,10 @@ func (b *docsBlock) remarked(line string) error {
 	return nil
 }
 
-// docsScript makes one script of a document, whose lines are the document's: what
+// scriptOf makes one script of a document, whose lines are the document's: what
 // bash says of line 7 it says of line 7. What a block prints goes to a file of its own
 // in the folder $DOCS_OUT, named after the block's first line.
-func docsScript(lines []string, blocks []docsBlock) string {
+func scriptOf(lines []string, blocks []block) string {
 	script := make([]string, len(lines))
 	script[0] = `set -Eeuo pipefail; trap 'echo "$LINENO" >"$DOCS_OUT/failed"' ERR`
 	for _, b := range blocks {
@@ -105,12 +105,12 @@ func docsScript(lines []string, blocks []docsBlock) string {
 	return strings.Join(script, "\n") + "\n"
 }
 
-// docsMatch tells whether a command printed what a document shows, in which … stands
+// matches tells whether a command printed what a document shows, in which … stands
 // for anything within a line and, alone on a line, for any lines.
-func docsMatch(shown, printed string) bool {
+func matches(shown, printed string) bool {
 	var pattern strings.Builder
 	pattern.WriteString(`\A`)
-	for _, line := range docsLines(shown) {
+	for _, line := range trimmed(shown) {
 		if strings.TrimSpace(line) == "…" {
 			pattern.WriteString(`(?:.*\n)*?`)
 			continue
@@ -125,14 +125,14 @@ func docsMatch(shown, printed string) bool {
 	}
 	pattern.WriteString(`\z`)
 	var text strings.Builder
-	for _, line := range docsLines(printed) {
+	for _, line := range trimmed(printed) {
 		text.WriteString(line + "\n")
 	}
 	return regexp.MustCompile(pattern.String()).MatchString(text.String())
 }
 
-// docsLines splits a text, without blanks at the ends of lines and lines at its end.
-func docsLines(text string) []string {
+// trimmed splits a text, without blanks at the ends of lines and lines at its end.
+func trimmed(text string) []string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " \t\r")
