@@ -42,7 +42,8 @@ func actOf(cmd *cobra.Command) (act, bool) {
 		"alert add":       {"alert.add", fixed("alert"), false}, "alert rm": {"alert.remove", numbered(audit.Alert), false},
 		"outbox pause": {"channel.pause", channel, false}, "outbox resume": {"channel.resume", channel, false},
 		"outbox replay": {"outbox.replay", fixed("outbox"), false},
-		"webhook add":   {"webhook.add", webhook, true}, "webhook set": {"webhook.edit", webhook, true},
+		"node drain":    {"node.drain", nodeTarget, false}, "node resume": {"node.resume", nodeTarget, false},
+		"webhook add": {"webhook.add", webhook, true}, "webhook set": {"webhook.edit", webhook, true},
 		"webhook rotate": {"webhook.rotate", webhook, true}, "webhook rm": {"webhook.remove", webhook, true},
 	}
 	found, ok := acts[strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")]
@@ -57,7 +58,9 @@ func noting(ctx context.Context, cmd *cobra.Command, a *app.Admin, fn func(ctx c
 		return fn(ctx, a)
 	}
 	target := act.target(ctx, cmd, a)
-	if err := fn(ctx, a); err != nil {
+	err := fn(ctx, a)
+	count, counted := cmd.Annotations[didCount]
+	if err != nil && !counted {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // it is done
@@ -68,9 +71,16 @@ func noting(ctx context.Context, cmd *cobra.Command, a *app.Admin, fn func(ctx c
 	if !act.secret {
 		e.Detail = given(cmd)
 	}
+	if counted {
+		e.Detail = strings.TrimSuffix(count+", "+e.Detail, ", ")
+	}
 	a.Audit.Note(ctx, e)
-	return nil
+	return err
 }
+
+// didCount is the annotation of a command with how much it has done. With it, the
+// audit log has what was done before the command failed.
+const didCount = "did"
 
 // given is the flags that say what to do, and not where and how to tell of it.
 func given(cmd *cobra.Command) string {
@@ -152,4 +162,13 @@ func releaseTarget(ctx context.Context, cmd *cobra.Command, a *app.Admin) string
 		return audit.Execution(id)
 	}
 	return cronTarget(ctx, cmd, a)
+}
+
+// nodeTarget is the node that the first argument begins the name of.
+func nodeTarget(ctx context.Context, cmd *cobra.Command, a *app.Admin) string {
+	n, err := a.Nodes.Find(ctx, cmd.Flags().Arg(0))
+	if err != nil {
+		return "" // the command says why
+	}
+	return audit.Node(n.Name)
 }

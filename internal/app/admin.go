@@ -9,6 +9,7 @@ import (
 	"ferryman/internal/audit"
 	"ferryman/internal/db"
 	"ferryman/internal/ledger"
+	"ferryman/internal/node"
 	"ferryman/internal/outbox"
 )
 
@@ -18,6 +19,7 @@ type Admin struct {
 	Apps   *apikey.Registry // applications and keys, as far as no secret is needed
 	Ledger *ledger.Ledger
 	Outbox *outbox.Outbox // it sends nothing here
+	Nodes  *node.Book
 	Alerts *alert.Alerts
 	Audit  *audit.Log
 
@@ -34,7 +36,7 @@ func OpenAdmin(ctx context.Context, o Options) (*Admin, error) {
 	}
 	a := &Admin{
 		Apps: apikey.NewRegistry(d), Ledger: ledger.New(d), Outbox: outbox.New(d, outbox.Options{Logger: o.Log}),
-		Audit: audit.New(d, o.Log), o: o, db: d,
+		Nodes: node.New(d, o.Log), Audit: audit.New(d, o.Log), o: o, db: d,
 	}
 	a.Alerts = alert.New(d, a.Ledger, a.Outbox)
 	return a, nil

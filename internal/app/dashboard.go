@@ -5,6 +5,7 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/dashboard"
+	"ferryman/internal/db"
 	"ferryman/internal/httpapi"
 	"ferryman/internal/jobs"
 	"ferryman/internal/rejected"
@@ -23,11 +24,11 @@ func (s *Server) openDashboard(ctx context.Context, keys *apikey.Keys, refused *
 	d, err := dashboard.New(dashboard.Options{
 		Log: s.o.Log, Version: s.o.Version,
 		Keys: keys, Sessions: apikey.NewSessions(keys), Audit: s.audit,
-		Ledger: s.ledger, Outbox: s.outbox, Rejected: refused,
+		Ledger: s.ledger, Outbox: s.outbox, Nodes: s.nodes, Rejected: refused,
 		Syncs: s.set, Pipelines: s.pipelines(), Verifier: s.verifier,
 		Alerts: s.alerts, Webhooks: s.endpoints.webhooks, Missing: missingSettings(s.o.Config.Push),
 		Jobs:     dashboard.JobPages{Handler: jobPages, Policy: jobs.PagesPolicy},
-		Node:     dashboard.Node{Name: s.engine.Node(), Store: s.o.Config.Store.URL.String(), KeepDays: int(s.o.Config.Outbox.Keep.Hours() / 24)},
+		Node:     dashboard.Node{Name: s.engine.Node(), Store: s.o.Config.Store.URL.String(), Shared: s.db.Dialect() == db.Postgres, KeepDays: int(s.o.Config.Outbox.Keep.Hours() / 24)},
 		Settings: shownSettings(s.o.Config),
 		Secret:   secret, Loopback: loopback, Status: httpapi.StatusOf,
 	})

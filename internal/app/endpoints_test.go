@@ -52,8 +52,8 @@ func receiver(t *testing.T) (address string, got <-chan posted) {
 	return server.URL, all
 }
 
-// node is what of a server serves webhooks.
-type node struct {
+// hookNode is what of a server serves webhooks.
+type hookNode struct {
 	*endpoints
 	db       *db.DB
 	box      *outbox.Outbox
@@ -79,13 +79,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func startNode(t *testing.T, d *db.DB, o endpointOptions) *node {
+func startNode(t *testing.T, d *db.DB, o endpointOptions) *hookNode {
 	t.Helper()
 	w, err := endpoint.Open(d, []byte("a secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{db: d, log: &lockedBuffer{}, webhooks: w}
+	n := &hookNode{db: d, log: &lockedBuffer{}, webhooks: w}
 	o.Log = slog.New(slog.NewTextHandler(n.log, nil))
 	n.box = outbox.New(d, outbox.Options{Node: "test"})
 	n.endpoints = newEndpoints(w, n.box, o)
@@ -101,7 +101,7 @@ func startNode(t *testing.T, d *db.DB, o endpointOptions) *node {
 	return n
 }
 
-func (n *node) post(t *testing.T, name, payload string) {
+func (n *hookNode) post(t *testing.T, name, payload string) {
 	t.Helper()
 	err := n.db.Tx(t.Context(), func(tx *db.Tx) error {
 		_, _, err := n.box.Add(t.Context(), tx, []outbox.Item{{Topic: outbox.Alert, Channel: "webhook/" + name, Recipient: name, Payload: payload}}, outbox.Refuse)
@@ -113,7 +113,7 @@ func (n *node) post(t *testing.T, name, payload string) {
 	n.box.Wake("webhook/" + name)
 }
 
-func (n *node) stats(t *testing.T, name string) outbox.ChannelStats {
+func (n *hookNode) stats(t *testing.T, name string) outbox.ChannelStats {
 	t.Helper()
 	all, err := n.box.Stats(t.Context())
 	if err != nil {
@@ -136,7 +136,7 @@ func address(t *testing.T, text string) endpoint.Address {
 	return a
 }
 
-func (n *node) add(t *testing.T, name, url string) endpoint.Webhook {
+func (n *hookNode) add(t *testing.T, name, url string) endpoint.Webhook {
 	t.Helper()
 	w, err := n.webhooks.Add(t.Context(), endpoint.Webhook{Name: name, URL: address(t, url), Secret: endpoint.NewSecret(), Profile: endpoint.Seed})
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"ferryman/internal/httpapi"
 	"ferryman/internal/jobs"
 	"ferryman/internal/ledger"
+	"ferryman/internal/node"
 	"ferryman/internal/outbox"
 	"ferryman/internal/push"
 	"ferryman/internal/rejected"
@@ -44,6 +45,8 @@ type Server struct {
 	contacts  []*contactSync // of the campaigns in it
 	verifier  *verifier
 	outbox    *outbox.Outbox
+	nodes     *node.Book
+	work      *work
 	alerts    *alert.Alerts
 	endpoints *endpoints
 	pages     *dashboard.Dashboard
@@ -120,6 +123,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 		Node: s.engine.Node(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: newSendMetrics(registry).observe,
 	})
 	s.outbox.PruneOn(s.engine)
+	s.nodes, s.work = node.New(d, o.Log), newWork(s.engine, s.outbox, o.Config.Server.StopGrace*7/10)
 	if err := setMessengers(o, s.outbox); err != nil { //nolint:contextcheck // channels are served for as long as the server runs
 		return nil, err
 	}
@@ -141,7 +145,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 		Dashboard: s.pages,
 		Log:       o.Log, Registry: registry, Version: o.Version,
 		Sync: warehouses, Syncs: s.set, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
-		Checks: []httpapi.Check{{Name: "store", Run: d.Ping}},
+		Checks: []httpapi.Check{{Name: "store", Run: d.Ping}, {Name: "node", Run: s.work.ready}},
 		Keys:   keys, Apps: keys, Ledger: s.ledger, Rejected: refused, Messages: push.New(d, s.outbox), Outbox: s.outbox,
 		Audit:        s.audit,
 		KeyRate:      int(o.Config.Server.KeyRate),
@@ -233,18 +237,12 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
+	// A server that sends nothing would keep quiet about it.
+	s.work.send(serving, stopServing)
 	stopped := make(chan error, 1)
 	go func() {
-		<-serving.Done()
+		s.nodes.Serve(serving, node.Self{Name: s.engine.Node(), Version: s.o.Version, URL: s.URL()}, s.work)
 		stopped <- s.stopEngine(context.WithoutCancel(ctx))
-	}()
-	sent := make(chan error, 1)
-	go func() {
-		err := s.outbox.Run(serving, grace*7/10)
-		if err != nil {
-			stopServing() // a server that sends nothing would keep quiet about it
-		}
-		sent <- err
 	}()
 	defer context.AfterFunc(serving, s.pages.Close)() // open pages would hold up the stop
 	defer context.AfterFunc(serving, s.verifier.close)()
@@ -254,7 +252,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	}
 	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace})
 	stopServing()
-	return errors.Join(err, <-stopped, <-sent)
+	return errors.Join(err, <-stopped, s.work.sent())
 }
 
 // retire has nobody wait for syncs that the settings no longer have.

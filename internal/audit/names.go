@@ -38,6 +38,9 @@ func Application(name string) string { return "app " + name }
 // KeyTarget is a key as a target, given by its public prefix without fm_.
 func KeyTarget(prefix string) string { return "key fm_" + prefix }
 
+// Node is a node as a target.
+func Node(name string) string { return "node " + name }
+
 // Webhook is a registered webhook as a target.
 func Webhook(name string) string { return "webhook " + name }
 

@@ -25,8 +25,9 @@ type Migration struct {
 }
 
 // Migrate brings the schema up to this binary's and gives what it applied. Nodes
-// that start together take turns. A schema newer than the binary is refused with
-// a fault of code schema_newer. Each of parts, the schemas of engines that share
+// that start together take turns. A schema newer than the binary is left as it is if
+// its makers say that the binary can work with it, so that two releases may run side
+// by side, and else refused with a fault of code schema_newer. Each of parts, the schemas of engines that share
 // the store, runs under the same lock, after the store's own.
 func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) error) ([]Migration, error) {
 	steps, err := steps(migrations, d.dialect)
@@ -52,7 +53,13 @@ func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) er
 		return nil, err
 	}
 	if newest := steps[len(steps)-1].Version; at > newest {
-		return nil, SchemaNewer("the store's schema", at, newest)
+		var oldest int
+		if err := d.QueryRow(ctx, "SELECT max(oldest) FROM schema_compatibility").Scan(&oldest); err != nil {
+			return nil, fmt.Errorf("read which schema the store asks for: %w", d.classify(err))
+		}
+		if oldest > newest {
+			return nil, SchemaNewer("the store's schema", at, newest)
+		}
 	}
 	var applied []Migration
 	for _, m := range steps {

@@ -103,6 +103,12 @@ func command(t testing.TB, state string, env []string, args ...string) *exec.Cmd
 // folder. What is still running at the test's end is killed.
 func serve(t testing.TB, state string, env []string, args ...string) *node {
 	t.Helper()
+	return serveBinary(t, binary, state, env, args...)
+}
+
+// serveBinary does so with another build of the program.
+func serveBinary(t testing.TB, binary, state string, env []string, args ...string) *node {
+	t.Helper()
 	s := program.Serve(t, binary, state, env, args...)
 	return &node{Server: s, t: t, cmd: s.Cmd, url: s.URL, done: s.Done}
 }

@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"ferryman/internal/e2e/program"
 	"ferryman/internal/testwait"
 )
 
@@ -129,4 +133,125 @@ func TestHungNode(t *testing.T) {
 	if runs := book.ledger(t); runs[0].reason != "interrupted" {
 		t.Errorf("%+v", runs)
 	}
+}
+
+// A node that is drained finishes what it has begun, and leaves the rest to others.
+func TestADrainedNode(t *testing.T) {
+	t.Parallel()
+	u, d, book := newUpstream(t), postgresDatabase(t), postgresDatabase(t)
+	env := append(u.env(), manual, "WAREHOUSE_DATABASE_URL="+d.url, "FERRYMAN_STORE_URL="+book.url)
+	release := u.hold(t, theWarehouses)
+	drained := serve(t, t.TempDir(), env)
+	u.awaitHeld(t, theWarehouses)
+	other := serve(t, t.TempDir(), env)
+	var name string
+	if err := book.QueryRowContext(t.Context(), "SELECT holder FROM executions WHERE ended_at IS NULL").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	cli := func(args ...string) string {
+		return ferryman(t, t.TempDir(), []string{"FERRYMAN_STORE_URL=" + book.url}, args...)
+	}
+	if got := cli("node", "drain", name); got != name+" is draining" {
+		t.Errorf("got %q", got)
+	}
+	testwait.Until(t, "load balancers are told", func() bool {
+		status, _ := do(t, "GET", drained.url+"/readyz", "")
+		return status == http.StatusServiceUnavailable
+	})
+	if list := cli("node", "list"); !strings.Contains(list, "draining") || !strings.Contains(list, "working") {
+		t.Errorf("the nodes are\n%s", list)
+	}
+	release()
+	if got := cli("node", "drain", name, "--wait", "30s"); got != name+" is drained" {
+		t.Errorf("got %q", got)
+	}
+	for _, r := range book.ledger(t) {
+		if r.status != "success" || r.attempt != 1 {
+			t.Errorf("the run that was under way: %+v", r)
+		}
+	}
+	drained.mustSync(6) // it still answers, and the other works
+	var by string
+	if err := book.QueryRowContext(t.Context(), "SELECT holder FROM executions ORDER BY id DESC LIMIT 1").Scan(&by); err != nil {
+		t.Fatal(err)
+	}
+	if by == name || !strings.Contains(by, fmt.Sprintf("-%d-", other.cmd.Process.Pid)) {
+		t.Errorf("%s ran it, and %s is drained", by, name)
+	}
+	if code := other.stop(); code != 0 {
+		t.Errorf("the other ends with %d", code)
+	}
+	cli("node", "resume", name)
+	testwait.Until(t, "it is ready again", func() bool { return doQuietly("GET", drained.url+"/readyz") == http.StatusOK })
+	drained.mustSync(6)
+	if code := drained.stop(); code != 0 {
+		t.Errorf("it ends with %d", code)
+	}
+	if list := cli("node", "list"); strings.Contains(list, name) {
+		t.Errorf("a node that has ended is listed:\n%s", list)
+	}
+}
+
+// Two releases run side by side on one store: the older one goes on while the newer
+// one brings a table along, and starts again on its schema.
+func TestRollingUpgrade(t *testing.T) {
+	t.Parallel()
+	u, d, book := newUpstream(t), postgresDatabase(t), postgresDatabase(t)
+	env := append(u.env(), manual, "WAREHOUSE_DATABASE_URL="+d.url, "FERRYMAN_STORE_URL="+book.url)
+	first, second := serve(t, t.TempDir(), env), serve(t, t.TempDir(), env)
+	first.awaitFirst()
+
+	newer := newerBinary(t, "CREATE TABLE next_release (id BIGINT PRIMARY KEY);\nALTER TABLE nodes ADD COLUMN next_release TEXT;\n")
+	if code := first.stop(); code != 0 {
+		t.Errorf("the first ends with %d", code)
+	}
+	upgraded := serveBinary(t, newer, t.TempDir(), env)
+	book.mustHave(t, "SELECT count(*) FROM next_release", "0")
+	for range 3 {
+		second.mustSync(6)
+		upgraded.mustSync(6)
+	}
+	second.kill()
+	again := serve(t, t.TempDir(), env) // rolled back, or restarted before its turn
+	again.mustSync(6)
+	upgraded.mustSync(6)
+	for _, r := range book.ledger(t) {
+		if r.status != "success" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// newerBinary builds the program as its next release may be: with one more migration.
+func newerBinary(t *testing.T, migration string) (file string) {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	sql := filepath.Join(dir, "next.sql")
+	replace := map[string]string{}
+	for _, dialect := range []string{"sqlite", "postgres"} {
+		folder := filepath.Join(root, "internal", "db", "migrations", dialect)
+		there, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace[filepath.Join(folder, fmt.Sprintf("%04d_next.sql", len(there)+1))] = sql
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{sql: migration, filepath.Join(dir, "overlay.json"): string(overlay)} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file = filepath.Join(dir, "ferryman-next")
+	if err := program.Build(file, "-overlay", filepath.Join(dir, "overlay.json")); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }

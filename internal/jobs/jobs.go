@@ -64,7 +64,6 @@ type Engine struct {
 	log     *slog.Logger
 	grace   time.Duration
 	insert  client // enqueues, from the beginning
-	client  client // works, from Start on
 	workers *river.Workers
 	queues  map[string]river.QueueConfig
 
@@ -73,8 +72,11 @@ type Engine struct {
 	mu      sync.Mutex
 	running map[int64]context.CancelCauseFunc // by job id
 	halting bool
+	working []client // the last one; those before it only finish what they have begun
+	resting bool
 
-	cancel context.CancelFunc // ends the loops
+	life   context.Context    //nolint:containedctx // of the loops and clients
+	cancel context.CancelFunc // ends it
 	loops  sync.WaitGroup
 	free   []func() // run in reverse order at the end
 }
@@ -147,41 +149,37 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	if err := e.db.Serve(); err != nil {
 		return err
 	}
-	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	e.cancel = cancel
-	e.free = append(e.free, cancel)
-
-	if e.client, err = newClient(e.db, e.riverConfig()); err != nil {
-		return fmt.Errorf("set up the job engine: %w", err)
-	}
+	e.life, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	e.free = append(e.free, e.cancel)
 	if err := e.storeSchedules(ctx); err != nil {
 		return err
 	}
-	if err := e.startRecovery(ctx, loops); err != nil {
+	if err := e.startRecovery(ctx, e.life); err != nil {
 		return err
 	}
-	if err := e.client.Start(loops); err != nil {
-		return fmt.Errorf("start the job engine: %w", err)
+	if err := e.work(); err != nil {
+		return err
 	}
-	e.loops.Go(func() { e.runScheduler(loops) })
+	e.loops.Go(func() { e.runScheduler(e.life) })
 	return nil
 }
 
 // Stop lets handlers finish for the grace period, then cancels them and hands
 // their jobs back. It returns once nothing of the engine runs any more, or when
-// ctx ends: what is then still running is taken over as after a crash.
+// ctx ends: what is then still running is taken over as after a crash. Nobody may be
+// in Rest or Resume.
 func (e *Engine) Stop(ctx context.Context) error {
 	if e.cancel == nil {
 		return nil
 	}
 	soft, cancel := context.WithTimeout(ctx, e.grace)
 	defer cancel()
-	err := e.client.Stop(soft)
+	err := each(e.clients(), func(c client) error { return c.Stop(soft) })
 	if err != nil {
 		e.mu.Lock()
 		e.halting = true
 		e.mu.Unlock()
-		err = e.client.StopAndCancel(ctx)
+		err = each(e.clients(), func(c client) error { return c.StopAndCancel(ctx) })
 	}
 	e.cancel()
 	e.loops.Wait()

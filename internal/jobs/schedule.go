@@ -83,6 +83,10 @@ func (e *Engine) runScheduler(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
+		if e.isResting() {
+			timer.Reset(tryEvery)
+			continue
+		}
 		wait := lookEvery
 		for i, s := range e.schedules {
 			if time.Until(look[i]) <= 0 {

@@ -20,13 +20,22 @@ func Main(m *testing.M, path *string) int {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // it is a temporary folder
 	*path = filepath.Join(dir, "ferryman")
-	build := exec.Command("go", "build", "-o", *path, "ferryman/cmd/ferryman") //nolint:noctx,gosec // it ends by itself; the arguments are ours
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+	if err := Build(*path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+// Build builds the binary to a file, with flags of go build.
+func Build(file string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-o", file}, append(flags, "ferryman/cmd/ferryman")...)
+	build := exec.Command("go", args...) //nolint:noctx,gosec // it ends by itself; the arguments are ours
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // Command makes the binary ready to run, with no settings but env and a state
