@@ -270,7 +270,7 @@ application may still report how its execution ended.`,
 		Args:    oneArg("SLUG or EXECUTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd, func(ctx context.Context, a *app.Admin) error {
-				released, err := f.release(ctx, a, args[0])
+				released, err := f.release(ctx, cmd, a, args[0])
 				if err != nil {
 					return err
 				}
@@ -286,14 +286,18 @@ application may still report how its execution ended.`,
 	return c
 }
 
-func (f *cronFlags) release(ctx context.Context, a *app.Admin, arg string) (int, error) {
+func (f *cronFlags) release(ctx context.Context, cmd *cobra.Command, a *app.Admin, arg string) (int, error) {
 	const why = "released at the command line"
 	of, ref, err := f.find(ctx, a, arg)
 	if err != nil {
 		return 0, err
 	}
 	if ref.ID == 0 || !isID(arg) {
-		return a.Ledger.ReleaseAll(ctx, of, ref, why)
+		released, err := a.Ledger.ReleaseAll(ctx, of, ref, why)
+		if err == nil || released > 0 {
+			cmd.Annotations = map[string]string{didCount: fmt.Sprintf("%d runs", released)}
+		}
+		return released, err
 	}
 	_, err = a.Ledger.Release(ctx, of, ref.ID, why)
 	return 1, err

@@ -102,7 +102,7 @@ func TestWhatCommandsDoIsNoted(t *testing.T) {
 	want := []string{
 		"app.add|app shop", "cron.create|" + cron + "|--app=shop --schedule=every 1h", "cron.edit|" + cron + "|--slug=daily",
 		"cron.edit|cron " + id + " shop/daily|--slug=nightly",
-		"cron.pause|" + cron + "|--until=2h", "cron.resume|" + cron + "|--app=shop", "cron.mute|" + cron, "cron.release|" + cron, "cron.delete|" + cron,
+		"cron.pause|" + cron + "|--until=2h", "cron.resume|" + cron + "|--app=shop", "cron.mute|" + cron, "cron.release|" + cron + "|0 runs", "cron.delete|" + cron,
 		"key.create|app shop|--app=shop", "key.revoke|key fm_" + key[3:11], "key.revoke|keys|--all=true --app=shop",
 		"maintenance.add|maintenance|--all=true --for=30m --reason=network", "maintenance.remove|maintenance " + window,
 		"channel.pause|channel telegram|--reason=it moves", "outbox.replay|outbox|--all=true",

@@ -115,6 +115,16 @@ func tidySessions(ctx context.Context, tx *db.Tx, key int64) error {
 
 // Find gives the session of a token, or ErrNotSignedIn, and counts that as a use.
 func (s *Sessions) Find(ctx context.Context, token string) (Session, error) {
+	found, err := s.Peek(ctx, token)
+	if now := s.keys.db.Now(); err == nil && now.Sub(found.SeenAt) >= seenEvery {
+		s.see(ctx, &found, now)
+	}
+	return found, err
+}
+
+// Peek is Find for what no person does, such as a page that asks by itself for what
+// is new: that is no use, and the session ends as if nobody were there.
+func (s *Sessions) Peek(ctx context.Context, token string) (Session, error) {
 	hash, ok := hashOf(token)
 	if !ok {
 		return Session{}, ErrNotSignedIn
@@ -127,9 +137,6 @@ func (s *Sessions) Find(ctx context.Context, token string) (Session, error) {
 	}
 	if err != nil {
 		return Session{}, fmt.Errorf("look for a session: %w", err)
-	}
-	if now.Sub(found.SeenAt) >= seenEvery {
-		s.see(ctx, &found, now)
 	}
 	return found, nil
 }

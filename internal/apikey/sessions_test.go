@@ -130,6 +130,28 @@ func TestWhatEndsASession(t *testing.T) {
 	})
 }
 
+// What no person does keeps no session from ending.
+func TestToPeekIsNoUse(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		k := openAt(t, d, c)
+		addApplication(t, k, "shop")
+		_, key := create(t, k, "shop", apikey.Read)
+		s := apikey.NewSessions(k)
+		token, began := signIn(t, s, key)
+		for range 2 {
+			c.add(5 * time.Hour)
+			if found, err := s.Peek(t.Context(), token); err != nil || found != began {
+				t.Errorf("found %+v, %v, want %+v", found, err, began)
+			}
+		}
+		c.add(2 * time.Hour)
+		if _, err := s.Peek(t.Context(), token); !errors.Is(err, apikey.ErrNotSignedIn) {
+			t.Errorf("after twelve hours: %v", err)
+		}
+	})
+}
+
 func TestASessionEndsWithItsKey(t *testing.T) {
 	c := newClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -31,6 +32,7 @@ type done struct {
 	answer  *view
 	area    string // of answer
 	refused bool   // nothing was done: there is nothing to record
+	partly  bool   // beside an error: some of it was done, and is recorded
 	cookies []*http.Cookie
 }
 
@@ -54,7 +56,7 @@ const maxForm = 64 << 10
 // went wrong.
 func (d *Dashboard) act(a action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		req, err := d.enter(r, a.who)
+		req, err := d.enter(r, a.who, inPerson)
 		if err == nil {
 			err = d.takeForm(w, req, a)
 		}
@@ -64,14 +66,14 @@ func (d *Dashboard) act(a action) http.HandlerFunc {
 		}
 		back := localPath(req.form.Get("back"))
 		did, err := a.do(req)
+		if a.name != "" && !did.refused && (err == nil || did.partly) {
+			d.o.Audit.Note(context.WithoutCancel(r.Context()), audit.Entry{
+				Who: req.viewer.Name(), App: req.viewer.App, Action: a.name, Target: did.target, Detail: did.detail, Remote: remote(r),
+			})
+		}
 		if err != nil {
 			d.failed(w, req, back, did, err)
 			return
-		}
-		if a.name != "" && !did.refused {
-			d.o.Audit.Note(r.Context(), audit.Entry{
-				Who: req.viewer.Name(), App: req.viewer.App, Action: a.name, Target: did.target, Detail: did.detail, Remote: remote(r),
-			})
 		}
 		for _, c := range did.cookies {
 			http.SetCookie(w, c)
@@ -129,7 +131,8 @@ func (d *Dashboard) failed(w http.ResponseWriter, r *request, back string, did d
 	said := flash{Text: strings.Join(text, " "), Bad: true}
 	if did.answer != nil {
 		v := *did.answer
-		v.status, v.refused, v.live = t.Status, &refusal{said, back}, nil // anew, the script would ask for the address of the action
+		v.status, v.refused = http.StatusUnprocessableEntity, &refusal{said, back}
+		v.live = nil // anew, the script would ask for the address of the action
 		d.render(w, r, did.area, v)
 		return
 	}

@@ -21,6 +21,8 @@ type applicationPage struct {
 	Toggle  string // the address of the page with those, or without
 	Cut     bool   // there are more than the page shows
 	Scopes  []scopeWord
+	Spans   []keySpan
+	Form    typed // of a new key
 }
 
 // keyRow is a key, and how it stands.
@@ -36,6 +38,17 @@ type scopeWord struct {
 	Word  string
 }
 
+// keySpan is for how long a key may be good.
+type keySpan struct {
+	For  string // in the form
+	Word string
+	days int
+}
+
+func keySpans() []keySpan {
+	return []keySpan{{"30d", "30 days", 30}, {"90d", "90 days", 90}, {"365d", "a year", 365}}
+}
+
 // scopesOf are the scopes that a key of an application may have, with what each is
 // good for there.
 func scopesOf(app string) []scopeWord {
@@ -49,12 +62,15 @@ func scopesOf(app string) []scopeWord {
 }
 
 // application is the page of one application and its keys.
-func (d *Dashboard) application(r *request) (view, error) {
+func (d *Dashboard) application(r *request) (view, error) { return d.applicationView(r, typed{}) }
+
+// applicationView is the page with the form of a new key as it was filled in.
+func (d *Dashboard) applicationView(r *request, form typed) (view, error) {
 	a, err := d.o.Keys.Application(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return view{}, err
 	}
-	p := applicationPage{Application: a, BuiltIn: a.Name == apikey.BuiltIn, Scopes: scopesOf(a.Name)}
+	p := applicationPage{Application: a, BuiltIn: a.Name == apikey.BuiltIn, Scopes: scopesOf(a.Name), Spans: keySpans(), Form: form}
 	if p.Ended, err = r.query.Truth("ended"); err != nil {
 		return view{}, err
 	}
@@ -87,8 +103,23 @@ type newKeyPage struct {
 	URL  string // of this server
 }
 
+// errKeyMade is the answer to a form that has made a key.
+var errKeyMade = &fault.Error{
+	Kind: fault.Conflict, Code: "form_spent", Detail: "this key was made already and cannot be shown again",
+	Hint: "if nobody has kept it, revoke it and make another",
+}
+
 // createKey makes a key and shows it on the page that answers: it is kept nowhere.
 func (d *Dashboard) createKey(r *request) (done, error) {
+	did, err := d.keyCreated(r)
+	if err == nil {
+		return did, nil
+	}
+	v, show := d.applicationView(r.asOn(applicationPath(r.PathValue("name"))), typed{r.form})
+	return refusedWith("applications", v, show, err)
+}
+
+func (d *Dashboard) keyCreated(r *request) (done, error) {
 	ends, err := keyEnd(r.form, r.now, r.zone)
 	if err != nil {
 		return done{}, err
@@ -117,12 +148,13 @@ func keyEnd(form url.Values, now time.Time, zone *time.Location) (time.Time, err
 		}
 		return t.AddDate(0, 0, 1), nil
 	}
-	days, known := map[string]int{"30d": 30, "90d": 90, "365d": 365}[form.Get("for")]
-	switch {
-	case known:
-		return now.AddDate(0, 0, days), nil
-	case form.Get("for") == "":
+	if form.Get("for") == "" {
 		return time.Time{}, nil
+	}
+	for _, s := range keySpans() {
+		if s.For == form.Get("for") {
+			return now.AddDate(0, 0, s.days), nil
+		}
 	}
 	return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "for_invalid", Detail: "the form does not say for how long the key is good"}
 }

@@ -20,8 +20,8 @@ const (
 
 func (d *Dashboard) applicationPages() []page {
 	return []page{
-		{Root + "applications", "applications", operators, d.applications},
-		{Root + "applications/{name}", "applications", operators, d.application},
+		{Root + "applications", "applications", operators, d.applications, []string{"search", "after"}},
+		{Root + "applications/{name}", "applications", operators, d.application, []string{"ended"}},
 	}
 }
 
@@ -29,7 +29,7 @@ func (d *Dashboard) applicationActions() []action {
 	one := Root + "applications/{name}"
 	return []action{
 		{Root + "applications", "app.add", operators, d.addApplication},
-		{one, "key.create", operators, d.createKey}, // its answer has the address of the page
+		{one, "key.create", operators, d.once(errKeyMade, d.createKey)}, // its answer has the address of the page
 		{one + "/remove", "app.remove", operators, d.removeApplication},
 		{one + "/keys/{prefix}/revoke", "key.revoke", operators, d.revokeKey},
 	}
@@ -83,7 +83,7 @@ func applicationPath(name string) string { return Root + "applications/" + url.P
 func (d *Dashboard) addApplication(r *request) (done, error) {
 	a, err := d.o.Keys.AddApplication(r.Context(), strings.TrimSpace(r.form.Get("name")))
 	if err != nil {
-		v, show := d.applicationsView(r, typed{r.form})
+		v, show := d.applicationsView(r.asOn(Root+"applications"), typed{r.form})
 		return refusedWith("applications", v, show, err)
 	}
 	return done{

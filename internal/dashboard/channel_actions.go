@@ -34,6 +34,19 @@ func (d *Dashboard) channelToAct(r *request, name string) (channelRow, error) {
 	return c, nil
 }
 
+// refusedChannel gives the page that a form about a channel was on, as it was filled
+// in.
+func (d *Dashboard) refusedChannel(r *request, name string, err error) (done, error) {
+	var v view
+	var show error
+	if at, _ := r.from(); at == Root+"channels" {
+		v, show = d.channelsView(r, typed{}, typed{r.form})
+	} else {
+		v, show = d.channelView(r, name, typed{}, typed{r.form})
+	}
+	return refusedWith("channels", v, show, err)
+}
+
 // pauseChannel keeps a channel from sending until somebody resumes it.
 func (d *Dashboard) pauseChannel(r *request) (done, error) {
 	c, err := d.channelToAct(r, r.form.Get("channel"))
@@ -42,7 +55,9 @@ func (d *Dashboard) pauseChannel(r *request) (done, error) {
 	}
 	reason := strings.TrimSpace(r.form.Get("reason"))
 	if !utf8.ValidString(reason) || utf8.RuneCountInString(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl) {
-		return done{}, &fault.Error{Kind: fault.Invalid, Code: "invalid_reason", Detail: fmt.Sprintf("the reason must be one line of at most %d characters", maxReason)}
+		return d.refusedChannel(r, c.Name, &fault.Error{
+			Kind: fault.Invalid, Code: "invalid_reason", Detail: fmt.Sprintf("the reason must be one line of at most %d characters", maxReason),
+		})
 	}
 	if err := d.o.Outbox.Pause(r.Context(), c.Name, reason); err != nil {
 		return done{}, err
@@ -78,7 +93,7 @@ func (d *Dashboard) testChannel(r *request) (done, error) {
 	}
 	trials, err := d.o.Alerts.Try(r.Context(), alert.Recipient{Channel: c.Name, Address: r.form.Get("to")})
 	if err != nil {
-		return done{}, err
+		return d.refusedChannel(r, c.Name, err)
 	}
 	d.loads.forget()
 	id := trials[0].Delivery

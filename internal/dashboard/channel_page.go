@@ -26,6 +26,7 @@ type channelPage struct {
 	Tests    bool // a test can be sent
 	Record   []audit.Entry
 	Form     typed // of the webhook
+	Acted    typed // of what is done to the channel
 }
 
 var errNoChannel = &fault.Error{
@@ -48,11 +49,12 @@ func (d *Dashboard) channelNamed(r *request, name string) (channelRow, error) {
 
 // channel is the page of one channel.
 func (d *Dashboard) channel(r *request) (view, error) {
-	return d.channelView(r, r.PathValue("name"), typed{})
+	return d.channelView(r, r.PathValue("name"), typed{}, typed{})
 }
 
-// channelView is the page with the form of its webhook as it was filled in.
-func (d *Dashboard) channelView(r *request, name string, form typed) (view, error) {
+// channelView is the page with the form of its webhook, or of what is done to it, as
+// it was filled in.
+func (d *Dashboard) channelView(r *request, name string, form, acted typed) (view, error) {
 	c, err := d.channelNamed(r, name)
 	if err != nil {
 		return view{}, err
@@ -60,7 +62,7 @@ func (d *Dashboard) channelView(r *request, name string, form typed) (view, erro
 	ctx := r.Context()
 	p := channelPage{
 		channelRow: c, Day: c.day(r), DueChart: c.dueChart(), Edges: c.buckets(), Profiles: endpoint.Profiles(), Tests: c.Kind == "messenger",
-		Form: form,
+		Form: form, Acted: acted,
 	}
 	targets := []string{audit.Channel(c.Name)}
 	if hook, is := strings.CutPrefix(c.Name, webhookChannels); is {

@@ -78,11 +78,12 @@ func (c upTo) String() string {
 // Overdue is what is due already.
 func (c *channelRow) Overdue() upTo { return c.Due[0] }
 
-// PerHour is how many were sent in an hour of the last day, on average.
+// PerHour is how many were sent in an hour of the last day, on average: in two digits
+// if they are few.
 func (c *channelRow) PerHour() string {
 	rate := float64(c.Day.Sent) / dayHours
-	if rate > 0 && rate < 10 {
-		return strconv.FormatFloat(rate, 'f', 1, 64)
+	if rate < 10 {
+		return strconv.FormatFloat(rate, 'g', 2, 64)
 	}
 	return wholeNumber(int64(math.Round(rate)))
 }

@@ -6,6 +6,7 @@ import (
 
 	"ferryman/internal/audit"
 	"ferryman/internal/endpoint"
+	"ferryman/internal/fault"
 	"ferryman/internal/outbox"
 )
 
@@ -30,12 +31,24 @@ func secretOnce(w endpoint.Webhook, rotated bool) *view {
 	}}
 }
 
+// The answers to forms that have made a secret.
+var (
+	errWebhookMade = &fault.Error{
+		Kind: fault.Conflict, Code: "form_spent", Detail: "this webhook was added already, and its secret cannot be shown again",
+		Hint: "if nobody has kept it, make a new secret",
+	}
+	errSecretMade = &fault.Error{
+		Kind: fault.Conflict, Code: "form_spent", Detail: "this secret was made already and cannot be shown again",
+		Hint: "if nobody has kept it, finish the rotation and make another",
+	}
+)
+
 func (d *Dashboard) addWebhook(r *request) (done, error) {
 	did, err := d.webhookAdded(r)
 	if err == nil {
 		return did, nil
 	}
-	v, show := d.channelsView(r, typed{r.form})
+	v, show := d.channelsView(r.asOn(Root+"channels"), typed{r.form}, typed{})
 	return refusedWith("channels", v, show, err)
 }
 
@@ -70,7 +83,7 @@ func (d *Dashboard) editWebhook(r *request) (done, error) {
 	if err == nil {
 		return did, nil
 	}
-	v, show := d.channelView(r, webhookChannels+r.PathValue("name"), typed{r.form})
+	v, show := d.channelView(r, webhookChannels+r.PathValue("name"), typed{r.form}, typed{})
 	return refusedWith("channels", v, show, err)
 }
 

@@ -7,8 +7,8 @@ import (
 
 func (d *Dashboard) channelPages() []page {
 	return []page{
-		{Root + "channels", "channels", operators, d.channels},
-		{Root + "channels/{name...}", "channels", operators, d.channel},
+		{Root + "channels", "channels", operators, d.channels, nil},
+		{Root + "channels/{name...}", "channels", operators, d.channel, nil},
 	}
 }
 
@@ -18,9 +18,9 @@ func (d *Dashboard) channelActions() []action {
 		{Root + "channels/pause", "channel.pause", operators, d.pauseChannel},
 		{Root + "channels/resume", "channel.resume", operators, d.resumeChannel},
 		{Root + "channels/test", "channel.test", operators, d.testChannel},
-		{Root + "webhooks/new", "webhook.add", operators, d.addWebhook},
+		{Root + "webhooks/new", "webhook.add", operators, d.once(errWebhookMade, d.addWebhook)},
 		{hook + "edit", "webhook.edit", operators, d.editWebhook},
-		{hook + "rotate", "webhook.rotate", operators, d.rotateWebhook},
+		{hook + "rotate", "webhook.rotate", operators, d.once(errSecretMade, d.rotateWebhook)},
 		{hook + "finish", "webhook.finish", operators, d.finishRotation},
 		{hook + "remove", "webhook.remove", operators, d.removeWebhook},
 	}
@@ -37,6 +37,7 @@ type channelsPage struct {
 	Profiles   []string
 	Rate       string // of a webhook for which none is given
 	Form       typed  // of a new webhook
+	Acted      typed  // of what is done to a channel
 }
 
 // webhookRow is a webhook with its channel, or the channel of one that is removed.
@@ -63,15 +64,18 @@ func signing(w endpoint.Webhook) string {
 }
 
 // channels is the page of all channels.
-func (d *Dashboard) channels(r *request) (view, error) { return d.channelsView(r, typed{}) }
+func (d *Dashboard) channels(r *request) (view, error) {
+	return d.channelsView(r, typed{}, typed{})
+}
 
-// channelsView is the page with the form of a new webhook as it was filled in.
-func (d *Dashboard) channelsView(r *request, form typed) (view, error) {
+// channelsView is the page with the form of a new webhook, or of what is done to a
+// channel, as it was filled in.
+func (d *Dashboard) channelsView(r *request, form, acted typed) (view, error) {
 	rows, err := d.channelRows(r)
 	if err != nil {
 		return view{}, err
 	}
-	p := channelsPage{Profiles: endpoint.Profiles(), Rate: endpoint.DefaultRate, Form: form}
+	p := channelsPage{Profiles: endpoint.Profiles(), Rate: endpoint.DefaultRate, Form: form, Acted: acted}
 	hooks, err := d.webhooks(r.Context())
 	if err != nil {
 		return view{}, err

@@ -38,6 +38,24 @@ func TestChannelsSayHowTheyStand(t *testing.T) {
 	})
 }
 
+// A delivery that failed for good is a dead letter everywhere; an attempt just failed.
+func TestDeadLettersHaveOneName(t *testing.T) {
+	t.Parallel()
+	if dead, attempt := markOf(outbox.Failed), markOf(outbox.Rejected); dead.Word != "dead letter" || attempt.Word != "failed" || dead.Class != attempt.Class {
+		t.Errorf("%+v and %+v", dead, attempt)
+	}
+}
+
+func TestFewAnHourAreTold(t *testing.T) {
+	t.Parallel()
+	for sent, want := range map[int64]string{0: "0", 1: "0.042", 3: "0.12", 24: "1", 40: "1.7", 239: "10", 252: "11", 24_000_000: "1\u202f000\u202f000"} {
+		c := channelRow{Day: outbox.Totals{Sent: sent}}
+		if got := c.PerHour(); got != want {
+			t.Errorf("%d in a day are %q an hour, and not %q", sent, got, want)
+		}
+	}
+}
+
 func TestChannelsArePausedAndResumed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

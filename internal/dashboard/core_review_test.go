@@ -87,7 +87,7 @@ func TestWhatChangesWhileAPageIsMadeIsAskedForAnew(t *testing.T) {
 	d.serve(page{Root, "", viewers, func(*request) (view, error) {
 		s.cron("shop", "nightly") // after all that the page shows was read
 		return view{template: "error", data: trouble{}, live: []string{"ledger"}}, nil
-	}})(w, r)
+	}, nil})(w, r)
 	told := liveData.FindStringSubmatch(w.Body.String())
 	d.live.asked = time.Time{}
 	if now := d.versionsOf(d.live.ask(t.Context()), []string{"ledger"}); told == nil || html.UnescapeString(told[1]) == now {
@@ -219,10 +219,14 @@ func TestAPageThatTheScriptAsksForTakesNoFlash(t *testing.T) {
 	t.Parallel()
 	d, w := &Dashboard{}, httptest.NewRecorder()
 	d.putFlash(w, httptest.NewRequest(http.MethodGet, Root, http.NoBody), flash{Text: "done"})
-	for mode, taken := range map[string]bool{"cors": false, "navigate": true, "": true} {
+	for mode, taken := range map[string]bool{"cors": false, "by itself": false, "navigate": true, "": true} {
 		r := httptest.NewRequest(http.MethodGet, Root, http.NoBody)
 		r.AddCookie(w.Result().Cookies()[0])
-		r.Header.Set("Sec-Fetch-Mode", mode)
+		if mode == "by itself" { // over plain HTTP a browser tells no mode
+			r.Header.Set(refreshHeader, "1")
+		} else {
+			r.Header.Set("Sec-Fetch-Mode", mode)
+		}
 		page := httptest.NewRecorder()
 		if f := d.takeFlash(page, r); (f != nil) != taken || (len(page.Result().Cookies()) > 0) != taken {
 			t.Errorf("%q: %+v, %v", mode, f, page.Result().Cookies())

@@ -34,13 +34,13 @@ func cronPath(id int64, action string) string { return fmt.Sprintf("%scrons/%d/%
 func (d *Dashboard) pauseCron(r *request) (done, error) {
 	until, err := putOffUntil(r.form, r.now, r.zone)
 	if err != nil {
-		return done{}, err
+		return d.refusedPause(r, err)
 	}
 	was, is, err := d.alterCron(r, func(ctx context.Context, app int64, ref ledger.Ref) (ledger.Cron, error) {
 		return d.o.Ledger.Pause(ctx, app, ref, until)
 	})
 	if err != nil {
-		return done{}, err
+		return d.refusedPause(r, err)
 	}
 	text, detail := "is switched off until somebody resumes it.", "until resumed"
 	if !until.IsZero() {
@@ -52,6 +52,16 @@ func (d *Dashboard) pauseCron(r *request) (done, error) {
 	did := cronDone(&is, text, detail)
 	did.undo = standAgain(&was, r.now)
 	return did, nil
+}
+
+// refusedPause gives the page of the cron with the time as it was filled in: nobody
+// fills one in who presses another button.
+func (d *Dashboard) refusedPause(r *request, err error) (done, error) {
+	if r.form.Get("for") != "date" {
+		return done{}, err
+	}
+	v, show := d.cronView(r.asOn(Root+"crons/"+r.PathValue("id")), typed{r.form})
+	return refusedWith("crons", v, show, err)
 }
 
 func (d *Dashboard) resumeCron(r *request) (done, error) {
@@ -131,14 +141,19 @@ func (d *Dashboard) snoozeCron(r *request) (done, error) {
 
 func (d *Dashboard) releaseCron(r *request) (done, error) {
 	var released int
-	_, is, err := d.alterCron(r, func(ctx context.Context, app int64, ref ledger.Ref) (c ledger.Cron, err error) {
+	was, is, err := d.alterCron(r, func(ctx context.Context, app int64, ref ledger.Ref) (c ledger.Cron, err error) {
 		if released, err = d.o.Ledger.ReleaseAll(ctx, app, ref, "released in the dashboard by "+r.viewer.Name()); err != nil {
 			return c, err
 		}
 		return d.o.Ledger.Cron(ctx, app, ref)
 	})
 	if err != nil {
-		return done{}, err
+		var part done
+		if released > 0 {
+			part = cronDone(&was, "", runsReleased(released))
+			part.partly = true
+		}
+		return part, err
 	}
 	text := fmt.Sprintf("has its places back: %d runs were released.", released)
 	switch released {
@@ -147,8 +162,11 @@ func (d *Dashboard) releaseCron(r *request) (done, error) {
 	case 1:
 		text = "has its place back: one run was released."
 	}
-	return cronDone(&is, text, fmt.Sprintf("%d runs", released)), nil
+	return cronDone(&is, text, runsReleased(released)), nil
 }
+
+// runsReleased is what the record has of runs that were released.
+func runsReleased(n int) string { return fmt.Sprintf("%d runs", n) }
 
 // runCron asks for a run of one of Ferryman's own syncs. What applications run they
 // start themselves.

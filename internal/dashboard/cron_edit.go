@@ -67,6 +67,13 @@ func (d *Dashboard) wrongForm(r *request, f cronForm) (done, error) {
 	return done{answer: &v, area: "crons", refused: true}, err
 }
 
+// refusedForm gives the form as it was typed where what is wrong is none of its
+// fields.
+func (d *Dashboard) refusedForm(r *request, f cronForm, err error) (done, error) {
+	v, show := d.cronFormView(r, f)
+	return refusedWith("crons", v, show, err)
+}
+
 // createCron adds a cron to an application.
 func (d *Dashboard) createCron(r *request) (done, error) {
 	f := cronForm{Values: r.form}
@@ -92,7 +99,7 @@ func (d *Dashboard) createCron(r *request) (done, error) {
 		return d.wrongForm(r, f)
 	}
 	if err != nil {
-		return done{}, err
+		return d.refusedForm(r, f, err)
 	}
 	did := cronDone(&made, "was added.", orNothing(made.Schedule))
 	did.next = fmt.Sprintf("%scrons/%d", Root, made.ID)
@@ -136,7 +143,7 @@ func (d *Dashboard) changeCron(r *request) (done, error) {
 		return d.wrongForm(r, f)
 	}
 	if err != nil {
-		return done{}, err
+		return d.refusedForm(r, f, err)
 	}
 	did := done{
 		say: visible(is.Name) + " was changed.", target: audit.Cron(is.ID, is.App, is.Slug),

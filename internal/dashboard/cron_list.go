@@ -103,7 +103,7 @@ func (d *Dashboard) cronRows(r *request, all []ledger.CronStatus) ([]cronRow, er
 	for i, c := range all {
 		week := weeks[c.ID]
 		rows[i] = cronRow{
-			CronStatus: c, Plan: scheduleInWords(c.Schedule), Strip: r.strip("Last runs of "+visible(c.Name), strips[c.ID], cronsStrip),
+			CronStatus: c, Plan: scheduleInWords(c.Schedule), Strip: r.bars("Last runs of "+visible(c.Name), strips[c.ID], cronsStrip),
 			Rate: percent(week.Success, judged(week)), CanBe: d.cronCan(&c, r.now),
 		}
 	}

@@ -48,8 +48,14 @@ func TestCrons(t *testing.T) {
 		page := s.page(Root + "crons")
 		s.shows(page,
 			"&lt;b&gt;Good⟨U&#43;202E⟩&lt;/b&gt;", "!<b>Good", "shop/good", "at 03:30 on weekdays", "Europe/Berlin",
-			fmt.Sprintf(`href="/ui/runs/%d"`, first), fmt.Sprintf(`href="/ui/runs/%d"`, last), "ok, with warnings, ",
-			fmt.Sprintf(`href="/ui/runs/%d"`, failed), "muted", "50 %", "100 %", `data-failing="1"`, `data-live="{&#34;ledger&#34;`)
+			fmt.Sprintf(`<a class="bars" href=%q><svg`, cronAddress(good)), `aria-label="Last runs of bad: 1 ok; 1 failed"`, ": 1 ok; 1 ok, with warnings\"",
+			"muted", "50 %", "100 %", `data-failing="1"`, `data-live="{&#34;ledger&#34;`)
+		s.shows(s.page(cronAddress(good)+"/strip"), "Last runs of &lt;b&gt;Good⟨U+202E⟩&lt;/b&gt;", "!<b>Good",
+			fmt.Sprintf(`href="/ui/runs/%d"`, first), fmt.Sprintf(`href="/ui/runs/%d"`, last), "ok, with warnings, ")
+		s.shows(s.page(cronAddress(bad)+"/strip"), fmt.Sprintf(`href="/ui/runs/%d"`, failed), "<title>failed, ")
+		s.shows(s.page(cronAddress(good)+"/menu?back=/ui/crons%3Fapp%3Dshop"), `action="`+cronAddress(good)+`/pause"`, "until tomorrow 8:00", `type="datetime-local"`, "Snooze 1 h",
+			"Mute", cronAddress(good)+"/edit", `name="back" value="/ui/crons?app=shop"`, "!Release", "!<html")
+		s.shows(s.page(cronAddress(bad)+"/menu?back=//evil.example"), "Unmute", `name="back" value="/ui/"`, "!evil")
 		if order := positions(page, "bank/bad", "shop/good", "shop/never"); order != "012" {
 			t.Errorf("what fails does not stand first, nor what is new last: %s", order)
 		}
@@ -119,6 +125,24 @@ func TestCronsPages(t *testing.T) {
 	}
 }
 
+// A full page is the one that people look at all day.
+func TestCronsAreSmall(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for i := range cronsShown {
+		s.cron("shop", fmt.Sprintf("a-job-with-a-name-%03d", i))
+	}
+	for i, status := range []string{"success", "failed", "timed_out", "cancelled", "missed", "skipped", "success"} {
+		s.write(`INSERT INTO executions (cron_id, application_id, status, "trigger", holder, started_at, ended_at)
+			SELECT c.id, c.application_id, $1, 'http', 'host', $2, $2 + (c.id * 7919 + n.i * 104729) % 3000000000
+			FROM crons c, (SELECT 1 AS i UNION ALL SELECT 2 UNION ALL SELECT 3) AS n WHERE c.kind = 'external'`, status, db.Time{Time: time.Now().Add(time.Duration(i-10) * time.Hour)})
+	}
+	page := s.page(Root + "crons")
+	if n := strings.Count(page, `class="bars"`); n != cronsShown || len(page) > 105_000 {
+		t.Errorf("with %d strips it has %d bytes", n, len(page))
+	}
+}
+
 func TestCronsOfOthersAreNotSeen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -126,7 +150,7 @@ func TestCronsOfOthersAreNotSeen(t *testing.T) {
 	s.ran(other, ledger.Error, "secret of the bank")
 	s.signIn("shop", apikey.Admin)
 	s.shows(s.page(Root+"crons"), "shop/own", "!bank", "!other", "!own syncs", "!Application <")
-	for _, path := range []string{cronAddress(other), cronAddress(other) + "/edit", Root + "crons?app=bank", Root + "crons/999999", Root + "crons/other"} {
+	for _, path := range []string{cronAddress(other), cronAddress(other) + "/edit", cronAddress(other) + "/strip", cronAddress(other) + "/menu", Root + "crons?app=bank", Root + "crons/999999", Root + "crons/other"} {
 		if status, page := s.get(path); status != http.StatusNotFound || strings.Contains(page, "secret") {
 			t.Errorf("%s: %d %s", path, status, page)
 		}

@@ -40,16 +40,20 @@ type cronPage struct {
 	Events   []ledger.ListedEvent
 	Noted    []audit.Entry
 	Snippets []snippet
+	Form     typed // of a pause until some time
 }
 
 // cron is the page of one cron.
-func (d *Dashboard) cron(r *request) (view, error) {
+func (d *Dashboard) cron(r *request) (view, error) { return d.cronView(r, typed{}) }
+
+// cronView is the page with the form of a pause as it was filled in.
+func (d *Dashboard) cronView(r *request, form typed) (view, error) {
 	ref, err := cronAsked(r)
 	if err != nil {
 		return view{}, err
 	}
 	ctx, app := r.Context(), r.viewer.AppID
-	var p cronPage
+	p := cronPage{Form: form}
 	if p.Cron, err = d.o.Ledger.CronStatus(ctx, app, ref); err != nil {
 		return view{}, err
 	}

@@ -6,10 +6,10 @@ import (
 
 func (d *Dashboard) cronPages() []page {
 	return []page{
-		{Root + "crons", "crons", viewers, d.crons},
-		{Root + "crons/new", "crons", viewers, d.newCron},
-		{Root + "crons/{id}", "crons", viewers, d.cron},
-		{Root + "crons/{id}/edit", "crons", viewers, d.editCron},
+		{Root + "crons", "crons", viewers, d.crons, []string{"state", "kind", "app", "search", "after"}},
+		{Root + "crons/new", "crons", viewers, d.newCron, []string{"app", "slug"}},
+		{Root + "crons/{id}", "crons", viewers, d.cron, []string{"status", "before"}},
+		{Root + "crons/{id}/edit", "crons", viewers, d.editCron, nil},
 	}
 }
 
@@ -26,6 +26,13 @@ func (d *Dashboard) cronActions() []action {
 		{one + "release", "cron.release", viewers, d.releaseCron},
 		{one + "run", "cron.run", operators, d.runCron},
 		{one + "delete", "cron.delete", viewers, d.deleteCron},
+	}
+}
+
+func (d *Dashboard) cronFiles() []file {
+	return []file{
+		{Root + "crons/{id}/strip", viewers, d.cronStrip, inPerson},
+		{Root + "crons/{id}/menu", viewers, d.cronMenu, inPerson},
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"ferryman/internal/audit"
 	"ferryman/internal/endpoint"
 	"ferryman/internal/ledger"
+	"ferryman/internal/node"
 	"ferryman/internal/outbox"
 	"ferryman/internal/ratelimit"
 	"ferryman/internal/rejected"
@@ -51,6 +52,7 @@ type Options struct {
 	Audit    *audit.Log
 	Ledger   *ledger.Ledger
 	Outbox   *outbox.Outbox
+	Nodes    *node.Book
 	Rejected *rejected.Log
 	Alerts   *alert.Alerts
 	Webhooks *endpoint.Webhooks
@@ -89,12 +91,13 @@ type Dashboard struct {
 	// letters are the first pages of syncs' dead letters, by their slugs.
 	letters map[string]*kept[lettersFound]
 
+	spent     spent                            // forms that are taken but once
 	wrongKeys *ratelimit.Limiter[netip.Prefix] // by the network that they come from
 }
 
 // New builds the pages. Close it.
 func New(o Options) (*Dashboard, error) {
-	if o.Log == nil || o.Keys == nil || o.Sessions == nil || o.Audit == nil || o.Ledger == nil || o.Outbox == nil || o.Rejected == nil || o.Alerts == nil || o.Webhooks == nil ||
+	if o.Log == nil || o.Keys == nil || o.Sessions == nil || o.Audit == nil || o.Ledger == nil || o.Outbox == nil || o.Nodes == nil || o.Rejected == nil || o.Alerts == nil || o.Webhooks == nil ||
 		o.Status == nil || len(o.Secret) == 0 {
 		return nil, errors.New("an option of the dashboard is missing")
 	}
@@ -138,7 +141,7 @@ func New(o Options) (*Dashboard, error) {
 func (d *Dashboard) pages() []page {
 	return slices.Concat(
 		d.overviewPages(), d.cronPages(), d.timelinePages(), d.runPages(), d.syncPages(), d.outboxPages(), d.channelPages(),
-		d.rejectedPages(), d.applicationPages(), d.maintenancePages(), d.settingsPages(), d.signInPages(),
+		d.rejectedPages(), d.applicationPages(), d.maintenancePages(), d.nodePages(), d.settingsPages(), d.signInPages(),
 	)
 }
 
@@ -146,12 +149,14 @@ func (d *Dashboard) pages() []page {
 func (d *Dashboard) actions() []action {
 	return slices.Concat(
 		d.cronActions(), d.runActions(), d.syncActions(), d.outboxActions(), d.channelActions(),
-		d.applicationActions(), d.maintenanceActions(), d.settingsActions(), d.preferenceActions(), d.signInActions(),
+		d.applicationActions(), d.maintenanceActions(), d.nodeActions(), d.settingsActions(), d.preferenceActions(), d.signInActions(),
 	)
 }
 
 // files is what pages lead to beside other pages.
-func (d *Dashboard) files() []file { return slices.Concat(d.runFiles(), d.outboxFiles()) }
+func (d *Dashboard) files() []file {
+	return slices.Concat(d.cronFiles(), d.runFiles(), d.outboxFiles())
+}
 
 // ServeHTTP answers a request. The header X-Request-Id is set already, if it is to
 // be told.
@@ -179,6 +184,7 @@ func pulses(o Options) map[string]func(context.Context) (string, error) {
 	all := map[string]func(context.Context) (string, error){
 		"ledger": o.Ledger.Pulse,
 		"outbox": o.Outbox.Pulse,
+		"nodes":  o.Nodes.Pulse,
 	}
 	if o.Verifier != nil {
 		all["verify"] = func(context.Context) (string, error) { return o.Verifier.Pulse(), nil }

@@ -22,6 +22,7 @@ import (
 	"ferryman/internal/endpoint"
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/node"
 	"ferryman/internal/outbox"
 	"ferryman/internal/rejected"
 )
@@ -67,7 +68,7 @@ func siteOn(t testing.TB, d *db.DB, change ...func(*Options)) *site {
 	o := Options{
 		Alerts: alert.New(d, s.ledger, s.outbox), Webhooks: hooks,
 		Log: log, Version: "1.2.3", Keys: keys, Sessions: apikey.NewSessions(keys), Audit: s.audit,
-		Ledger: s.ledger, Outbox: s.outbox, Rejected: refused, Secret: []byte("secret"), Loopback: true, Status: statusOf,
+		Ledger: s.ledger, Outbox: s.outbox, Nodes: node.New(d, log), Rejected: refused, Secret: []byte("secret"), Loopback: true, Status: statusOf,
 	}
 	for _, c := range change {
 		c(&o)

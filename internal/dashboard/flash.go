@@ -46,7 +46,7 @@ func (d *Dashboard) takeFlash(w http.ResponseWriter, r *http.Request) *flash {
 	if err != nil {
 		return nil
 	}
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); byItself(r) || mode != "" && mode != "navigate" {
 		return nil // a page that the script asks for anew: nobody would see it there
 	}
 	http.SetCookie(w, cookie(r, flashCookie, "", -1))

@@ -1,6 +1,10 @@
 package dashboard
 
-import "net/url"
+import (
+	"net/url"
+
+	"ferryman/internal/params"
+)
 
 // typed is what a form was filled in with: it comes back when the form is refused.
 // The zero value is a form that nobody has filled in.
@@ -30,6 +34,15 @@ func (t typed) On(name string, begin bool) bool {
 	return t.values.Get(name) != ""
 }
 
+// Of is the form if it was about one of several things on the page, which a field of
+// it names; else one that nobody has filled in.
+func (t typed) Of(name, which string) typed {
+	if t.Value(name) != which {
+		return typed{}
+	}
+	return t
+}
+
 // refusedWith are what an action gives along with its error where the page of the
 // form can be shown once more.
 func refusedWith(area string, v view, show, err error) (done, error) {
@@ -37,4 +50,27 @@ func refusedWith(area string, v view, show, err error) (done, error) {
 		return done{}, err
 	}
 	return done{answer: &v, area: area}, err
+}
+
+// asOn is the request with the query of the page that its form was on, if that is the
+// page at a path: it comes back with its filters.
+func (r *request) asOn(path string) *request {
+	again := *r
+	again.query = params.Query{Values: url.Values{}}
+	if at, query := r.from(); at == path {
+		again.query = query
+	}
+	return &again
+}
+
+// from is the page that a form was on.
+func (r *request) from() (path string, query params.Query) {
+	u, err := url.Parse(localPath(r.form.Get("back")))
+	if err != nil {
+		return Root, query
+	}
+	if query, err = params.Parse(u.RawQuery); err != nil {
+		query = params.Query{Values: url.Values{}}
+	}
+	return u.Path, query
 }

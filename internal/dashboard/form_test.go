@@ -18,6 +18,8 @@ func TestRefusedFormsKeepWhatWasTyped(t *testing.T) {
 	id := s.deliver(outbox.Item{Channel: "telegram", Recipient: "1"}, outbox.Item{Channel: "telegram", Recipient: "2"})
 	s.fails("401", id[1])
 	one := fmt.Sprintf("%soutbox/%d", Root, id[0])
+	cron := cronAddress(s.cron("shop", "nightly"))
+	long := strings.Repeat("a", maxReason+1)
 	for _, test := range []struct {
 		page, action string
 		fields       []string
@@ -32,14 +34,46 @@ func TestRefusedFormsKeepWhatWasTyped(t *testing.T) {
 			[]string{"<h1>webhook/pager</h1>", `value="ftp://odd"`, "<option selected>standard", `value="4/s"`},
 		},
 		{Root + "applications", Root + "applications", []string{"name", "The Shop"}, []string{"<h1>Applications</h1>", `value="The Shop"`}},
+		{
+			Root + "applications?search=sho", Root + "applications", []string{"name", "The Shop"},
+			[]string{`value="The Shop"`, `name="search" value="sho"`},
+		},
+		{
+			Root + "applications/shop", Root + "applications/shop", []string{"scope", "read", "for", "90d", "until", "2020-01-01"},
+			[]string{"<h1>shop</h1>", `<option value="read" selected>`, `<option value="90d" selected>`, `name="until" value="2020-01-01"`},
+		},
+		{
+			cron, cron + "/pause", []string{"for", "date", "until", "2020-01-02T03:04"},
+			[]string{`<details class="confirm dropdown" open><summary class="button">Pause`, `name="until" value="2020-01-02T03:04"`, "The time until when is past"},
+		},
+		{
+			Root + "channels", Root + "channels/test", []string{"channel", "telegram", "to", "  "},
+			[]string{"<h1>Channels</h1>", `value="  " placeholder="chat or number"`, "recipient is missing", `!<details class="panel" open>`},
+		},
+		{
+			Root + "channels/telegram", Root + "channels/test", []string{"channel", "telegram", "to", "  "},
+			[]string{"<h1>telegram</h1>", `value="  " placeholder="chat or number"`},
+		},
+		{
+			Root + "channels", Root + "channels/pause", []string{"channel", "viber", "reason", long},
+			[]string{"<h1>Channels</h1>", `value="` + long + `" placeholder="reason"`, "must be one line"},
+		},
+		{
+			Root + "channels/viber", Root + "channels/pause", []string{"channel", "viber", "reason", long},
+			[]string{"<h1>viber</h1>", `value="` + long + `" placeholder="reason"`},
+		},
 		{one, one + "/move", []string{"at", "tomorrow"}, []string{"<h1>Delivery", `value="tomorrow"`}},
 		{
 			Root + "outbox", Root + "outbox/replay", []string{"channel", "telegram", "code", "401", "from", "9", "to", "1"},
 			[]string{"<h1>Outbox</h1>", `value="401"`, `name="from" value="9"`, `<option value="telegram" selected>`, "ends before it begins"},
 		},
+		{
+			Root + "outbox?state=failed", Root + "outbox/replay", []string{"from", "x"},
+			[]string{`name="from" value="x"`, `<input type="hidden" name="state" value="failed">`},
+		},
 	} {
 		status, page := s.post(test.page, test.action, test.fields...)
-		if status != http.StatusBadRequest && status != http.StatusConflict {
+		if status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", test.action, status)
 		}
 		s.shows(page, append(test.shows, `class="flash bad"`, `name="back" value="`+test.page+`"`, "!data-live")...)

@@ -23,7 +23,6 @@ func functions(a assets) template.FuncMap {
 		"cut":     cut,
 		"mark":    markOf,
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"add":     func(a, b int) int { return a + b },
 		"list":    func(all ...any) []any { return all },
 		"dict":    dict,
 	}

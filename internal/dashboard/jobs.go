@@ -35,8 +35,12 @@ func (d *Dashboard) mountJobs() {
 // carry no token of ours: that they come from a page of this server is what httpapi
 // looks after, and the cookie comes along from nowhere else.
 func (d *Dashboard) jobs(w http.ResponseWriter, r *http.Request) {
-	req, err := d.enter(r, operators)
 	looks := r.Method == http.MethodGet || r.Method == http.MethodHead
+	use := inPerson
+	if looks && strings.HasPrefix(r.URL.Path, JobsRoot+"/api/") { // its pages ask again every few seconds
+		use = unattended
+	}
+	req, err := d.enter(r, operators, use)
 	switch {
 	case errors.Is(err, errSignIn) && looks:
 		http.Redirect(w, r, Root+"sign-in?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)

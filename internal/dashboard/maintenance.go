@@ -16,7 +16,7 @@ const (
 
 func (d *Dashboard) maintenancePages() []page {
 	return []page{
-		{Root + "maintenance", "maintenance", viewers, d.maintenance},
+		{Root + "maintenance", "maintenance", viewers, d.maintenance, []string{"app", "cron", "past", "after"}},
 	}
 }
 
@@ -133,18 +133,19 @@ func windowScope(w *ledger.Window) string {
 func (d *Dashboard) addWindow(r *request) (done, error) {
 	f := windowForm{Values: r.form, Wrong: map[string]string{}}
 	w, err := d.readWindow(r, &f)
-	if err != nil {
-		return done{}, err
-	}
-	if len(f.Wrong) > 0 {
+	if err == nil && len(f.Wrong) > 0 {
 		return d.wrongWindow(r, f)
 	}
-	added, err := d.o.Ledger.AddMaintenance(r.Context(), w)
+	var added ledger.Window
+	if err == nil {
+		added, err = d.o.Ledger.AddMaintenance(r.Context(), w)
+	}
 	if f.refusedWindow(err) {
 		return d.wrongWindow(r, f)
 	}
 	if err != nil {
-		return done{}, err
+		v, show := d.maintenanceView(r, f)
+		return refusedWith("maintenance", v, show, err)
 	}
 	scope := windowScope(&added)
 	return done{

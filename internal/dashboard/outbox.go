@@ -15,8 +15,8 @@ const (
 
 func (d *Dashboard) outboxPages() []page {
 	return []page{
-		{Root + "outbox", "outbox", operators, d.outboxList},
-		{Root + "outbox/{id}", "outbox", operators, d.delivery},
+		{Root + "outbox", "outbox", operators, d.outboxList, []string{"channel", "state", "topic", "recipient", "before"}},
+		{Root + "outbox/{id}", "outbox", operators, d.delivery, nil},
 	}
 }
 
@@ -32,7 +32,7 @@ func (d *Dashboard) outboxActions() []action {
 }
 
 func (d *Dashboard) outboxFiles() []file {
-	return []file{{Root + "outbox/{id}/payload", operators, d.downloadPayload}}
+	return []file{{Root + "outbox/{id}/payload", operators, d.downloadPayload, inPerson}}
 }
 
 // outboxPage is what the page of the outbox shows.

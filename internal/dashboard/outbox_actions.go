@@ -26,12 +26,12 @@ func (d *Dashboard) moveDelivery(r *request) (done, error) {
 		return done{}, err
 	}
 	at, err := localTime(r.form.Get("at"), r.zone)
+	if err == nil {
+		err = d.o.Outbox.Move(r.Context(), row.ID, &at)
+	}
 	if err != nil {
 		v, show := d.deliveryView(r, typed{r.form})
 		return refusedWith("outbox", v, show, err)
-	}
-	if err := d.o.Outbox.Move(r.Context(), row.ID, &at); err != nil {
-		return done{}, err
 	}
 	d.loads.forget()
 	return done{

@@ -34,7 +34,7 @@ var deliveryStates = []struct {
 	{"Scheduled", "scheduled", []outbox.State{outbox.Waiting, outbox.Behind}},
 	{"Sending", "sending", []outbox.State{outbox.Sending}},
 	{"Sent", "sent", []outbox.State{outbox.Sent}},
-	{"Failed", "failed", []outbox.State{outbox.Failed}},
+	{"Dead letters", "failed", []outbox.State{outbox.Failed}},
 	{"Cancelled", "cancelled", []outbox.State{outbox.Cancelled}},
 	{"Expired", "expired", []outbox.State{outbox.Expired}},
 }

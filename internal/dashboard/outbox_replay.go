@@ -20,8 +20,7 @@ const replayTime = 5 * time.Second
 func (d *Dashboard) replay(r *request) (done, error) {
 	s, what, err := readReplay(r.form)
 	if err != nil {
-		v, show := d.outboxView(r, typed{r.form})
-		return refusedWith("outbox", v, show, err)
+		return d.refusedReplay(r, err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), replayTime)
 	defer cancel()
@@ -39,13 +38,19 @@ func (d *Dashboard) replay(r *request) (done, error) {
 		did.say += " There are more: do it again."
 		did.detail += ", and there were more"
 	case err != nil:
-		return done{}, err
+		return d.refusedReplay(r, err)
 	case revived == 0:
 		did.say = "There is no dead letter like that, or its time is over."
 	case revived == 1:
 		did.say = "One dead letter is due again."
 	}
 	return did, nil
+}
+
+// refusedReplay gives the page of the outbox with the form as it was filled in.
+func (d *Dashboard) refusedReplay(r *request, err error) (done, error) {
+	v, show := d.outboxView(r.asOn(Root+"outbox"), typed{r.form})
+	return refusedWith("outbox", v, show, err)
 }
 
 // readReplay reads which dead letters a form means, and says it in words.

@@ -81,7 +81,7 @@ func TestOutboxListsAndFilters(t *testing.T) {
 		)
 		s.fails("401", ids[0])
 		all := s.page(Root + "outbox")
-		s.shows(all, "first text", "alert(1)&lt;/script&gt;⟨U&#43;202E⟩evil", "!<script>alert(1)", "webhook/pager", "contacts/c", "401: no", `class="chart histogram"`)
+		s.shows(all, "dead letter</span>", "!failed</span>", "first text", "alert(1)&lt;/script&gt;⟨U&#43;202E⟩evil", "!<script>alert(1)", "webhook/pager", "contacts/c", "401: no", `class="chart histogram"`)
 		if strings.Index(all, "first text") < strings.Index(all, "202E⟩evil") {
 			t.Error("the newest is not the first")
 		}

@@ -16,7 +16,7 @@ const (
 )
 
 func (d *Dashboard) overviewPages() []page {
-	return []page{{Root + "{$}", "overview", viewers, d.overview}}
+	return []page{{Root + "{$}", "overview", viewers, d.overview, nil}}
 }
 
 // overviewPage is what the first page shows.

@@ -5,8 +5,10 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,23 @@ type page struct {
 	area    string // the entry of the menu that it belongs to
 	who     access
 	show    func(*request) (view, error)
+	takes   []string // the parameters that its address may have
+}
+
+// understands refuses an address with a parameter that the page does not know:
+// somebody asks for something, and would be shown something else.
+func (p page) understands(q params.Query) error {
+	for _, name := range slices.Sorted(maps.Keys(q.Values)) {
+		if slices.Contains(p.takes, name) {
+			continue
+		}
+		hint := "the address of this page takes none"
+		if len(p.takes) > 0 {
+			hint = "the address of this page takes " + strings.Join(p.takes, ", ")
+		}
+		return params.Bad(cut(name, 40), "not known here", hint)
+	}
+	return nil
 }
 
 // access is who may see a page or act.
@@ -78,12 +97,16 @@ type frame struct {
 // serve answers with a page.
 func (d *Dashboard) serve(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		req, err := d.enter(r, p.who)
+		req, err := d.enter(r, p.who, inPerson)
 		switch {
 		case errors.Is(err, errSignIn):
 			http.Redirect(w, r, Root+"sign-in?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 			return
 		case err != nil:
+			d.fail(w, req, err)
+			return
+		}
+		if err := p.understands(req.query); err != nil {
 			d.fail(w, req, err)
 			return
 		}
@@ -100,13 +123,13 @@ func (d *Dashboard) serve(p page) http.HandlerFunc {
 }
 
 // enter finds out who asks, and whether they may.
-func (d *Dashboard) enter(r *http.Request, who access) (*request, error) {
+func (d *Dashboard) enter(r *http.Request, who access, use use) (*request, error) {
 	req := &request{Request: r, now: d.o.Now(), zone: chosenZone(r), query: params.Query{Values: url.Values{}}}
 	var err error
 	if req.query, err = params.Parse(r.URL.RawQuery); err != nil {
 		return req, err
 	}
-	v, err := d.identify(r)
+	v, err := d.identify(r, use)
 	if err != nil && (who != everybody || !errors.Is(err, errSignIn)) {
 		return req, err
 	}
@@ -216,12 +239,13 @@ type file struct {
 	pattern string // of http.ServeMux, without the method
 	who     access
 	answer  func(http.ResponseWriter, *request) error // an error is told if nothing has gone out
+	use     use
 }
 
 // give answers with a file.
 func (d *Dashboard) give(f file) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		req, err := d.enter(r, f.who)
+		req, err := d.enter(r, f.who, f.use)
 		if err == nil {
 			err = f.answer(w, req)
 		}
@@ -233,7 +257,7 @@ func (d *Dashboard) give(f file) http.HandlerFunc {
 
 // missing answers where there is no page.
 func (d *Dashboard) missing(w http.ResponseWriter, r *http.Request) {
-	req, err := d.enter(r, viewers)
+	req, err := d.enter(r, viewers, inPerson)
 	if errors.Is(err, errSignIn) {
 		http.Redirect(w, r, Root+"sign-in", http.StatusSeeOther)
 		return

@@ -49,7 +49,7 @@ func (d *Dashboard) record(r *request) (view, error) {
 	if before != 0 {
 		p.First = with(r.query, "record", "before", "")
 	}
-	return view{template: "record", title: "Record", data: p}, nil
+	return view{template: "record", title: "What was done", data: p}, nil
 }
 
 // recordLink is the page of what an entry is about; "" where there is none, or none

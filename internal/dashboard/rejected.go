@@ -11,7 +11,7 @@ const rejectedOnPage = 50
 
 func (d *Dashboard) rejectedPages() []page {
 	return []page{
-		{Root + "rejected", "rejected", viewers, d.rejectedCalls},
+		{Root + "rejected", "rejected", viewers, d.rejectedCalls, []string{"before"}},
 	}
 }
 

@@ -21,9 +21,9 @@ func (d *Dashboard) runActions() []action {
 
 func (d *Dashboard) runFiles() []file {
 	return []file{
-		{Root + "runs/{id}/tail", viewers, d.tail},
-		{Root + "runs/{id}/messages.txt", viewers, d.downloadMessages},
-		{Root + "runs/{id}/messages/{message}", viewers, d.oneMessage},
+		{Root + "runs/{id}/tail", viewers, d.tail, unattended},
+		{Root + "runs/{id}/messages.txt", viewers, d.downloadMessages, inPerson},
+		{Root + "runs/{id}/messages/{message}", viewers, d.oneMessage, inPerson},
 	}
 }
 

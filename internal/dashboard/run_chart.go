@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
 
 	"ferryman/internal/dashboard/chart"
 	"ferryman/internal/ledger"
@@ -18,6 +19,27 @@ func (r *request) strip(label string, all []ledger.Execution, room int) template
 	return chart.Strip(label, r.runsOf(all), room)
 }
 
+// bars draws executions as strip does, as one picture, whose label says how many came
+// to what.
+func (r *request) bars(label string, all []ledger.Execution, room int) template.HTML {
+	if len(all) == 0 {
+		return ""
+	}
+	runs, words, counts := make([]chart.Run, len(all)), []string(nil), map[string]int{}
+	for i := range all {
+		e := &all[i]
+		runs[i] = chart.Run{Result: resultOf(e), Took: ranFor(e, r.now)}
+		word := resultWord(e)
+		if counts[word]++; counts[word] == 1 {
+			words = append(words, word)
+		}
+	}
+	for i, word := range words {
+		words[i] = strconv.Itoa(counts[word]) + " " + word
+	}
+	return chart.Bars(label+": "+strings.Join(words, "; "), runs, room)
+}
+
 // runsOf are executions as charts take them.
 func (r *request) runsOf(all []ledger.Execution) []chart.Run {
 	runs := make([]chart.Run, len(all))
@@ -28,15 +50,11 @@ func (r *request) runsOf(all []ledger.Execution) []chart.Run {
 }
 
 func (r *request) runOf(e *ledger.Execution) chart.Run {
-	word, at := string(e.Status), r.clock(e.StartedAt)
+	word, at := resultWord(e), r.clock(e.StartedAt)
 	run := chart.Run{
 		Result: resultOf(e), At: e.StartedAt, Took: ranFor(e, r.now),
 		Href: Root + "runs/" + strconv.FormatInt(e.ID, 10),
 	}
-	if run.Result == chart.Warned {
-		word = "warned"
-	}
-	word = markOf(word).Word
 	switch e.Status {
 	case ledger.Missed:
 		run.Label = word + ", expected " + r.clock(e.ScheduledFor)
@@ -51,6 +69,14 @@ func (r *request) runOf(e *ledger.Execution) chart.Run {
 		run.Label = word + ", " + at + ", " + took(run.Took)
 	}
 	return run
+}
+
+// resultWord says what came of an execution.
+func resultWord(e *ledger.Execution) string {
+	if resultOf(e) == chart.Warned {
+		return markOf("warned").Word
+	}
+	return markOf(string(e.Status)).Word
 }
 
 // resultOf is what came of an execution, as charts tell it apart.

@@ -165,7 +165,7 @@ func (d *Dashboard) tail(w http.ResponseWriter, r *request) error {
 			return nil // the browser asks again from where it was
 		}
 		if beats%int(liveBeat/tailRhythm) == 0 {
-			if _, err := d.identify(r.Request); err != nil || out.beat() != nil {
+			if _, err := d.identify(r.Request, unattended); err != nil || out.beat() != nil {
 				return nil // the session is over, or the browser gone
 			}
 		}

@@ -14,14 +14,16 @@ const (
 
 func (d *Dashboard) runPages() []page {
 	return []page{
-		{Root + "runs", "runs", viewers, d.runs},
-		{Root + "runs/{id}", "runs", viewers, d.run},
+		{Root + "runs", "runs", viewers, d.runs, []string{"status", "app", "host", "trigger", "overdue", "before"}},
+		{Root + "runs/{id}", "runs", viewers, d.run, []string{"level", "q", "before", "from"}},
 	}
 }
 
 // runsPage is what the list of runs shows.
 type runsPage struct {
 	Chips   []chip
+	App     string
+	Apps    []string // to choose among; nil: their name is typed
 	Host    string
 	Trigger ledger.Trigger
 	Overdue bool
@@ -47,8 +49,11 @@ var statusGroups = []struct {
 
 // runs is the page of all runs, the newest first.
 func (d *Dashboard) runs(r *request) (view, error) {
-	p, f, err := readRuns(r)
+	p, f, err := d.readRuns(r)
 	if err != nil {
+		return view{}, err
+	}
+	if p.Apps, err = d.appsOffered(r.Context(), r.viewer); err != nil {
 		return view{}, err
 	}
 	runs, next, err := d.o.Ledger.Executions(r.Context(), f)
@@ -66,7 +71,8 @@ func (d *Dashboard) runs(r *request) (view, error) {
 	return v, nil
 }
 
-func readRuns(r *request) (p runsPage, f ledger.ExecutionFilter, err error) {
+// readRuns reads ?status=&app=&host=&trigger=&overdue=&before=.
+func (d *Dashboard) readRuns(r *request) (p runsPage, f ledger.ExecutionFilter, err error) {
 	f = ledger.ExecutionFilter{App: r.viewer.AppID, Limit: runsOnPage}
 	values := make([]string, len(statusGroups))
 	for i, g := range statusGroups {
@@ -81,6 +87,14 @@ func readRuns(r *request) (p runsPage, f ledger.ExecutionFilter, err error) {
 		})
 		if g.value == p.Status {
 			f.Statuses = g.statuses
+		}
+	}
+	if p.App, _, err = r.query.Text("app", maxAsked); err != nil {
+		return p, f, err
+	}
+	if p.App != "" {
+		if f.App, err = d.appNamed(r.Context(), r.viewer, p.App); err != nil {
+			return p, f, err
 		}
 	}
 	if f.Host, _, err = r.query.Text("host", maxAsked); err != nil {
@@ -98,6 +112,6 @@ func readRuns(r *request) (p runsPage, f ledger.ExecutionFilter, err error) {
 		return p, f, err
 	}
 	p.Host, p.Trigger, p.Overdue = f.Host, f.Trigger, f.Overdue
-	p.Any = p.Status != "" || f.Host != "" || f.Trigger != "" || f.Overdue
+	p.Any = p.Status != "" || p.App != "" || f.Host != "" || f.Trigger != "" || f.Overdue
 	return p, f, nil
 }

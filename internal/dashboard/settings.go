@@ -23,13 +23,14 @@ type Setting struct {
 type Node struct {
 	Name     string
 	Store    string // where its state is, without secrets
+	Shared   bool   // other nodes can serve the store as well
 	KeepDays int    // for how long attempts are kept after their delivery is settled
 }
 
 func (d *Dashboard) settingsPages() []page {
 	return []page{
-		{Root + "settings", "settings", operators, d.settings},
-		{Root + "record", "settings", operators, d.record},
+		{Root + "settings", "settings", operators, d.settings, []string{"set"}},
+		{Root + "record", "settings", operators, d.record, []string{"action", "before"}},
 	}
 }
 

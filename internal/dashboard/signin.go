@@ -20,7 +20,7 @@ const (
 const sessionFor = 7 * 24 * 60 * 60
 
 func (d *Dashboard) signInPages() []page {
-	return []page{{Root + "sign-in", "", everybody, d.showSignIn}}
+	return []page{{Root + "sign-in", "", everybody, d.showSignIn, []string{"next"}}}
 }
 
 func (d *Dashboard) signInActions() []action {

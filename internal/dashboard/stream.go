@@ -12,7 +12,7 @@ import (
 // stream is the server-sent events that say what has changed: an object with the
 // version of each topic, first as it is and then after each change.
 func (d *Dashboard) stream(w http.ResponseWriter, r *http.Request) {
-	req, err := d.enter(r, viewers)
+	req, err := d.enter(r, viewers, unattended)
 	if err != nil {
 		http.Error(w, "sign in", d.o.Status(err)) // no page: a script reads it
 		return
@@ -47,7 +47,7 @@ func (d *Dashboard) stream(w http.ResponseWriter, r *http.Request) {
 		case <-d.live.done:
 			return
 		case <-beat.C:
-			if _, err := d.identify(r); err != nil { // the session may have ended
+			if _, err := d.identify(r, unattended); err != nil { // the session may have ended
 				return
 			}
 			if events.beat() != nil {

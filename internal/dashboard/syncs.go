@@ -31,8 +31,8 @@ type Pipeline struct {
 
 func (d *Dashboard) syncPages() []page {
 	return []page{
-		{Root + "syncs", "syncs", operators, d.syncs},
-		{Root + "syncs/{slug}", "syncs", operators, d.sync},
+		{Root + "syncs", "syncs", operators, d.syncs, nil},
+		{Root + "syncs/{slug}", "syncs", operators, d.sync, []string{"letters"}},
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 func (d *Dashboard) timelinePages() []page {
 	return []page{
-		{Root + "timeline", "timeline", viewers, d.timeline},
+		{Root + "timeline", "timeline", viewers, d.timeline, []string{"range", "until", "app", "search", "order", "after"}},
 	}
 }
 
@@ -123,8 +123,8 @@ func (d *Dashboard) drawTimeline(r *request, p *timelinePage, crons []ledger.Cro
 
 // timelineWork is what crons did in a stretch of time.
 type timelineWork struct {
-	runs    map[int64][]ledger.Execution // of those that ran seldom enough
-	blocks  map[int64][]ledger.Hour      // of the others
+	runs    map[int64][]ledger.Execution // of those that ran seldom enough; of the others, what still runs
+	blocks  map[int64][]ledger.Hour      // what has ended of the others
 	windows []ledger.Window
 }
 
@@ -168,7 +168,31 @@ func (d *Dashboard) timelineWork(ctx context.Context, r *request, a timelineAske
 	w.runs, err = d.o.Ledger.Span(ctx, ledger.SpanFilter{
 		App: r.viewer.AppID, Crons: few, Since: a.since, Until: a.until, PerCron: timelineRuns + 1,
 	})
-	return w, err
+	if err != nil {
+		return w, err
+	}
+	return w, d.addRunning(ctx, r.viewer.AppID, a, crons, &w)
+}
+
+// addRunning adds what still runs of crons whose runs stand together: only what has
+// ended is counted.
+func (d *Dashboard) addRunning(ctx context.Context, app int64, a timelineAsked, crons []ledger.CronStatus, w *timelineWork) error {
+	for i := range crons {
+		c := &crons[i]
+		if len(w.blocks[c.ID]) == 0 || c.Running == 0 {
+			continue
+		}
+		running, _, err := d.o.Ledger.Executions(ctx, ledger.ExecutionFilter{
+			App: app, Cron: c.ID, Statuses: []ledger.Status{ledger.Running}, Until: a.until, Limit: timelineRuns + 1,
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range slices.Backward(running) {
+			w.runs[c.ID] = append(w.runs[c.ID], e.Execution)
+		}
+	}
+	return nil
 }
 
 func countHours(all []ledger.Hour) (n int64) {

@@ -48,9 +48,9 @@ func (c timelineCounts) add(t ledger.Tally) {
 
 // timelineRow draws what a cron did.
 func (r *request) timelineRow(line chart.Timeline, a timelineAsked, c *ledger.CronStatus, all timelineWork) timelineRow {
-	row := timelineRow{Cron: c, Counts: timelineCounts{}}
-	track := chart.Track{Bands: r.timelineBands(&c.Cron, all.windows)}
 	blocks := all.blocks[c.ID]
+	row := timelineRow{Cron: c, Counts: timelineCounts{}, Dense: len(blocks) > 0}
+	track := chart.Track{Bands: r.timelineBands(&c.Cron, all.windows)}
 	runs := all.runs[c.ID]
 	if row.Cut = len(runs) > timelineRuns; row.Cut {
 		runs = runs[len(runs)-timelineRuns:]
@@ -63,11 +63,10 @@ func (r *request) timelineRow(line chart.Timeline, a timelineAsked, c *ledger.Cr
 		e := &runs[i]
 		row.Counts[timelineState(e)]++
 		track.Runs = append(track.Runs, r.timelineBar(e))
-		if e.Status != ledger.Missed && !e.ScheduledFor.IsZero() {
+		if !row.Dense && e.Status != ledger.Missed && !e.ScheduledFor.IsZero() {
 			came = append(came, e.ScheduledFor)
 		}
 	}
-	row.Dense = len(blocks) > 0
 	for _, h := range blocks {
 		row.Counts.add(h.Tally)
 		track.Blocks = append(track.Blocks, r.timelineBlock(a, &c.Cron, h))

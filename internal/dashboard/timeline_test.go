@@ -127,6 +127,23 @@ func TestManyRunsStandTogether(t *testing.T) {
 	})
 }
 
+// What still runs is drawn although what has ended stands together.
+func TestWhatRunsAmongManyRuns(t *testing.T) {
+	dbtest.Run(t, db.Options{Synchronous: "NORMAL"}, func(t *testing.T, d *db.DB) {
+		s := siteOn(t, d)
+		c := s.cron("shop", "often", func(set *ledger.Settings) { set.Schedule = "every 1m" })
+		for i := range timelineRuns + 1 {
+			s.did(c, ledger.Success, 2*time.Hour+time.Duration(i)*time.Second, time.Second)
+		}
+		before, now := s.did(c, ledger.Running, 30*time.Hour, 0), s.did(c, ledger.Running, time.Hour, 0)
+		run := func(id int64) string { return fmt.Sprintf(`<a href="/ui/runs/%d"`, id) }
+		s.shows(s.page(timelineAddress("range", "6h")), run(before), run(now), "running-bar", `class="bar ok"`,
+			fmt.Sprintf("%d ok, 2 running", timelineRuns+1), `<rect class="steady"`)
+		earlier := timelineAddress("range", "6h", "until", s.db.Now().Add(-90*time.Minute).Format(time.RFC3339))
+		s.shows(s.page(earlier), run(before), "!"+run(now)) // it had not begun
+	})
+}
+
 func TestTimelineByPages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -57,13 +57,33 @@ func (v viewer) mayAct() error {
 // call of the server takes it.
 const sessionCookie = "ferryman_session"
 
+// use is what a call means for how long a session lasts that nobody uses.
+type use int
+
+const (
+	inPerson   use = iota // somebody looks or acts
+	unattended            // a page that is left open goes on asking
+)
+
 // errSignIn says that nobody is signed in.
 var errSignIn = &fault.Error{Kind: fault.Unauthorized, Code: "sign_in", Detail: "nobody is signed in", Hint: "sign in with a key"}
 
-// identify finds out who asks. It gives errSignIn.
-func (d *Dashboard) identify(r *http.Request) (viewer, error) {
+// refreshHeader is what the script sends where it asks by itself for what is new on
+// the page.
+const refreshHeader = "X-Ferryman-Refresh"
+
+// byItself tells whether the script asks, and nobody has done anything.
+func byItself(r *http.Request) bool { return r.Header.Get(refreshHeader) != "" }
+
+// identify finds out who asks, and counts that as a use of their session if somebody
+// does so. It gives errSignIn.
+func (d *Dashboard) identify(r *http.Request, use use) (viewer, error) {
 	if c, err := r.Cookie(sessionCookie); err == nil {
-		s, err := d.o.Sessions.Find(r.Context(), c.Value)
+		find := d.o.Sessions.Peek
+		if use == inPerson && !byItself(r) {
+			find = d.o.Sessions.Find
+		}
+		s, err := find(r.Context(), c.Value)
 		if err == nil {
 			return signedIn(s, c.Value), nil
 		}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"ferryman/internal/ledger"
+	"ferryman/internal/node"
 	"ferryman/internal/outbox"
 )
 
@@ -12,7 +13,7 @@ type mark struct {
 	Word  string
 }
 
-// marks are all states of crons, executions, deliveries, channels and keys.
+// marks are all states of crons, executions, deliveries, channels, nodes and keys.
 // The words of pages stand here and in web/, and nowhere else.
 var marks = map[string]mark{
 	"ok":          {"ok", "●", "ok"},
@@ -36,11 +37,17 @@ var marks = map[string]mark{
 	"scheduled": {"new", "◌", "scheduled"},
 	"sending":   {"running", "◐", "sending"},
 	"sent":      {"ok", "●", "sent"},
+	"dead":      {"failed", "✕", "dead letter"}, // a delivery's; an attempt just failed
 	"expired":   {"refused", "⊘", "expired"},
 	"retry":     {"late", "◔", "to be tried again"},
 	"uncertain": {"late", "◔", "uncertain"},
 	"resting":   {"late", "◔", "resting"},
 	"unset":     {"refused", "⊘", "not set up"},
+
+	"working":  {"ok", "●", "working"},
+	"draining": {"running", "◐", "draining"},
+	"drained":  {"paused", "‖", "drained"},
+	"silent":   {"failed", "✕", "silent"},
 
 	"live":    {"ok", "●", "live"},
 	"revoked": {"cancelled", "■", "revoked"},
@@ -57,8 +64,13 @@ func markOf(state any) mark {
 		name = string(s)
 	case ledger.Status:
 		name = string(s)
+	case node.State:
+		name = string(s)
 	case outbox.State:
 		name = s.String()
+		if s == outbox.Failed {
+			name = "dead"
+		}
 	case outbox.Verdict:
 		name = string(s)
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -59,7 +60,9 @@ func noted(rt route) string {
 // note writes down what a call has done, whoever made it.
 func (s *Server) note(r *http.Request, ex *exchange) {
 	action := noted(ex.route)
-	if action == "" || s.o.Audit == nil || ex.err != nil || or(ex.out.status, http.StatusOK) >= http.StatusBadRequest {
+	released, releases := ex.out.body.(releasedRuns)
+	undone := ex.err != nil && released.Released == 0 || or(ex.out.status, http.StatusOK) >= http.StatusBadRequest
+	if action == "" || s.o.Audit == nil || undone {
 		return
 	}
 	ctx := context.WithoutCancel(r.Context()) // the act is done, whether or not the caller waits
@@ -71,8 +74,12 @@ func (s *Server) note(r *http.Request, ex *exchange) {
 	if host, _, err := net.SplitHostPort(remote); err == nil {
 		remote = host
 	}
+	detail := detailOfCall(r, ex.body)
+	if releases {
+		detail = strings.TrimSuffix(fmt.Sprintf("%d runs, %s", released.Released, detail), ", ")
+	}
 	s.o.Audit.Note(ctx, audit.Entry{
-		Who: who, App: ex.who.App, Action: action, Target: s.target(r.WithContext(ctx), ex), Detail: detailOfCall(r, ex.body), Remote: remote,
+		Who: who, App: ex.who.App, Action: action, Target: s.target(r.WithContext(ctx), ex), Detail: detail, Remote: remote,
 	})
 }
 

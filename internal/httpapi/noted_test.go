@@ -73,7 +73,7 @@ func TestWhatIsDoneIsNoted(t *testing.T) {
 			{o.admin, "POST", "/api/v1/crons/nightly/pause", "", admin + "cron.pause|" + cron},
 			{o.admin, "POST", "/api/v1/crons/nightly/resume", "", admin + "cron.resume|" + cron},
 			{o.operator, "POST", fmt.Sprintf("/api/v1/crons/%v/snooze", made["id"]), until, operators + "cron.snooze|" + cron + "|" + until},
-			{o.admin, "POST", "/api/v1/crons/nightly/release", `{"reason":"it hangs"}`, admin + "cron.release|" + cron + `|{"reason":"it hangs"}`},
+			{o.admin, "POST", "/api/v1/crons/nightly/release", `{"reason":"it hangs"}`, admin + "cron.release|" + cron + `|0 runs, {"reason":"it hangs"}`},
 			{o.admin, "DELETE", "/api/v1/crons/nightly", "", admin + "cron.delete|" + cron},
 			{"", "POST", "/api/v1/outbox/channels/telegram/pause", `{"reason":"why"}`, `local||channel.pause|channel telegram|{"reason":"why"}`},
 			{"", "POST", "/api/v1/outbox/channels/webhook/orders/pause", `{"reason":"why"}`, `local||channel.pause|channel webhook/orders|{"reason":"why"}`},

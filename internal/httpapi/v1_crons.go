@@ -220,10 +220,13 @@ func (s *Server) releaseCron(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	n, err := s.o.Ledger.ReleaseAll(r.Context(), app, ref, why)
-	if err != nil {
-		return reply{}, err
-	}
-	return ok(map[string]int{"released": n})
+	return reply{body: releasedRuns{n}}, err
+}
+
+// releasedRuns is how many executions of a cron were released. Beside an error it
+// is what the audit log is told.
+type releasedRuns struct {
+	Released int `json:"released"`
 }
 
 const maxReason = 200 // characters

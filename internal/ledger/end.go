@@ -179,29 +179,3 @@ func (l *Ledger) reportedBefore(ctx context.Context, tx *db.Tx, id int64, r Repo
 	err = tx.QueryRow(ctx, "SELECT coalesce(max(id), 0) FROM messages WHERE execution_id = $1 AND ending", id).Scan(&out.MessageID)
 	return out, nil, err
 }
-
-// Release frees the place of a running execution of app by hand. Its application
-// may still report its end. It gives ErrNoExecution, or ErrEnded.
-func (l *Ledger) Release(ctx context.Context, app, id int64, why string) (Execution, error) {
-	e, err := l.Execution(ctx, app, id)
-	if err != nil {
-		return Execution{}, err
-	}
-	if err := l.release(ctx, e.CronID, id, why); err != nil {
-		return Execution{}, err
-	}
-	return l.Execution(ctx, app, e.ID)
-}
-
-// release does so in the cron's turn, so that it stands against no report of the
-// end.
-func (l *Ledger) release(ctx context.Context, cron, id int64, why string) error {
-	_, err := grouped(ctx, l.db, cron, func(ctx context.Context, tx *db.Tx) (_ struct{}, refused, err error) {
-		err = l.End(ctx, tx, id, Outcome{Status: Cancelled, Reason: ReasonReleased, Detail: why})
-		if errors.Is(err, ErrEnded) {
-			return struct{}{}, err, nil
-		}
-		return struct{}{}, nil, err
-	})
-	return err
-}

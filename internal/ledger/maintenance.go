@@ -188,8 +188,9 @@ func openWindows(ctx context.Context, tx *db.Tx, events []cronEvent) (windows, e
 	for _, e := range events {
 		first, last = min(first, e.cron.ID), max(last, e.cron.ID)
 	}
-	rows, err := tx.Query(ctx, `SELECT coalesce(application_id, 0), coalesce(cron_id, 0), ends_at FROM maintenance_windows
-		WHERE starts_at <= $1 AND ends_at > $1 AND (cron_id IS NULL OR cron_id BETWEEN $2 AND $3)`, db.Time{Time: tx.Now()}, first, last)
+	rows, err := tx.Query(ctx, `SELECT coalesce(application_id, 0), coalesce(cron_id, 0), max(ends_at) FROM maintenance_windows
+		WHERE starts_at <= $1 AND ends_at > $1 AND (cron_id IS NULL OR cron_id BETWEEN $2 AND $3) GROUP BY application_id, cron_id`,
+		db.Time{Time: tx.Now()}, first, last)
 	if err != nil {
 		return nil, err
 	}
@@ -198,9 +199,7 @@ func openWindows(ctx context.Context, tx *db.Tx, events []cronEvent) (windows, e
 		var scope [2]int64
 		var end time.Time
 		err := r.Scan(&scope[0], &scope[1], instant(&end))
-		if end.After(open[scope]) {
-			open[scope] = end
-		}
+		open[scope] = end
 		return struct{}{}, err
 	})
 	return open, err

@@ -214,38 +214,6 @@ func (l *Ledger) Delete(ctx context.Context, app int64, ref Ref) (Cron, error) {
 	})
 }
 
-// ReleaseAll frees the places of all running executions of a cron by hand, and
-// gives how many there were. Their application may still report their end.
-func (l *Ledger) ReleaseAll(ctx context.Context, app int64, ref Ref, why string) (released int, err error) {
-	id, err := l.resolve(ctx, app, ref)
-	if err != nil {
-		return 0, fmt.Errorf("release executions: %w", err)
-	}
-	for last := int64(0); ; {
-		running, err := l.runningAfter(ctx, id, last)
-		if err != nil || len(running) == 0 {
-			return released, err
-		}
-		for _, execution := range running {
-			last = execution
-			switch err := l.release(ctx, id, execution, why); {
-			case err == nil:
-				released++
-			case !errors.Is(err, ErrEnded):
-				return released, err
-			}
-		}
-	}
-}
-
-func (l *Ledger) runningAfter(ctx context.Context, cron, after int64) ([]int64, error) {
-	rows, err := l.db.Query(ctx, "SELECT id FROM executions WHERE cron_id = $1 AND ended_at IS NULL AND id > $2 ORDER BY id LIMIT 1000", cron, after)
-	if err != nil {
-		return nil, fmt.Errorf("running executions: %w", err)
-	}
-	return db.Collect(rows, func(r *db.Rows) (id int64, err error) { return id, r.Scan(&id) })
-}
-
 func lockApplication(ctx context.Context, tx *db.Tx, app int64) error {
 	var id int64
 	err := tx.QueryRow(ctx, "SELECT id FROM applications WHERE id = $1"+tx.ForUpdate(), app).Scan(&id)

@@ -174,6 +174,7 @@ func timed(b *testing.B, name string, call func() error) {
 			took = append(took, time.Since(begun))
 		}
 		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 		b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")
 		b.ReportMetric(0, fmt.Sprintf("%s/op", "ns"))
 	})

@@ -43,13 +43,16 @@ func byTrouble() []State {
 }
 
 // cronState is the state of a cron in SQL; it wants the placeholder of the time.
-// Whether there is any maintenance is asked once, and not for each cron.
+// No SELECT in it names a column of c, so that each is run once, whatever the
+// number of crons: a cron looks itself up in what maintenance is open for.
 const cronState = `CASE
 	WHEN NOT c.active THEN 'inactive'
 	WHEN c.paused_until > %[1]s THEN 'paused'
-	WHEN EXISTS (SELECT 1 FROM maintenance_windows w WHERE w.starts_at <= %[1]s AND w.ends_at > %[1]s)
-		AND EXISTS (SELECT 1 FROM maintenance_windows w WHERE w.starts_at <= %[1]s AND w.ends_at > %[1]s
-		AND (w.application_id IS NULL OR w.application_id = c.application_id) AND (w.cron_id IS NULL OR w.cron_id = c.id)) THEN 'maintenance'
+	WHEN EXISTS (SELECT 1 FROM maintenance_windows w WHERE w.cron_id IS NULL AND w.application_id IS NULL AND w.ends_at > %[1]s AND w.starts_at <= %[1]s)
+		OR c.application_id IN (SELECT w.application_id FROM maintenance_windows w
+			WHERE w.cron_id IS NULL AND w.application_id IS NOT NULL AND w.ends_at > %[1]s AND w.starts_at <= %[1]s)
+		OR c.id IN (SELECT w.cron_id FROM maintenance_windows w
+			WHERE w.cron_id IS NOT NULL AND w.ends_at > %[1]s AND w.starts_at <= %[1]s) THEN 'maintenance'
 	WHEN c.missed_since IS NOT NULL THEN 'missed'
 	WHEN c.overdue_since IS NOT NULL THEN 'overdue'
 	WHEN c.failing_since IS NOT NULL THEN 'failing'

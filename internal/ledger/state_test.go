@@ -69,6 +69,54 @@ func TestTroubleComesFirst(t *testing.T) {
 	})
 }
 
+// A cron is in maintenance while a window is open for it, for its application or for
+// all, however many there are for others.
+func TestMaintenanceIsAState(t *testing.T) {
+	c := newClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		l, shop, bank := ledger.New(d), addApp(t, d, "shop"), addApp(t, d, "bank")
+		one := create(t, l, shop, "one", nil)
+		create(t, l, shop, "two", nil)
+		create(t, l, bank, "one", nil)
+		create(t, l, bank, "two", nil)
+		exec(t, d, `INSERT INTO maintenance_windows (application_id, cron_id, starts_at, ends_at, reason, created_at)
+			SELECT c.application_id, c.id, $1 + n * 7200000000, $1 + n * 7200000000 + 3600000000, '', 0 FROM crons c, `+numbered(300), db.Time{Time: c.now().Add(-201 * time.Hour)})
+		for want, w := range map[string]ledger.Window{
+			"":                                    {StartsAt: c.now().Add(time.Hour), EndsAt: c.now().Add(2 * time.Hour)}, // it opens later
+			"shop/one":                            {CronID: one.ID},
+			"shop/one shop/two":                   {AppID: shop},
+			"bank/one bank/two":                   {AppID: bank},
+			"bank/one bank/two shop/one shop/two": {},
+		} {
+			w.Reason = "moving"
+			if w.EndsAt.IsZero() {
+				w.EndsAt = c.now().Add(time.Minute)
+			}
+			added, err := l.AddMaintenance(t.Context(), w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := ledger.CronFilter{States: []ledger.State{ledger.StateMaintenance}, Limit: 3}
+			if got := strings.Join(slugs(t, l, f), " "); got != want {
+				t.Errorf("in maintenance are %q, want %q", got, want)
+			}
+			for app, name := range map[int64]string{0: "/", shop: "shop/", bank: "bank/"} {
+				counts, err := l.StateCounts(t.Context(), app)
+				if n := int64(strings.Count(want, name)); err != nil || counts[ledger.StateMaintenance] != n {
+					t.Errorf("with %+v, of application %d are %v, %v", w, app, counts, err)
+				}
+			}
+			status, err := l.CronStatus(t.Context(), shop, bySlug("one"))
+			if in := strings.Contains(want, "shop/one"); err != nil || in != (status.State == ledger.StateMaintenance) {
+				t.Errorf("with %+v it is %s, %v", w, status.State, err)
+			}
+			if _, err := l.RemoveMaintenance(t.Context(), 0, added.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestUpcoming(t *testing.T) {
 	c := newClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"ferryman/internal/db"
@@ -45,23 +46,38 @@ func (o *Outbox) DueHistogram(ctx context.Context, channel string, edges []time.
 			return nil, err
 		}
 	}
-	now, counts := o.db.Now(), make([]int64, len(edges))
+	counts := make([]int64, len(edges))
 	for _, name := range channels {
-		after := int64(math.MinInt64)
-		for i, edge := range edges {
-			until := now.Add(edge).UnixMicro()
-			var n int64
-			err := o.db.QueryRow(ctx, `SELECT count(*) FROM (
-				SELECT 1 FROM deliveries WHERE channel = $1 AND state = 0 AND due_at > $2 AND due_at <= $3 LIMIT $4) AS first`,
-				name, after, until, MostCounted-counts[i]).Scan(&n)
-			if err != nil {
-				return nil, fmt.Errorf("count what is due: %w", err)
-			}
-			counts[i] += n
-			after = until
+		if err := o.addDue(ctx, name, edges, counts); err != nil {
+			return nil, fmt.Errorf("count what is due: %w", err)
 		}
 	}
 	return counts, nil
+}
+
+// addDue adds what waits on a channel to the counts of a histogram. One query counts
+// for all edges: each by itself, as it has a bound of its own.
+func (o *Outbox) addDue(ctx context.Context, channel string, edges []time.Duration, counts []int64) error {
+	if len(edges) == 0 {
+		return nil
+	}
+	now, after := o.db.Now(), int64(math.MinInt64)
+	parts, found := make([]string, len(edges)), make([]any, len(edges))
+	p, more := page{dialect: o.db.Dialect()}, make([]int64, len(edges))
+	name := p.arg(channel)
+	for i, edge := range edges {
+		until := now.Add(edge).UnixMicro()
+		parts[i] = "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE channel = " + name + " AND state = 0 AND due_at > " + p.arg(after) +
+			" AND due_at <= " + p.arg(until) + " LIMIT " + p.arg(MostCounted-counts[i]) + ") AS first)"
+		found[i], after = &more[i], until
+	}
+	if err := o.db.QueryRow(ctx, "SELECT "+strings.Join(parts, ", "), p.args...).Scan(found...); err != nil {
+		return err
+	}
+	for i, n := range more {
+		counts[i] += n
+	}
+	return nil
 }
 
 // waitingOn gives the channels on which something waits: the index is asked for one

@@ -128,7 +128,8 @@ func (d Durations) hours(m *markup, runs []Run) {
 // point draws one run: a shape that tells what came of it where colours do not.
 func (m *markup) point(r Run, x, y float64, stop bool) {
 	m.drawn(r, stop, func() {
-		m.add(`<path class="hit" d="`, box(x-5, y-5, 10, 10), `"/><path class="point `, string(r.Result), `" d="`, pointShape(r.Result, x, y), `"/>`)
+		m.path("hit", box(x-5, y-5, 10, 10))
+		m.path("point "+string(r.Result), pointShape(r.Result, x, y))
 	})
 }
 

@@ -22,7 +22,8 @@ type Track struct {
 	// Runs are drawn as bars, and as marks if they never began; those that overlap
 	// stand below each other. The oldest is first.
 	Runs []Run
-	// Blocks stand in place of runs of which there are too many.
+	// Blocks stand in place of runs of which there are too many, below those that are
+	// drawn nevertheless.
 	Blocks []Block
 	// Expected are the times at which a start was, or is, expected.
 	Expected []time.Time

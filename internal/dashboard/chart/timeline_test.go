@@ -97,6 +97,11 @@ func TestTimeline(t *testing.T) {
 			{Since: at(90), Until: at(150), Result: chart.TimedOut, Count: 3600, Label: "very many"},
 		},
 	}.Draw(line))
+	golden(t, "timeline_running.svg", chart.Track{
+		Label:  "what runs above what has ended",
+		Runs:   []chart.Run{run(chart.Running, 60, 1200), run(chart.Running, 120, 1140)},
+		Blocks: []chart.Block{{Since: at(30), Until: at(90), Result: chart.OK, Count: 60, Label: "many", Href: "/ui/b"}},
+	}.Draw(line))
 	golden(t, "timeline_nothing.svg", chart.Track{Label: "three"}.Draw(line))
 }
 

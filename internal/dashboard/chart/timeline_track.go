@@ -18,6 +18,9 @@ const (
 // keys go from one to the next, and the tabulator stops at the last alone.
 func (k Track) Draw(t Timeline) template.HTML {
 	lanes, count := lanesOf(k.Runs)
+	if len(k.Blocks) > 0 && len(k.Runs) > 0 {
+		count++ // blocks stand below the runs
+	}
 	height := tickHigh + count*(laneHigh+laneGap) + laneGap
 	var m markup
 	t.open(&m, height)

@@ -1,10 +1,12 @@
 package browser
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -146,8 +148,9 @@ func TestSlowBrowsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	narrow := net.Dialer{Control: takesLittle}
 	for i := range 100 {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", u.Host)
+		conn, err := narrow.DialContext(t.Context(), "tcp", u.Host)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,4 +168,19 @@ func TestSlowBrowsers(t *testing.T) {
 	b.live()
 	s.start(key, "cron-03-05")
 	b.awaitText("#running", "cron-03-05")
+}
+
+// takesLittle has a connection take little unread, in little packets: else the kernel
+// would take megabytes from the server, and that would have to make them first.
+func takesLittle(_, _ string, c syscall.RawConn) error {
+	var err error
+	if failed := c.Control(func(fd uintptr) {
+		err = errors.Join(
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 536),
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096),
+		)
+	}); failed != nil {
+		return failed
+	}
+	return err
 }

@@ -15,7 +15,9 @@ type place struct {
 	name string
 	path string
 	link string // if not "", the page is where the first such link of path leads
+	more string // if not "", the rest of its path behind that
 	some bool   // it is there only if there is something
+	acts bool   // it is for those who may act
 	anon bool   // it is for those who are not signed in
 }
 
@@ -24,7 +26,8 @@ var places = []place{
 	{name: "overview", path: "/ui/"},
 	{name: "crons", path: "/ui/crons"},
 	{name: "cron", path: "/ui/crons", link: "#crons a.name", some: true},
-	{name: "new cron", path: "/ui/crons/new"},
+	{name: "edit", path: "/ui/crons", link: "#crons a.name", more: "/edit", some: true, acts: true},
+	{name: "new cron", path: "/ui/crons/new", acts: true},
 	{name: "timeline", path: "/ui/timeline"},
 	{name: "runs", path: "/ui/runs"},
 	{name: "run", path: "/ui/runs", link: "td a[href*='/runs/']", some: true},
@@ -34,6 +37,7 @@ var places = []place{
 	{name: "delivery", path: "/ui/outbox", link: "#deliveries td a[href*='/outbox/']", some: true},
 	{name: "channels", path: "/ui/channels"},
 	{name: "channel", path: "/ui/channels/telegram"},
+	{name: "nodes", path: "/ui/nodes"},
 	{name: "rejected", path: "/ui/rejected"},
 	{name: "maintenance", path: "/ui/maintenance"},
 	{name: "applications", path: "/ui/applications"},
@@ -63,9 +67,15 @@ func (b *tab) at(p place) {
 	b.t.Helper()
 	b.visit(p.path)
 	if p.link != "" {
-		b.visit(eval[string](b, fmt.Sprintf("document.querySelector(%q).getAttribute('href')", p.link)))
+		b.visit(eval[string](b, fmt.Sprintf("document.querySelector(%q).getAttribute('href')", p.link)) + p.more)
 	}
 	b.await(p.name+" is complete", "document.readyState === 'complete' && document.querySelector('h1')")
+}
+
+// again opens the page anew.
+func (b *tab) again() {
+	b.t.Helper()
+	b.visit(eval[string](b, "location.pathname + location.search"))
 }
 
 // fits checks that nothing is wider than the window.
@@ -92,6 +102,28 @@ type violation struct {
 		HTML           string
 		FailureSummary string
 	}
+}
+
+// thin takes out of lists and drawings what is like others in all that axe-core looks
+// at: two of each kind stay. Of a hundred rows it would find the same a hundred times,
+// and that takes most of these tests' time.
+func (b *tab) thin() {
+	b.t.Helper()
+	eval[bool](b, `(() => {
+		const says = ['class', 'role', 'type', 'fill', 'stroke', 'opacity', 'tabindex', 'scope', 'colspan'];
+		const kind = (e, top) => (e === top ? '' : kind(e.parentNode, top) + ' > ') + e.tagName + [...e.attributes]
+			.map(a => a.name + (says.includes(a.name) || a.name.startsWith('data-label') ? '=' + a.value : a.value ? '' : '=')).sort()
+			+ ([...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim()) ? 'text' : '');
+		for (const list of document.querySelectorAll('main tbody, main ul, main ol, main dl, main svg, main svg g')) {
+			const seen = new Map();
+			for (const item of [...list.children]) {
+				const kinds = new Set([item, ...item.querySelectorAll('*')].map(e => kind(e, item)));
+				if ([...kinds].every(k => (seen.get(k) ?? 0) >= 2)) item.remove();
+				else for (const k of kinds) seen.set(k, (seen.get(k) ?? 0) + 1);
+			}
+		}
+		return true;
+	})()`)
 }
 
 // accessible has axe-core look at the page: all of its rules, or those that are

@@ -8,37 +8,63 @@ import (
 )
 
 // TestPages opens each page with nothing, with one of everything and with more than
-// a list holds: wide and narrow, light and dark.
+// a list holds: wide and narrow, light and dark, as the browser prefers it and as it
+// was chosen against that.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(testing.TB) *site{
-		"none": func(t testing.TB) *site { return plain(t, nil) },
-		"one":  func(t testing.TB) *site { return sandboxed(t, one) },
-		"many": full,
+	for name, as := range map[string]struct {
+		start func(testing.TB) *site
+		lit   lighting
+	}{
+		"none": {func(t testing.TB) *site { return plain(t, nil) }, byPreference},
+		"one":  {func(t testing.TB) *site { return sandboxed(t, one) }, byChoice},
+		"many": {full, byPreference},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newTab(t, start(t).URL)
-			b.each(t, places, func(_ *testing.T, p place) {
-				if !p.some || name != "none" {
-					look(b, p)
+			action, seen, page := router(t, "actions"), map[string]bool{}, router(t, "pages")
+			b := newTab(t, as.start(t).URL)
+			b.each(t, places, func(t *testing.T, p place) {
+				if p.some && name == "none" {
+					return
 				}
+				look(b, p, as.lit)
+				for _, path := range eval[[]string](b, `[...document.querySelectorAll("form[method=post], button[formaction]")].map(e => e.getAttribute("formaction") ?? e.getAttribute("action"))`) {
+					if action(path) == "" {
+						t.Errorf("a form leads to %s, where nothing is done", path)
+					}
+				}
+				seen[page(eval[string](b, "location.pathname"))] = true
 			})
+			for _, pattern := range listed(t, "pages") {
+				if name != "none" && !seen[pattern] {
+					t.Errorf("no place is the page %s", pattern)
+				}
+			}
 		})
 	}
 }
 
 // look checks of a page what holds of all.
-func look(b *tab, p place) {
+func look(b *tab, p place, lit lighting) {
 	b.t.Helper()
-	b.prefers("light")
+	lit.set(b, "light")
 	b.size(1280)
 	b.at(p)
+	b.is("light")
 	b.fits(p.name)
-	b.accessible(p.name)
-	b.prefers("dark")
 	b.size(360)
 	b.fits(p.name + " when narrow")
+	b.size(1280)
+	b.thin()
+	b.accessible(p.name)
+	lit.set(b, "dark")
+	if lit.later {
+		b.again()
+		b.thin()
+	}
+	b.is("dark")
+	b.size(360)
 	b.accessible(p.name+" when narrow and dark", "color-contrast", "target-size", "scrollable-region-focusable")
 	if n := b.count("h1"); n != 1 {
 		b.t.Errorf("%s has %d headings of the first order", p.name, n)
@@ -56,7 +82,7 @@ func TestPagesOfAnApplication(t *testing.T) {
 	s.ferryman("app", "add", "fresh")
 	key := s.ferryman("key", "create", "--app", "fresh", "--scope", string(apikey.Read))
 	b := newTab(t, s.URL)
-	look(b, place{name: "sign-in", path: "/ui/sign-in"})
+	look(b, place{name: "sign-in", path: "/ui/sign-in"}, byPreference)
 	b.size(1280)
 	b.signIn(key)
 	if b.count(`.menu a[href="/ui/outbox"]`) != 0 {
@@ -69,7 +95,7 @@ func TestPagesOfAnApplication(t *testing.T) {
 		}
 		b.visit(p.path)
 		forbidden := strings.Contains(b.text("main"), "for keys of the application ferryman")
-		if want := b.count(`.menu a[href="`+p.path+`"]`) == 0 && p.name != "new cron"; forbidden != want {
+		if want := b.count(`.menu a[href="`+p.path+`"]`) == 0 && !p.acts; forbidden != want {
 			t.Errorf("%s is forbidden: %v", p.name, forbidden)
 		}
 		b.fits(p.name)

@@ -109,11 +109,23 @@ func (s *site) ferryman(args ...string) string {
 // call makes a call of the API and decodes its answer into out, unless that is nil.
 func (s *site) call(key, method, path, body string, out any) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), testwait.Limit)
+	answer := fetch(s.t, key, method, s.URL+path, body)
+	if out == nil {
+		return
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		s.t.Fatalf("%s %s: %s: %v", method, path, answer, err)
+	}
+}
+
+// fetch makes a call that has to go well, and gives its answer.
+func fetch(t testing.TB, key, method, url, body string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, s.URL+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if key != "" {
@@ -121,22 +133,17 @@ func (s *site) call(key, method, path, body string, out any) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if response.StatusCode/100 != 2 {
-		s.t.Fatalf("%s %s: %s %s", method, path, response.Status, answer)
+		t.Fatalf("%s %s: %s %s", method, url, response.Status, answer)
 	}
-	if out == nil {
-		return
-	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		s.t.Fatalf("%s %s: %s: %v", method, path, answer, err)
-	}
+	return answer
 }
 
 // start reports a start and gives the execution's id.

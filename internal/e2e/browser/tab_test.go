@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,7 @@ type tab struct {
 	mu       sync.Mutex
 	problems []string
 	expected []string // parts of problems that are none
+	posted   []string // paths
 }
 
 // newTab opens a tab for a server.
@@ -60,6 +63,9 @@ func (b *tab) heed(event any) {
 		if u := e.Request.URL; !strings.HasPrefix(u, b.base+"/") && !strings.HasPrefix(u, "data:") {
 			b.note("a request goes elsewhere: " + u)
 		}
+		if e.Request.Method == http.MethodPost {
+			b.post(strings.TrimPrefix(e.Request.URL, b.base))
+		}
 	case *cdplog.EventEntryAdded:
 		if e.Entry.Level == cdplog.EntryLevelError || e.Entry.Level == cdplog.EntryLevelWarning {
 			b.note(fmt.Sprintf("the console says: %s (%s)", e.Entry.Text, e.Entry.URL))
@@ -85,6 +91,23 @@ func (b *tab) note(problem string) {
 		}
 	}
 	b.problems = append(b.problems, problem)
+}
+
+func (b *tab) post(path string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.posted = append(b.posted, path)
+}
+
+// hasPosted tells whether a form was posted to such a path, and forgets all if so.
+func (b *tab) hasPosted(to func(path string) bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	has := slices.ContainsFunc(b.posted, to)
+	if has {
+		b.posted = nil
+	}
+	return has
 }
 
 // expect has problems with this text count as none from now on.
@@ -238,17 +261,6 @@ func (b *tab) fill(selector, value string) {
 func (b *tab) size(width int64) {
 	b.t.Helper()
 	must(b, "set the width", chromedp.EmulateViewport(width, 800))
-}
-
-// prefers has the browser prefer the theme light or dark.
-func (b *tab) prefers(theme string) {
-	b.t.Helper()
-	must(b, "prefer "+theme, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
-		})
-		return err
-	}))
 }
 
 // withoutScripts has the browser run no script of pages.

@@ -74,7 +74,7 @@ async function refresh() {
 	fetching = true;
 	soonest = Date.now() + 2000;
 	try {
-		const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+		const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Ferryman-Refresh": "1" } }); // which keeps no session from ending
 		if (answer.redirected) location.reload();
 		if (answer.redirected || !answer.ok) return;
 		const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -144,6 +144,38 @@ document.addEventListener("click", async (event) => {
 	setTimeout(() => { copy.textContent = label; }, 1500);
 });
 
+// ---- rows of crons ----------------------------------------------------------
+// A row of the list holds what one sees at a glance. Its strip is one picture: whoever
+// points at it, or asks by an arrow key, gets its bars as links to the runs. Its menu
+// comes when it is opened.
+const asked = new WeakSet();
+async function fill(from, address, put) {
+	if (asked.has(from)) return;
+	asked.add(from);
+	try {
+		const answer = await fetch(address);
+		if (!answer.ok || answer.redirected) return;
+		const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
+		if (from.isConnected) put(document.importNode(body, true));
+	} catch { asked.delete(from); }
+}
+function unfold(picture) {
+	fill(picture, `${picture.href}/strip`, ({ firstElementChild: bars }) => {
+		const focused = picture === document.activeElement;
+		picture.replaceWith(bars);
+		if (focused) $("a:not([tabindex])", bars)?.focus();
+	});
+}
+document.addEventListener("pointerover", (event) => {
+	const picture = event.pointerType === "mouse" && event.target.closest?.("a.bars");
+	if (picture) unfold(picture);
+});
+document.addEventListener("toggle", ({ target }) => {
+	if (!target.open || !target.matches?.("details.menu")) return;
+	const panel = $(".panel", target);
+	fill(target, `${$("a", panel).href}/menu?back=${encodeURIComponent(location.pathname + location.search)}`, (menu) => panel.replaceChildren(...menu.childNodes));
+}, true);
+
 // ---- keyboard ---------------------------------------------------------------
 let going = 0;
 const rows = () => all("tr[data-href], li[data-href]");
@@ -159,7 +191,8 @@ function step(by) {
 document.addEventListener("keydown", (event) => {
 	if (event.ctrlKey || event.metaKey || event.altKey) return;
 	if (event.key === "Escape") { for (const d of all("details[open].confirm")) d.open = false; $("#sheet")?.close(); }
-	const group = event.target.closest?.("[data-arrows]");
+	const picture = event.target.closest?.("a.bars"), group = event.target.closest?.("[data-arrows]");
+	if (picture && (event.key === "ArrowLeft" || event.key === "ArrowRight")) { unfold(picture); event.preventDefault(); return; }
 	if (group && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
 		const links = all("a", group);
 		links[links.indexOf(document.activeElement) + (event.key === "ArrowRight" ? 1 : -1)]?.focus();
