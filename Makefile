@@ -51,24 +51,34 @@ test: check ## check formatting, vet, run all tests (PKG, TESTFLAGS)
 PKGS     = $(shell $(GO) list $(PKG))
 E2E_PKGS = $(filter ferryman/internal/e2e%,$(PKGS))
 
-# Under the race detector the compiler's checks of pointers would take a third of
-# the time of SQLite, which is C turned into Go and full of them.
+# SQLite is C turned into Go, which the detector and the compiler's checks of
+# pointers slow down threefold: they watch our code and all else, but for it.
 .PHONY: test-race
 test-race:
 	@pkgs='$(filter-out $(E2E_PKGS),$(PKGS))'; [[ -z $$pkgs ]] || \
-		CGO_ENABLED=1 $(GO) test -race -gcflags=modernc.org/...=-d=checkptr=0 $(TESTFLAGS) $$pkgs
+		CGO_ENABLED=1 $(GO) test -race '-gcflags=modernc.org/...=-race=false -d=checkptr=0' $(TESTFLAGS) $$pkgs
 
 # They watch another process, the built binary: the race detector would find nothing
 # in it and double their time.
 .PHONY: test-e2e
 test-e2e:
-	@pkgs='$(E2E_PKGS)'; [[ -z $$pkgs ]] || CGO_ENABLED=0 $(GO) test $(TESTFLAGS) $$pkgs
+	@pkgs='$(E2E_PKGS)'; [[ -z $$pkgs ]] || { \
+		if [[ " $$pkgs " == *' ferryman/internal/e2e/packages '* ]]; then eval "$$($(MAKE) -s packages-env)"; fi; \
+		CGO_ENABLED=0 $(GO) test $(TESTFLAGS) $$pkgs; }
+
+# What the tests of the packages need, which takes root: without it they are skipped.
+.PHONY: packages-env
+packages-env:
+	@if ((EUID)); then echo 'not root: the packages are not tested' >&2; else \
+		$(MAKE) -s $(RELEASER) >&2; root=$$(scripts/debroot path); \
+		printf 'export FERRYMAN_TEST_GORELEASER=%q FERRYMAN_TEST_DEBIAN_ROOT=%q\n' '$(RELEASER)' "$$root"; fi
 
 .PHONY: check
 check:
 	@unformatted=$$(gofmt -l .); if [[ $$unformatted ]]; then \
 		printf 'not formatted, "make fmt" does it:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	@$(GO) vet $(PKG)
+	@CGO_ENABLED=0 GOOS=windows $(GO) build -trimpath ./cmd/ferryman ./internal/app # which differs most
 
 BENCH ?= .
 .PHONY: bench
@@ -109,7 +119,36 @@ $(TOOLS)/golangci-lint-%:
 		CGO_ENABLED=0 GOFLAGS= GOBIN=$$new $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && \
 		mv $$new/golangci-lint $@
 
+# ---- releases ---------------------------------------------------------------
+
+# Newer ones need a module that cannot be had, or a newer Go.
+RELEASER_VERSION := v2.16.0
+RELEASER = $(TOOLS)/goreleaser-$(RELEASER_VERSION)-$(shell $(GO) env GOVERSION)
+
+# goreleaser wants a remote of the repository, which a checkout need not have.
+release: export GIT_CONFIG_COUNT = 1
+release: export GIT_CONFIG_KEY_0 = remote.origin.url
+release: export GIT_CONFIG_VALUE_0 = .
+
+# A commit without a tag, or with changes, gives a snapshot.
+.PHONY: release
+release: ## build archives, packages, checksums and SBOMs of all platforms into dist
+	@$(MAKE) -s $(RELEASER)
+	@if git describe --exact-match --tags HEAD >/dev/null 2>&1 && [[ -z $$(git status --porcelain) ]]; then \
+		$(RELEASER) release --clean; else $(RELEASER) release --clean --snapshot; fi
+
+.PHONY: licences
+licences: ## write THIRD_PARTY_LICENSES anew, after a change of go.mod
+	@$(GO) run ./internal/tools/notices >THIRD_PARTY_LICENSES.new && mv THIRD_PARTY_LICENSES.new THIRD_PARTY_LICENSES
+
+$(TOOLS)/goreleaser-%:
+	@echo 'building goreleaser $(RELEASER_VERSION), once' >&2
+	@mkdir -p $(TOOLS) && new=$$(mktemp -d $(TOOLS)/new.XXXXXX) && trap "rm -rf $$new" EXIT && \
+		CGO_ENABLED=0 GOFLAGS=-trimpath GOBIN=$$new $(GO) install github.com/goreleaser/goreleaser/v2@$(RELEASER_VERSION) && \
+		mv $$new/goreleaser $@
+
 .PHONY: clean
 clean: ## delete what was built, and the test servers with their data
-	rm -rf bin coverage.out
+	rm -rf bin dist coverage.out
+	scripts/debroot purge
 	scripts/testdb purge

@@ -39,7 +39,7 @@ func newNodeList() *cobra.Command {
 		Use: "list", Short: "List the nodes, with what they are and whether they answer", Args: noArgs,
 		Long: `List the nodes, with what they are and whether they answer: the processes that serve the
 store. A node that has not said for some seconds that it lives is silent; it is
-listed for a day.`,
+listed for a day. (With a store in a file, of one node, it says so once a minute.)`,
 		Example: "  ferryman node list\n  ferryman node list --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAdmin(cmd, func(ctx context.Context, a *app.Admin) error {
@@ -74,20 +74,20 @@ func newNodeDrain() *cobra.Command {
 		Use: "drain NAME", Short: "Have a node begin nothing more, and finish what it has begun",
 		Long: `Have a node begin nothing more, and finish what it has begun: the others do the rest.
 It goes on to answer calls, but /readyz tells those who spread them to leave it out.
-Then it can be stopped, and nothing is cut off. The beginning of a name will do.`,
+Then it can be stopped, and nothing is cut off. Where one node is on a machine, the
+machine's name will do. A store in a file has one node: while that is drained nothing
+is run, and nothing is sent.`,
 		Example: "  ferryman node drain web-1 --wait 10m",
 		Args:    oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withNode(cmd, args[0], func(ctx context.Context, a *app.Admin, n node.Node) error {
 				if n.State == node.Silent {
-					return &fault.Error{
-						Kind: fault.Conflict, Code: "node_silent", Detail: "the node " + n.Name + " does not answer: nothing runs on it",
-						Hint: "the other nodes go on with what it had begun",
-					}
+					return silentNode(n)
 				}
 				if err := a.Nodes.Drain(ctx, n.Name); err != nil {
 					return err
 				}
+				cmd.Annotations = map[string]string{didCount: "asked"} // whatever comes of waiting
 				n, err := awaitDrained(ctx, a.Nodes, n.Name, wait)
 				if err != nil {
 					return err
@@ -110,15 +110,15 @@ func awaitDrained(ctx context.Context, book *node.Book, name string, wait time.D
 	defer look.Stop()
 	for {
 		n, err := book.Find(ctx, name)
-		if err != nil || n.State == node.Drained || n.State == node.Silent || wait == 0 {
+		if err != nil || n.State == node.Drained || wait == 0 {
 			return n, err
 		}
 		select {
 		case <-look.C:
 		case <-late.C:
 			return n, &fault.Error{
-				Kind: fault.Timeout, Code: "still_draining", Detail: fmt.Sprintf("after %v something still runs on %s", wait, n.Name),
-				Hint: `it goes on to drain; "ferryman node list" tells when it is drained`,
+				Kind: fault.Timeout, Code: "still_draining", Detail: fmt.Sprintf("after %v %s is %s, not drained", wait, n.Name, n.State),
+				Hint: `"ferryman node list" tells when it is`,
 			}
 		case <-ctx.Done():
 			return n, ctx.Err()
@@ -133,10 +133,13 @@ func newNodeResume() *cobra.Command {
 		Args:    oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withNode(cmd, args[0], func(ctx context.Context, a *app.Admin, n node.Node) error {
+				if n.State == node.Silent {
+					return silentNode(n)
+				}
 				if err := a.Nodes.Resume(ctx, n.Name); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s works again\n", n.Name)
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is to work again\n", n.Name)
 				return err
 			})
 		},
@@ -154,4 +157,11 @@ func withNode(cmd *cobra.Command, name string, fn func(ctx context.Context, a *a
 		}
 		return fn(ctx, a, n)
 	})
+}
+
+func silentNode(n node.Node) error {
+	return &fault.Error{
+		Kind: fault.Conflict, Code: "node_silent", Detail: "the node " + n.Name + " has not said since " + cell(n.SeenAt, "its start") + " that it lives",
+		Hint: "look whether its process is there; if it is not, others go on with what it had begun",
+	}
 }

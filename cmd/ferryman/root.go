@@ -45,7 +45,8 @@ tells what is in force and where it comes from.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	root.AddCommand(
 		newServe(), newApp(), newKey(), newCron(), newMaintenance(), newAlert(),
-		newPush(), newWebhook(), newOutbox(), newWarehouses(), newContacts(), newMigrate(), newConfig(), newVersion(),
+		newPush(), newWebhook(), newOutbox(), newNode(), newWarehouses(), newContacts(), newBackup(), newRestore(), newExport(), newImport(),
+		newMigrate(), newConfig(), newHealth(), newVersion(), newMan(),
 	)
 	return root
 }

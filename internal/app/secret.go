@@ -15,6 +15,7 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/db"
+	"ferryman/internal/draft"
 	"ferryman/internal/endpoint"
 	"ferryman/internal/fault"
 )
@@ -125,30 +126,22 @@ func makeSecret(file string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	draft, err := os.CreateTemp(folder, ".secret-") // for its owner alone
+	temp, err := os.CreateTemp(folder, ".secret-") // for its owner alone
 	if err != nil {
 		return err
 	}
-	defer os.Remove(draft.Name()) //nolint:errcheck // it is of no use to anybody
+	defer os.Remove(temp.Name()) //nolint:errcheck // it is of no use to anybody
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails
-	_, err = fmt.Fprintln(draft, hex.EncodeToString(random[:]))
-	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+	_, err = fmt.Fprintln(temp, hex.EncodeToString(random[:]))
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
 	// Unlike a renaming, a link takes nobody's place.
-	if err := os.Link(draft.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Link(temp.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncFolder(folder)
-}
-
-func syncFolder(folder string) error {
-	f, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return draft.SyncFolder(folder)
 }
 
 func wrongSecretFile(file string, err error) error {

@@ -123,7 +123,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 		Node: s.engine.Node(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: newSendMetrics(registry).observe,
 	})
 	s.outbox.PruneOn(s.engine)
-	s.nodes, s.work = node.New(d, o.Log), newWork(s.engine, s.outbox, o.Config.Server.StopGrace*7/10)
+	s.nodes = node.New(d, o.Log)
 	if err := setMessengers(o, s.outbox); err != nil { //nolint:contextcheck // channels are served for as long as the server runs
 		return nil, err
 	}
@@ -138,6 +138,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.alerts = alert.New(d, s.ledger, s.outbox)
 	s.verifier = newVerifier(o, d, s.contacts)
 	s.closers = append(s.closers, closing(s.verifier.close))
+	s.work = &work{engine: s.engine, outbox: s.outbox, verifier: s.verifier}
 	if s.pages, err = s.openDashboard(ctx, keys, refused, exposed == nil && !o.Config.Server.InsecureOpen); err != nil {
 		return nil, err
 	}
@@ -237,12 +238,19 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
-	// A server that sends nothing would keep quiet about it.
-	s.work.send(serving, stopServing)
 	stopped := make(chan error, 1)
-	go func() {
+	background.Go(func() {
 		s.nodes.Serve(serving, node.Self{Name: s.engine.Node(), Version: s.o.Version, URL: s.URL()}, s.work)
 		stopped <- s.stopEngine(context.WithoutCancel(ctx))
+		s.nodes.Leave(context.WithoutCancel(ctx), s.engine.Node())
+	})
+	sent := make(chan error, 1)
+	go func() {
+		err := s.outbox.Run(serving, grace*7/10)
+		if err != nil {
+			stopServing() // a server that sends nothing would keep quiet about it
+		}
+		sent <- err
 	}()
 	defer context.AfterFunc(serving, s.pages.Close)() // open pages would hold up the stop
 	defer context.AfterFunc(serving, s.verifier.close)()
@@ -252,7 +260,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	}
 	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace})
 	stopServing()
-	return errors.Join(err, <-stopped, s.work.sent())
+	return errors.Join(err, <-stopped, <-sent)
 }
 
 // retire has nobody wait for syncs that the settings no longer have.

@@ -38,6 +38,8 @@ type verifier struct {
 	running int
 	changes int64
 	closed  bool
+	resting bool
+	ended   chan struct{} // closed, and another made, when one ends
 	wg      sync.WaitGroup
 }
 
@@ -48,7 +50,7 @@ type verifying struct {
 }
 
 func newVerifier(o Options, d *db.DB, contacts []*contactSync) *verifier {
-	v := &verifier{o: o, db: d, campaigns: map[string]config.Campaign{}, last: map[string]*verifying{}}
+	v := &verifier{o: o, db: d, campaigns: map[string]config.Campaign{}, last: map[string]*verifying{}, ended: make(chan struct{})}
 	for _, c := range contacts {
 		if !posts(c.campaign) {
 			v.campaigns[c.sync().Slug] = c.campaign
@@ -74,6 +76,8 @@ func (v *verifier) Begin(slug string, repair bool) error {
 		return &fault.Error{Kind: fault.NotFound, Code: "unknown_sync", Detail: "this server runs no campaign of this name that can be compared"}
 	case v.closed:
 		return &fault.Error{Kind: fault.Unavailable, Code: "stopping", Detail: "the server stops"}
+	case v.resting:
+		return errResting
 	case last != nil && last.seen.Ended.IsZero():
 		return &fault.Error{Kind: fault.Conflict, Code: "already_verifying", Detail: "the campaign is being compared already", Hint: "wait for that to end, or stop it"}
 	case v.running >= mostVerifying:
@@ -138,6 +142,8 @@ func (v *verifier) note(change func()) {
 func (v *verifier) finish(now *verifying, err error) {
 	v.note(func() {
 		v.running--
+		close(v.ended)
+		v.ended = make(chan struct{})
 		now.seen.Ended = v.db.Now()
 		known, classified := errors.AsType[*fault.Error](err)
 		switch {
@@ -163,6 +169,26 @@ func failureOf(f *fault.Error) string {
 	}
 	return oneLine(text)
 }
+
+// rest begins nothing more, and returns once what runs has ended or ctx has.
+func (v *verifier) rest(ctx context.Context) error {
+	for {
+		v.mu.Lock()
+		v.resting = true
+		running, ended := v.running, v.ended
+		v.mu.Unlock()
+		if running == 0 {
+			return nil
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (v *verifier) resume() { v.note(func() { v.resting = false }) }
 
 // Stop implements dashboard.Verifier.
 func (v *verifier) Stop(slug string) {

@@ -11,16 +11,16 @@ var layers = []struct {
 }{
 	{"cmd/...", []string{
 		"internal/alert", "internal/apikey", "internal/app", "internal/audit", "internal/config", "internal/cronexec", "internal/endpoint", "internal/fault",
-		"internal/ledger", "internal/ledgerjson", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
+		"internal/ledger", "internal/ledgerjson", "internal/node", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
 		"internal/syncs",
 	}},
 
 	// The wiring: the only place that knows which sources, sinks and channels there are.
 	{"internal/app", []string{
 		"api", "internal/alert", "internal/apikey", "internal/audit", "internal/channel/...", "internal/config", "internal/dashboard",
-		"internal/db", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
-		"internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
-		"internal/sink/...", "internal/source/...", "internal/syncs",
+		"internal/db", "internal/draft", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
+		"internal/node", "internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
+		"internal/sink/...", "internal/source/...", "internal/syncs", "internal/transfer",
 	}},
 
 	// The faces.
@@ -30,7 +30,7 @@ var layers = []struct {
 	}},
 	{"internal/dashboard/chart", nil},
 	{"internal/dashboard", []string{
-		"internal/alert", "internal/apikey", "internal/audit", "internal/dashboard/chart", "internal/endpoint", "internal/fault", "internal/ledger", "internal/outbox",
+		"internal/alert", "internal/apikey", "internal/audit", "internal/dashboard/chart", "internal/endpoint", "internal/fault", "internal/ledger", "internal/node", "internal/outbox",
 		"internal/params", "internal/pipeline", "internal/push", "internal/ratelimit", "internal/rejected", "internal/schedule", "internal/syncs",
 	}},
 
@@ -51,13 +51,16 @@ var layers = []struct {
 	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs", "internal/schedule"}},
 	{"internal/ledgerjson", []string{"internal/ledger"}},
 	{"internal/endpoint", []string{"internal/db", "internal/fault", "internal/seal"}},
+	{"internal/node", []string{"internal/db", "internal/fault"}},
 	{"internal/rejected", []string{"internal/db", "internal/fault"}},
 	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/pipeline", []string{"internal/fault"}},
 
 	// The ground.
 	{"internal/jobs", []string{"internal/db", "internal/fault"}},
-	{"internal/db", []string{"internal/fault"}},
+	{"internal/transfer", []string{"internal/db", "internal/fault"}},
+	{"internal/db", []string{"internal/draft", "internal/fault"}},
+	{"internal/draft", []string{"internal/fault"}},
 	{"internal/pushclient", []string{"internal/fault"}},
 	{"internal/cronexec", []string{"internal/fault", "internal/httpclient"}},
 	{"internal/config/...", []string{"internal/fault"}},
@@ -71,6 +74,10 @@ var layers = []struct {
 
 	// A simulator that shared code with us would share our mistakes.
 	{"internal/sandbox/...", []string{"internal/sandbox/..."}},
+
+	// What builds a release.
+	{"internal/tools/deps", nil},
+	{"internal/tools/...", []string{"internal/tools/deps"}},
 
 	// For tests only; see reserved.
 	{"internal/archtest", nil},
@@ -126,6 +133,11 @@ var reserved = []struct {
 		imports: []string{"cmd/..."},
 		to:      []string{"cmd/..."},
 		reason:  "a command is not a library",
+	},
+	{
+		imports: []string{"internal/tools/..."},
+		to:      []string{"internal/tools/..."},
+		reason:  "what builds a release is no part of it",
 	},
 }
 

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // outputGrace is how long output is waited for after the command has ended:
@@ -127,18 +125,6 @@ func write(to *os.File, p []byte) error {
 
 // forEver is how long awaitRoom waits without a bound.
 const forEver = -time.Millisecond
-
-// awaitRoom waits until a file takes something, and tells whether it does. One
-// that cannot be asked counts as if it did.
-func awaitRoom(f *os.File, wait time.Duration) bool {
-	asked := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}} //nolint:gosec // descriptors are small
-	for {
-		n, err := unix.Poll(asked, int(wait.Milliseconds()))
-		if !errors.Is(err, syscall.EINTR) {
-			return n > 0 || err != nil
-		}
-	}
-}
 
 // finish waits for the rest of the output, and for the server to take it, until
 // ctx ends. It gives how many lines were not sent, and why something could not be

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // signals are those that are the command's rather than ours.
@@ -23,9 +21,7 @@ func catch() *signals {
 	s := &signals{make(chan os.Signal, 64), make(chan os.Signal, 1)}
 	// To ignore SIGPIPE would make the command ignore it.
 	signal.Notify(s.pipe, syscall.SIGPIPE)
-	for _, one := range []os.Signal{
-		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
-	} {
+	for _, one := range forwarded() {
 		if !signal.Ignored(one) {
 			signal.Notify(s.came, one)
 		}
@@ -88,25 +84,4 @@ func (s *signals) forward(to *os.Process) (stop func()) {
 		close(quit)
 		<-over
 	}
-}
-
-// hasIt tells whether the command, being of our process group, got a signal
-// itself: a terminal sends those of its keys, and of its changes in size, to all
-// of the group in its foreground.
-func hasIt(s os.Signal) bool {
-	switch s {
-	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH:
-		return inForeground()
-	}
-	return false
-}
-
-func inForeground() bool {
-	terminal, err := os.OpenFile("/dev/tty", os.O_RDONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return false // there is none
-	}
-	defer func() { _ = terminal.Close() }()
-	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == syscall.Getpgrp()
 }

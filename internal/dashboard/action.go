@@ -131,6 +131,7 @@ func (d *Dashboard) failed(w http.ResponseWriter, r *request, back string, did d
 	said := flash{Text: strings.Join(text, " "), Bad: true}
 	if did.answer != nil {
 		v := *did.answer
+		// Whatever the reason was, it is the form that is to be mended.
 		v.status, v.refused = http.StatusUnprocessableEntity, &refusal{said, back}
 		v.live = nil // anew, the script would ask for the address of the action
 		d.render(w, r, did.area, v)

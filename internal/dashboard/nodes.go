@@ -56,6 +56,10 @@ func (d *Dashboard) nodes(r *request) (view, error) {
 	}
 	for i, n := range all {
 		row := nodeRow{Node: n, Here: n.Name == d.o.Node.Name, Sending: sending[n.Name]}
+		if n.State == node.Silent { // nobody knows
+			p.Nodes[i] = row
+			continue
+		}
 		row.Runs, _, err = d.o.Ledger.Executions(r.Context(), ledger.ExecutionFilter{Host: n.Name, Statuses: []ledger.Status{ledger.Running}, Limit: runsOfNode + 1})
 		if err != nil {
 			return view{}, err
@@ -81,5 +85,5 @@ func (d *Dashboard) resumeNode(r *request) (done, error) {
 	if err := d.o.Nodes.Resume(r.Context(), name); err != nil {
 		return done{}, err
 	}
-	return done{say: "The node works again.", target: audit.Node(name)}, nil
+	return done{say: "The node is to work again.", target: audit.Node(name)}, nil
 }

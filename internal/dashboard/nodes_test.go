@@ -44,7 +44,7 @@ func TestNodesAreShownAndDrained(t *testing.T) {
 	_, page = s.post(Root+"nodes", Root+"nodes/web-1/drain")
 	s.shows(page, "begins nothing more", "draining", "nodes/web-1/resume")
 	_, page = s.post(Root+"nodes", Root+"nodes/web-1/resume")
-	s.shows(page, "works again", "working")
+	s.shows(page, "is to work again", "working")
 	_, page = s.post(Root+"nodes", Root+"nodes/none/drain")
 	s.shows(page, "No node of this store has that name")
 	if noted := s.noted(); len(noted) != 2 || noted[0] != "node.resume node web-1" || noted[1] != "node.drain node web-1" {

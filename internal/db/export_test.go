@@ -41,3 +41,10 @@ func (d *DB) Compiled(query string) bool {
 	defer d.reads.mu.RUnlock()
 	return d.reads.ready[query] != nil
 }
+
+// CopyProblem is what Backup tells of an error of the database's, Inspect how it looks
+// at its copy.
+var (
+	CopyProblem = copyProblem
+	Inspect     = inspect
+)

@@ -157,7 +157,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	if err := e.startRecovery(ctx, e.life); err != nil {
 		return err
 	}
-	if err := e.work(); err != nil {
+	if err := e.work(); err != nil { //nolint:contextcheck // until Stop
 		return err
 	}
 	e.loops.Go(func() { e.runScheduler(e.life) })

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
-// Rest has this node begin no job and fire no schedule any more, and returns once
+// Rest has this node begin no job and look after no schedule any more, but for one
+// that it is at, and returns once
 // the jobs that it has begun are finished, or with the error of ctx when that ends
 // before. Jobs can still be enqueued, for others. The node keeps its place: nobody
 // takes over what it is still at.
@@ -40,8 +42,8 @@ func (e *Engine) work() error {
 	if err := c.Start(e.life); err != nil {
 		return fmt.Errorf("start the job engine: %w", err)
 	}
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
+	over, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond) // those that have ended say so at once
+	defer cancel()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.working = append(slices.DeleteFunc(e.working, func(c client) bool { return c.Stop(over) == nil }), c)

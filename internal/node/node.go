@@ -6,9 +6,11 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ const (
 	// forgetAfter is how long silent nodes are kept for people to see.
 	forgetAfter = 24 * time.Hour
 	// listMost is how many nodes a list has.
-	listMost = 1000
+	listMost = 200
 )
 
 // State is what a node is doing.
@@ -78,9 +80,9 @@ func (b *Book) every() time.Duration {
 const columns = "name, version, url, started_at, seen_at, drain_at, drained_at"
 
 // List gives the nodes, those that have been there for longest first. Silent ones
-// are among them for a day.
+// are among them for a day, as far as there is room.
 func (b *Book) List(ctx context.Context) ([]Node, error) {
-	rows, err := b.db.Query(ctx, "SELECT "+columns+" FROM nodes ORDER BY started_at, name LIMIT $1", listMost)
+	rows, err := b.db.Query(ctx, "SELECT "+columns+" FROM nodes ORDER BY seen_at DESC, name LIMIT $1", listMost)
 	if err != nil {
 		return nil, fmt.Errorf("list the nodes: %w", err)
 	}
@@ -89,6 +91,9 @@ func (b *Book) List(ctx context.Context) ([]Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the nodes: %w", err)
 	}
+	slices.SortFunc(all, func(a, b Node) int {
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), strings.Compare(a.Name, b.Name))
+	})
 	return all, nil
 }
 
@@ -107,9 +112,9 @@ func scan(r interface{ Scan(...any) error }, silent time.Time) (n Node, err erro
 	return n, err
 }
 
-// Find gives the node of a name, or of the beginning of one if only one node that is
-// not silent has that. It gives ErrNoNode, or a fault of kind Conflict with those
-// that come into question.
+// Find gives the node of a name, or of the name of a machine on which one node is
+// that is not silent. It gives ErrNoNode, or a fault of kind Conflict with those that
+// come into question.
 func (b *Book) Find(ctx context.Context, name string) (Node, error) {
 	all, err := b.List(ctx)
 	if err != nil {
@@ -120,7 +125,7 @@ func (b *Book) Find(ctx context.Context, name string) (Node, error) {
 		if n.Name == name {
 			return n, nil
 		}
-		if n.State != Silent && name != "" && strings.HasPrefix(n.Name, name) {
+		if n.State != Silent && machineOf(n.Name) == name {
 			found = append(found, n)
 		}
 	}
@@ -135,9 +140,21 @@ func (b *Book) Find(ctx context.Context, name string) (Node, error) {
 		names[i] = n.Name
 	}
 	return Node{}, &fault.Error{
-		Kind: fault.Conflict, Code: "many_nodes", Detail: fmt.Sprintf("%d nodes have names that begin so: %s", len(found), strings.Join(names, ", ")),
-		Hint: "give more of the name",
+		Kind: fault.Conflict, Code: "many_nodes", Detail: fmt.Sprintf("there are %d nodes on that machine: %s", len(found), strings.Join(names, ", ")),
+		Hint: "give the whole name of one",
 	}
+}
+
+// machineOf gives the machine in the name of a node, which is MACHINE-PROCESS-RANDOM.
+func machineOf(node string) string {
+	for range 2 {
+		cut := strings.LastIndexByte(node, '-')
+		if cut < 0 {
+			return ""
+		}
+		node = node[:cut]
+	}
+	return node
 }
 
 // Drain has a node begin nothing more. It goes on to answer calls, and finishes what

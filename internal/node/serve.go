@@ -10,7 +10,9 @@ import (
 
 // Self is what a node says of itself.
 type Self struct {
-	Name    string // tells it from all other processes that ever served the store
+	// Name is MACHINE-PROCESS-RANDOM, and tells it from all other processes that ever
+	// served the store.
+	Name    string
 	Version string
 	URL     string
 }
@@ -20,27 +22,46 @@ type Work interface {
 	// Rest has it begin nothing more and returns once what it had begun is finished,
 	// or when ctx ends, with its error.
 	Rest(ctx context.Context) error
-	// Resume has it work again after Rest.
+	// Resume has it work again after Rest, however that ended.
 	Resume(ctx context.Context) error
 }
 
-// Serve puts a node into the book and takes it out when ctx ends. Meanwhile it says
-// that the node lives, and has its work rest while it is to be drained. A store that
+// Serve puts a node into the book and keeps it there until ctx ends; then Leave takes
+// it out. Meanwhile it has the node's work rest while it is to be drained. A store that
 // cannot be reached keeps it from nothing but that: it tells the log and goes on.
 func (b *Book) Serve(ctx context.Context, self Self, work Work) {
 	s := serving{b: b, self: self, work: work}
-	defer s.leave(ctx)
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
+	var failing error
 	for {
-		if err := s.beat(ctx); err != nil && ctx.Err() == nil {
+		err := s.beat(ctx)
+		if err != nil && failing == nil && ctx.Err() == nil {
 			b.log.Warn("cannot keep this node's place in the book", "err", err)
 		}
+		failing = err
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			if s.change != nil {
+				s.change.stop()
+				<-s.change.done
+			}
 			return
 		}
+	}
+}
+
+// Leave takes a node out of the book.
+func (b *Book) Leave(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*beat)
+	defer cancel()
+	err := b.db.Tx(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, "DELETE FROM nodes WHERE name = $1", name)
+		return err
+	})
+	if err != nil {
+		b.log.Warn("cannot take this node out of the book", "err", err)
 	}
 }
 
@@ -50,34 +71,37 @@ type serving struct {
 	self Self
 	work Work
 
+	started time.Time // by the store's clock
 	written time.Time // when it last wrote that it lives, by the monotonic clock
 	swept   time.Time // when it last looked for nodes to forget
-	rest    *rest     // nil while the node works
+
+	change  *change   // that is under way
+	resting bool      // the work was told to rest
+	drainAt time.Time // since when it is to
+	idle    bool      // it has come to rest
+	noted   bool      // and the book has it
 }
 
-// rest is work that comes to its end.
-type rest struct {
-	stop  context.CancelFunc // waits for it no longer
-	done  chan struct{}      // closed when it has, or nobody waits
-	err   error              // of it, once it is done
-	noted bool               // in the book
+// change has the work rest or resume, beside the beats.
+type change struct {
+	rests bool
+	stop  context.CancelFunc
+	done  chan struct{} // closed when err is known
+	err   error
 }
 
 // beat says that the node lives, and does what it is asked to.
 func (s *serving) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, silentBeats*beat)
 	defer cancel()
-	drain, err := s.live(ctx)
-	switch {
-	case err != nil:
+	if err := s.live(ctx); err != nil {
 		return err
-	case drain:
-		err = s.drain(ctx)
-	case s.rest != nil:
-		err = s.resume(ctx)
 	}
-	if err != nil || time.Since(s.swept) < time.Minute {
+	if err := s.follow(ctx); err != nil {
 		return err
+	}
+	if time.Since(s.swept) < time.Minute {
+		return nil
 	}
 	s.swept = time.Now()
 	return s.b.db.Tx(ctx, func(tx *db.Tx) error {
@@ -86,96 +110,114 @@ func (s *serving) beat(ctx context.Context) error {
 	})
 }
 
-// live writes that the node lives, if it is time to, and tells whether it is to drain.
-func (s *serving) live(ctx context.Context) (drain bool, err error) {
+// live writes that the node lives, if it is time to, and reads whether it is to drain.
+func (s *serving) live(ctx context.Context) error {
 	var at time.Time
 	if !s.written.IsZero() && time.Since(s.written) < s.b.every()-beat/2 {
 		err := s.b.db.QueryRow(ctx, "SELECT max(drain_at) FROM nodes WHERE name = $1", s.self.Name).Scan(db.ScanTime(&at))
-		return !at.IsZero(), err
+		if err == nil {
+			s.ask(at)
+		}
+		return err
 	}
 	begun := time.Now()
-	err = s.b.db.Tx(ctx, func(tx *db.Tx) error {
-		now := db.Time{Time: tx.Now()}
+	err := s.b.db.Tx(ctx, func(tx *db.Tx) error {
+		now, started := tx.Now(), s.started
+		if started.IsZero() {
+			started = now
+		}
 		if s.written.IsZero() && s.b.db.Dialect() == db.SQLite {
 			// This one has the store for itself: whoever served it before is gone.
 			if _, err := tx.Exec(ctx, "DELETE FROM nodes"); err != nil {
 				return err
 			}
 		}
-		return tx.QueryRow(ctx, `INSERT INTO nodes (name, version, url, started_at, seen_at) VALUES ($1, $2, $3, $4, $4)
-			ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at RETURNING drain_at`, s.self.Name, s.self.Version, s.self.URL, now).Scan(db.ScanTime(&at))
-	})
-	if err == nil {
-		s.written = begun
-	}
-	return !at.IsZero(), err
-}
-
-// drain has the work come to its end beside the beats, and notes when it has.
-func (s *serving) drain(ctx context.Context) error {
-	if s.rest == nil {
-		s.b.log.Info("draining: this node begins nothing more")
-		resting, stop := context.WithCancel(context.WithoutCancel(ctx))
-		r := &rest{stop: stop, done: make(chan struct{})}
-		s.rest = r
-		go func() {
-			defer close(r.done)
-			r.err = s.work.Rest(resting)
-		}()
-		return nil
-	}
-	select {
-	case <-s.rest.done:
-	default:
-		return nil
-	}
-	if err := s.rest.err; err != nil {
-		s.rest = nil // it is tried again
-		return fmt.Errorf("drain: %w", err)
-	}
-	if s.rest.noted {
-		return nil
-	}
-	err := s.b.db.Tx(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE nodes SET drained_at = $1 WHERE name = $2 AND drain_at IS NOT NULL", db.Time{Time: tx.Now()}, s.self.Name)
+		// One that was forgotten comes back as it was.
+		err := tx.QueryRow(ctx, `INSERT INTO nodes (name, version, url, started_at, seen_at, drain_at) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at RETURNING drain_at`,
+			s.self.Name, s.self.Version, s.self.URL, db.Time{Time: started}, db.Time{Time: now}, db.Time{Time: s.drainAt}).Scan(db.ScanTime(&at))
+		s.started = started
 		return err
 	})
 	if err == nil {
-		s.rest.noted = true
-		s.b.log.Info("drained: nothing runs on this node")
+		s.written = begun
+		s.ask(at)
 	}
 	return err
 }
 
-// resume has the work go on.
-func (s *serving) resume(ctx context.Context) error {
-	s.endRest()
-	if err := s.work.Resume(ctx); err != nil {
-		return fmt.Errorf("resume work: %w", err)
+// ask has the node drain since a time, or not at all if that is zero.
+func (s *serving) ask(at time.Time) {
+	if !at.Equal(s.drainAt) {
+		s.drainAt, s.noted = at, false
 	}
-	s.rest = nil
-	s.b.log.Info("resumed: this node works again")
+}
+
+// follow has the work do what the book asks for, as far as that is not under way.
+func (s *serving) follow(ctx context.Context) error {
+	drain := !s.drainAt.IsZero()
+	if c := s.change; c != nil {
+		select {
+		case <-c.done:
+		default:
+			if c.rests != drain {
+				c.stop()
+			}
+			return nil
+		}
+		s.change = nil
+		switch {
+		case c.err == nil && c.rests:
+			s.idle, s.noted = true, false
+		case c.err == nil:
+			s.resting = false
+			s.b.log.Info("resumed: this node works again")
+		case c.rests == drain:
+			s.b.log.Warn("it is tried again", "drain", drain, "err", c.err)
+		}
+	}
+	switch {
+	case drain && !s.idle:
+		if !s.resting {
+			s.b.log.Info("draining: this node begins nothing more")
+		}
+		s.resting = true
+		s.begin(ctx, true)
+	case !drain && s.resting:
+		s.idle = false
+		s.begin(ctx, false)
+	case drain && !s.noted:
+		return s.note(ctx)
+	}
 	return nil
 }
 
-// endRest waits no longer for the work to come to its end.
-func (s *serving) endRest() {
-	s.rest.stop()
-	<-s.rest.done
+// begin has the work rest or resume, and does not wait for it.
+func (s *serving) begin(ctx context.Context, rests bool) {
+	changing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c := &change{rests: rests, stop: stop, done: make(chan struct{})}
+	s.change = c
+	go func() {
+		defer stop()
+		defer close(c.done)
+		if rests {
+			c.err = s.work.Rest(changing)
+		} else {
+			c.err = s.work.Resume(changing)
+		}
+	}()
 }
 
-// leave takes the node out of the book.
-func (s *serving) leave(ctx context.Context) {
-	if s.rest != nil {
-		s.endRest()
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), silentBeats*beat)
-	defer cancel()
+// note writes that nothing runs on the node any more.
+func (s *serving) note(ctx context.Context) error {
 	err := s.b.db.Tx(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "DELETE FROM nodes WHERE name = $1", s.self.Name)
+		_, err := tx.Exec(ctx, "UPDATE nodes SET drained_at = $1 WHERE name = $2 AND drain_at IS NOT NULL", db.Time{Time: tx.Now()}, s.self.Name)
 		return err
 	})
 	if err != nil {
-		s.b.log.Warn("cannot take this node out of the book", "err", err)
+		return fmt.Errorf("note that the node is drained: %w", err)
 	}
+	s.noted = true
+	s.b.log.Info("drained: nothing runs on this node")
+	return nil
 }

@@ -53,6 +53,7 @@ type dispatcher struct {
 	doubtful []flight             // claimed by a turn that may have failed, or not
 	refused  int                  // turns in a row
 	refusals atomic.Int64         // the same, for others
+	rested   atomic.Int64         // the rest that it came to, for others
 	retryAt  time.Time
 }
 
@@ -134,9 +135,10 @@ func (d *dispatcher) loop(s *serving) {
 				}
 			}
 		}
-		wait := d.wait(closing || gone)
+		stops := d.repose() || closing || gone
+		wait := d.wait(stops)
 		if wait <= 0 {
-			d.turn(s, closing || gone)
+			d.turn(s, stops)
 			continue
 		}
 		timer.Reset(wait)

@@ -21,6 +21,11 @@ type server struct {
 	self        sender
 	groupKeys   atomic.Int64
 	watch       watch
+
+	looping map[*dispatcher]bool // those whose loops run, also in the place of which others were set
+	resting atomic.Int64         // which rest this is; 0: none
+	rests   int64
+	rested  chan struct{} // holds one: a dispatcher has come to rest
 }
 
 // serving is what dispatchers share while Run runs.
@@ -79,7 +84,14 @@ func (o *Outbox) Wake(channels ...string) {
 // start runs a dispatcher if Run does; o.mu is held.
 func (o *Outbox) start(d *dispatcher) {
 	if s := o.serving; s != nil {
-		s.wg.Go(func() { d.loop(s) })
+		o.looping[d] = true
+		s.wg.Go(func() {
+			d.loop(s)
+			o.mu.Lock()
+			delete(o.looping, d)
+			o.mu.Unlock()
+			o.settle()
+		})
 	}
 }
 

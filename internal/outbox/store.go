@@ -137,5 +137,5 @@ func New(d *db.DB, o Options) *Outbox {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Outbox{db: d, o: o, log: o.Logger}
+	return &Outbox{db: d, o: o, log: o.Logger, server: server{looping: map[*dispatcher]bool{}, rested: make(chan struct{}, 1)}}
 }

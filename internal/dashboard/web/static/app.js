@@ -135,6 +135,13 @@ for (const select of all("select[data-submit]")) {
 	const submit = $("button", select.form);
 	if (submit) submit.hidden = true;
 }
+// Pressed twice, a form that is taken but once would answer with the refusal.
+document.addEventListener("submit", (event) => {
+	if (!$('input[name="once"]', event.target)) return;
+	if (event.target.dataset.sent) event.preventDefault();
+	event.target.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => { for (const form of all("form[data-sent]")) delete form.dataset.sent; });
 document.addEventListener("click", async (event) => {
 	const copy = event.target.closest("[data-copy]");
 	if (!copy) return;
@@ -154,13 +161,14 @@ async function fill(from, address, put) {
 	asked.add(from);
 	try {
 		const answer = await fetch(address);
-		if (!answer.ok || answer.redirected) return;
+		if (!answer.ok || answer.redirected) throw new Error(answer.status);
 		const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
 		if (from.isConnected) put(document.importNode(body, true));
 	} catch { asked.delete(from); }
 }
 function unfold(picture) {
 	fill(picture, `${picture.href}/strip`, ({ firstElementChild: bars }) => {
+		if (!bars) return; // the runs are gone meanwhile
 		const focused = picture === document.activeElement;
 		picture.replaceWith(bars);
 		if (focused) $("a:not([tabindex])", bars)?.focus();

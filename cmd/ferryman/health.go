@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ferryman/internal/config"
+)
+
+func newHealth() *cobra.Command {
+	var wait time.Duration
+	c := &cobra.Command{
+		Use: "health", Short: "Ask a server whether it is ready", Args: noArgs,
+		Long: `Ask the server at FERRYMAN_URL whether it is ready, for the health check of a container
+that has no other program to do so. It needs no key.
+
+Exit codes: 0 it is ready; 1 wrong usage or settings; 5 it is not, or does not answer.
+
+` + config.Usage(config.FileSection) + "\n" + `The address is FERRYMAN_URL; default: http://127.0.0.1:8080.`,
+		Example: "  ferryman health\n  FERRYMAN_URL=http://10.0.0.5:8080 ferryman health --timeout 2s",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			in, err := config.Process(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			in.Sections, in.Ignore = pushSections(), []string{"FERRYMAN_SPOOL_DIR", "FERRYMAN_API_KEY"}
+			conf, _, err := load(cmd, in, slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
+			defer cancel()
+			return askReady(ctx, cmd.OutOrStdout(), conf.Exec.URL)
+		},
+	}
+	config.AddFlags(c.Flags(), config.FileSection)
+	c.Flags().DurationVar(&wait, "timeout", 5*time.Second, "how long to wait for the answer")
+	return c
+}
+
+// askReady prints what the server answers, and fails unless it is ready.
+func askReady(ctx context.Context, w io.Writer, server string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(server, "/")+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	const most = 64 << 10
+	answer, err := io.ReadAll(io.LimitReader(res.Body, most))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w, strings.TrimSpace(string(answer)))
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server is not ready: %s", res.Status)
+	}
+	return nil
+}
