@@ -46,7 +46,7 @@ tells what is in force and where it comes from.
 	root.AddCommand(
 		newServe(), newApp(), newKey(), newCron(), newMaintenance(), newAlert(),
 		newPush(), newWebhook(), newOutbox(), newNode(), newWarehouses(), newContacts(), newBackup(), newRestore(), newExport(), newImport(),
-		newMigrate(), newConfig(), newHealth(), newVersion(), newMan(),
+		newMigrate(), newConfig(), newDoctor(), newHealth(), newVersion(), newMan(),
 	)
 	return root
 }

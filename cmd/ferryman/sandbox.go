@@ -48,7 +48,7 @@ func serveSandbox(cmd *cobra.Command, f sandboxFlags) error {
 	}
 	defer sandbox.Close()
 	sandbox.Point(&c)
-	return serve(cmd, app.Options{Config: c, Version: version, Log: log, Shop: !f.quiet}, sandbox.URL())
+	return serve(cmd, app.Options{Config: c, Version: version, Log: log, Sandbox: true, Shop: !f.quiet}, sandbox.URL())
 }
 
 // sandboxSettings loads the settings of a server in the sandbox.

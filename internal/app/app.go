@@ -27,6 +27,8 @@ type Options struct {
 	// Resume is where the original client of contact sync left off with a campaign of
 	// the configuration, zero if it did not; nil knows of none.
 	Resume func(config.Campaign) time.Time
+	// Sandbox says that the store is that of a trial, which commands find by --sandbox.
+	Sandbox bool
 	// Shop has a simulated application report its crons to the server.
 	Shop bool
 }

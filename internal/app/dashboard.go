@@ -28,7 +28,7 @@ func (s *Server) openDashboard(ctx context.Context, keys *apikey.Keys, refused *
 		Syncs: s.set, Pipelines: s.pipelines(), Verifier: s.verifier,
 		Alerts: s.alerts, Webhooks: s.endpoints.webhooks, Missing: missingSettings(s.o.Config.Push),
 		Jobs:     dashboard.JobPages{Handler: jobPages, Policy: jobs.PagesPolicy},
-		Node:     dashboard.Node{Name: s.engine.Node(), Store: s.o.Config.Store.URL.String(), Shared: s.db.Dialect() == db.Postgres, KeepDays: int(s.o.Config.Outbox.Keep.Hours() / 24)},
+		Node:     dashboard.Node{Name: s.engine.Node(), Store: s.o.Config.Store.URL.String(), Shared: s.db.Dialect() == db.Postgres, Sandbox: s.o.Sandbox, KeepDays: int(s.o.Config.Outbox.Keep.Hours() / 24)},
 		Settings: shownSettings(s.o.Config),
 		Secret:   secret, Loopback: loopback, Status: httpapi.StatusOf,
 	})

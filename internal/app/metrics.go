@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
 	"ferryman/internal/syncs"
 )
@@ -30,18 +32,37 @@ func newSyncMetrics(r *prometheus.Registry) *syncMetrics {
 			Name: "ferryman_sync_rows_total", Help: "Rows by table and by what became of them.",
 		}, []string{"sync", "table", "effect"}),
 		success: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "ferryman_sync_last_success_timestamp_seconds", Help: "When the last good run ended.",
+			Name: "ferryman_sync_last_success_timestamp_seconds", Help: "When the last good run ended that this node knows of.",
 		}, []string{"sync"}),
 	}
 	r.MustRegister(m.runs, m.duration, m.rows, m.success)
 	return m
 }
 
+// recall begins with what the store knows of syncs: whoever watches how long ago one
+// succeeded must not lose sight of it with a restart.
+func (m *syncMetrics) recall(ctx context.Context, l *ledger.Ledger, app int64, slugs []string) error {
+	for _, slug := range slugs {
+		cron, err := l.CronStatus(ctx, app, ledger.Ref{Slug: slug})
+		if err != nil {
+			return err
+		}
+		if !cron.LastSuccess.IsZero() {
+			m.succeeded(slug, cron.LastSuccess)
+		}
+	}
+	return nil
+}
+
+func (m *syncMetrics) succeeded(sync string, at time.Time) {
+	m.success.WithLabelValues(sync).Set(float64(at.UnixMilli()) / 1000)
+}
+
 func (m *syncMetrics) ended(r syncs.Run) {
 	reason := r.Reason
 	if r.OK() {
 		reason = "ok"
-		m.success.WithLabelValues(r.Sync).Set(float64(r.EndedAt.UnixMilli()) / 1000)
+		m.succeeded(r.Sync, r.EndedAt)
 	}
 	m.runs.WithLabelValues(r.Sync, reason).Inc()
 	m.duration.WithLabelValues(r.Sync).Observe(r.EndedAt.Sub(r.StartedAt).Seconds())

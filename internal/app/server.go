@@ -46,6 +46,7 @@ type Server struct {
 	verifier  *verifier
 	outbox    *outbox.Outbox
 	nodes     *node.Book
+	figures   *storeMetrics
 	work      *work
 	alerts    *alert.Alerts
 	endpoints *endpoints
@@ -113,7 +114,11 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.audit.PruneOn(s.engine)
 	s.ledger = ledger.New(d)
 	s.ledger.PruneOn(s.engine)
-	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: newSyncMetrics(registry).ended})
+	counted := newSyncMetrics(registry)
+	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: counted.ended})
+	if s.onlyContacts() {
+		o.Log.Info("warehouses are synced on demand only, since neither API_TOKEN nor API_USER is set")
+	}
 	warehouses, err := s.set.Add(ctx, s.warehouse.sync(o.Config.Warehouse, s.onlyContacts()))
 	if err != nil {
 		return nil, err
@@ -124,10 +129,14 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	})
 	s.outbox.PruneOn(s.engine)
 	s.nodes = node.New(d, o.Log)
+	s.figures = newStoreMetrics(registry, func(ctx context.Context) (standing, error) { return readStanding(ctx, d, s.outbox, s.ledger, s.nodes) })
 	if err := setMessengers(o, s.outbox); err != nil { //nolint:contextcheck // channels are served for as long as the server runs
 		return nil, err
 	}
 	if err := s.addCampaigns(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.recallSyncs(ctx, counted); err != nil {
 		return nil, err
 	}
 	hooks, err := openWebhooks(ctx, o, d)
@@ -155,15 +164,28 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, err
 }
 
+// recallSyncs has the metrics begin with what the store knows of this node's syncs. One
+// that runs on demand alone is not among them: nobody waits for it.
+func (s *Server) recallSyncs(ctx context.Context, m *syncMetrics) error {
+	own, err := s.keys.Application(ctx, apikey.BuiltIn)
+	if err != nil {
+		return err
+	}
+	var slugs []string
+	if !s.onlyContacts() {
+		slugs = append(slugs, warehouseSlug)
+	}
+	for _, c := range s.contacts {
+		slugs = append(slugs, c.sync().Slug)
+	}
+	return m.recall(ctx, s.ledger, own.ID, slugs)
+}
+
 // onlyContacts tells whether the server is there for campaigns alone: a warehouse sync
 // that nobody has set up would fail each minute.
 func (s *Server) onlyContacts() bool {
 	w := s.o.Config.Warehouse
-	off := len(s.o.Config.Campaigns) > 0 && w.Token.Empty() && w.User == ""
-	if off {
-		s.o.Log.Info("warehouses are synced on demand only, since neither API_TOKEN nor API_USER is set")
-	}
-	return off
+	return len(s.o.Config.Campaigns) > 0 && w.Token.Empty() && w.User == ""
 }
 
 // listenWithKeys takes an address that the network reaches if there is a key to
@@ -233,6 +255,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	background.Go(func() { s.alerts.Run(beside, s.o.Log) })
 	background.Go(func() { s.endpoints.Run(beside) })
 	background.Go(func() { s.postRest(beside) })
+	background.Go(func() { s.figures.run(beside) })
 	defer background.Wait()
 	defer stopBeside()
 

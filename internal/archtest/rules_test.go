@@ -10,7 +10,7 @@ var layers = []struct {
 	may []string
 }{
 	{"cmd/...", []string{
-		"internal/alert", "internal/apikey", "internal/app", "internal/audit", "internal/config", "internal/cronexec", "internal/endpoint", "internal/fault",
+		"internal/alert", "internal/apikey", "internal/app", "internal/audit", "internal/config", "internal/cronexec", "internal/doctor", "internal/endpoint", "internal/fault",
 		"internal/ledger", "internal/ledgerjson", "internal/node", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
 		"internal/syncs",
 	}},
@@ -18,7 +18,7 @@ var layers = []struct {
 	// The wiring: the only place that knows which sources, sinks and channels there are.
 	{"internal/app", []string{
 		"api", "internal/alert", "internal/apikey", "internal/audit", "internal/channel/...", "internal/config", "internal/dashboard",
-		"internal/db", "internal/draft", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
+		"internal/db", "internal/doctor", "internal/draft", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
 		"internal/node", "internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
 		"internal/sink/...", "internal/source/...", "internal/syncs", "internal/transfer",
 	}},
@@ -55,6 +55,8 @@ var layers = []struct {
 	{"internal/rejected", []string{"internal/db", "internal/fault"}},
 	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/pipeline", []string{"internal/fault"}},
+
+	{"internal/doctor", []string{"internal/db", "internal/fault", "internal/httpclient"}},
 
 	// The ground.
 	{"internal/jobs", []string{"internal/db", "internal/fault"}},

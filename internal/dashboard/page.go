@@ -83,6 +83,7 @@ type frame struct {
 	Viewer  viewer
 	CSRF    string
 	Version string
+	Sandbox bool   // the store is that of a trial
 	Zone    string // its name; "" for UTC by default
 	Theme   string // light, dark, or "" for the browser's
 	Now     time.Time
@@ -147,7 +148,7 @@ func (d *Dashboard) enter(r *http.Request, who access, use use) (*request, error
 // goes wrong is a page of its own and not half of one.
 func (d *Dashboard) render(w http.ResponseWriter, r *request, area string, v view) {
 	f := frame{
-		Title: v.title, Area: area, Root: Root, Viewer: r.viewer, Version: d.o.Version, Now: r.now, Path: r.URL.RequestURI(),
+		Title: v.title, Area: area, Root: Root, Viewer: r.viewer, Version: d.o.Version, Sandbox: d.o.Node.Sandbox, Now: r.now, Path: r.URL.RequestURI(),
 		Theme: chosenTheme(r.Request), Zone: r.zone.String(), Data: v.data, r: r, CSRF: d.csrf(r.viewer), Flash: d.takeFlash(w, r.Request),
 	}
 	if v.refused != nil {
@@ -207,7 +208,7 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *request, err error) {
 		d.o.Log.LogAttrs(r.Context(), slogLevel(t.Status), "page failed", errAttrs(r, t, err)...)
 	}
 	f := frame{
-		Title: t.Title, Root: Root, Viewer: r.viewer, Version: d.o.Version, Now: r.now, Path: Root, Theme: chosenTheme(r.Request),
+		Title: t.Title, Root: Root, Viewer: r.viewer, Version: d.o.Version, Sandbox: d.o.Node.Sandbox, Now: r.now, Path: Root, Theme: chosenTheme(r.Request),
 		Zone: r.zone.String(), Data: t, r: r, CSRF: d.csrf(r.viewer),
 	}
 	var buf bytes.Buffer

@@ -24,6 +24,7 @@ type Node struct {
 	Name     string
 	Store    string // where its state is, without secrets
 	Shared   bool   // other nodes can serve the store as well
+	Sandbox  bool   // it is that of a trial: commands find it by --sandbox
 	KeepDays int    // for how long attempts are kept after their delivery is settled
 }
 

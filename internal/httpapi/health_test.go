@@ -67,7 +67,7 @@ func TestMetrics(t *testing.T) {
 		`ferryman_http_requests_total{method="other",route="unmatched",status="404"} 1`,
 		`ferryman_http_request_duration_seconds_count{method="GET",route="/api/users/{id}",status="200"} 2`,
 		"ferryman_http_requests_in_flight 1",
-		`ferryman_build_info{go="go1.`, `version="1.2.3"} 1`,
+		`ferryman_build_info{goversion="go1.`, `version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(a.text, want) {
 			t.Errorf("metrics lack %s\n%s", want, a.text)

@@ -35,7 +35,7 @@ func newMetrics(registry *prometheus.Registry, version string) (metrics, error) 
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "ferryman_build_info", Help: "Always 1; the labels tell the build.",
-		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{m.requests, m.duration, m.inFlight, build} {

@@ -39,5 +39,5 @@ var nodeDeeds = []deed{
 		c.follow(c.opened("/drain") + " button")
 		c.await("it can be resumed", "document.querySelector('form[action$=\"/resume\"]')")
 	}, said: "begins nothing more", record: "node.drain", target: "node ${node}"},
-	{name: "resume a node", posts: "nodes/{name}/resume", at: "/ui/nodes", do: presses("form[action$='/resume']"), said: "works again", record: "node.resume", target: "node ${node}"},
+	{name: "resume a node", posts: "nodes/{name}/resume", at: "/ui/nodes", do: presses("form[action$='/resume']"), said: "is to work again", record: "node.resume", target: "node ${node}"},
 }

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -51,34 +52,92 @@ func TestDocs(t *testing.T) {
 }
 
 // TestMetricsAreNamed compares the metrics that the operator's page lists, and those
-// that the rules for alerts go by, with what a server has once everything has happened
-// that is counted.
+// that the rules for alerts and the dashboard go by, with what a server has once
+// everything has happened that is counted.
 func TestMetricsAreNamed(t *testing.T) {
 	t.Parallel()
 	n := program.Serve(t, binary, t.TempDir(), nil, "--sandbox", "--sandbox-quiet", "--sandbox-listen", "127.0.0.1:0")
 	call(t, "PATCH", n.URL+"/api/syncall", "")
 	call(t, "POST", n.URL+"/messages/", `[{"user_id": 1, "messenger_id": 0, "text": "hello"}]`)
-	const delivered = "ferryman_delivery_attempts_total"
-	var has []string
-	testwait.Until(t, "the message is sent", func() bool {
-		has = unique(regexp.MustCompile(`(?m)^# TYPE (ferryman_\w+)`), call(t, "GET", n.URL+"/metrics", ""))
-		return slices.Contains(has, delivered)
+	var all []string
+	testwait.Until(t, "the message is sent and counted", func() bool {
+		all = unique(regexp.MustCompile(`(?m)^# TYPE (\w+)`), call(t, "GET", n.URL+"/metrics", ""))
+		last := "ferryman_delivery_lateness_seconds" // of what is counted of an attempt
+		return slices.Contains(all, last) && slices.Contains(all, "ferryman_outbox_deliveries")
 	})
+	has := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !strings.HasPrefix(name, "ferryman_") })
 	page := readDoc(t, "docs/operations.md")
 	listed := unique(regexp.MustCompile("(?m)^\\| `(ferryman_\\w+)`"), page)
 	if !slices.Equal(has, listed) {
 		t.Errorf("docs/operations.md lists the metrics\n%q\nand a server has\n%q", listed, has)
 	}
 	rules := readDoc(t, "deploy/alerts.yml")
-	for _, name := range unique(regexp.MustCompile(`(ferryman_(?:\w+_seconds|\w+_total|\w+_in_flight))\w*[{[)]`), rules) {
-		if !slices.Contains(has, name) {
-			t.Errorf("the rules for alerts go by %s, which no server has", name)
+	for file, expressions := range map[string][]string{
+		"deploy/alerts.yml":   unique(regexp.MustCompile(`(?m)^ +expr: (.*)$`), rules),
+		"deploy/grafana.json": dashboardExpressions(t, readDoc(t, "deploy/grafana.json")),
+	} {
+		named := unique(regexp.MustCompile(`\b((?:ferryman|go|process)_\w+)`), strings.Join(expressions, "\n"))
+		if len(named) < 10 {
+			t.Errorf("%s goes by %q only: are its expressions still found?", file, named)
+		}
+		for _, name := range named {
+			histogram := regexp.MustCompile("_(bucket|sum|count)$").ReplaceAllString(name, "")
+			if !slices.Contains(all, name) && !slices.Contains(all, histogram) {
+				t.Errorf("%s goes by %s, which no server has", file, name)
+			}
 		}
 	}
 	named := unique(regexp.MustCompile("(?m)^\\| `(Ferryman\\w+)`"), page)
 	if alerts := unique(regexp.MustCompile(`alert: (\w+)`), rules); !slices.Equal(alerts, named) {
 		t.Errorf("docs/operations.md explains the alerts\n%q\nand there are\n%q", named, alerts)
 	}
+}
+
+// dashboardExpressions gives the queries of a dashboard of Grafana's, all of which are to
+// go to the source of data that its reader chooses.
+func dashboardExpressions(t *testing.T, text string) (all []string) {
+	t.Helper()
+	type source struct{ Type, UID string }
+	type query struct {
+		Expr       string
+		Datasource source
+	}
+	var d struct {
+		SchemaVersion int
+		Templating    struct {
+			List []struct{ Name, Type, Definition string }
+		}
+		Panels []struct {
+			ID      int
+			Title   string
+			Type    string
+			GridPos struct{ H, W, X, Y int }
+			Targets []query
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatalf("deploy/grafana.json: %v", err)
+	}
+	if vars := d.Templating.List; d.SchemaVersion == 0 || len(vars) == 0 || vars[0].Name != "datasource" || vars[0].Type != "datasource" {
+		t.Errorf("it has schema version %d and the variables %+v", d.SchemaVersion, vars)
+	}
+	for _, v := range d.Templating.List {
+		all = append(all, v.Definition)
+	}
+	ids := map[int]bool{}
+	for _, p := range d.Panels {
+		if ids[p.ID] || p.GridPos.H < 1 || p.GridPos.X+p.GridPos.W > 24 || p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("panel %d, %q: %+v", p.ID, p.Title, p)
+		}
+		ids[p.ID] = true
+		for _, q := range p.Targets {
+			if q.Datasource != (source{"prometheus", "${datasource}"}) || q.Expr == "" {
+				t.Errorf("panel %q asks %+v", p.Title, q)
+			}
+			all = append(all, q.Expr)
+		}
+	}
+	return all
 }
 
 // warehouses starts a simulated WMS API and gives the settings of a server that reads

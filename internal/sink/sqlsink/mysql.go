@@ -53,7 +53,10 @@ func openMySQL(u *url.URL) (dialect, *sql.DB, error) {
 		// Nothing is cut, rounded to zero or numbered anew without an error.
 		"sql_mode": "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
 	}
-	if err := config.Apply(mysqldriver.Charset("utf8mb4", "")); err != nil {
+	// Where TLS is offered and not insisted on, a connection that goes without it says
+	// so in its configuration, which all share unless something may change it before.
+	alone := mysqldriver.BeforeConnect(func(context.Context, *mysqldriver.Config) error { return nil })
+	if err := config.Apply(mysqldriver.Charset("utf8mb4", ""), alone); err != nil {
 		return nil, nil, badURL("the target URL can't be used by MySQL's driver", urlForm)
 	}
 	if err := mysqlParameters(config, u.Query()); err != nil {

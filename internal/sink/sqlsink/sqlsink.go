@@ -126,6 +126,12 @@ func (s *Sink) Close() error {
 	return s.db.Close()
 }
 
+// Ping looks whether the target answers and is one that can be used. It makes nothing,
+// but for the file of a SQLite target that is not there.
+func (s *Sink) Ping(ctx context.Context) error {
+	return s.explain(ctx, "use", "", s.onConn(ctx, func(ctx context.Context, conn *sql.Conn) error { return s.dialect.greet(ctx, conn) }))
+}
+
 // Cursor is where the last durable batch said to resume; "" before the first. It
 // makes the tables and columns that are missing, as Write does.
 //

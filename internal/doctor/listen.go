@@ -1,0 +1,93 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answerTime bounds how long a server on this machine is waited for.
+const answerTime = 5 * time.Second
+
+// Listen looks whether the address is free that a server is to listen on, or has a
+// Ferryman that is ready. exposed tells whether it would refuse to start there, because
+// the network reaches the address and there is no key; nil does not know.
+func Listen(address string, exposed func(context.Context) (bool, error)) Check {
+	return Check{"listen", func(ctx context.Context) []Finding {
+		resolved, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			return []Finding{problem("name an address of this machine with --listen or FERRYMAN_LISTEN", "%s: %v", address, err)}
+		}
+		if exposed != nil && !resolved.IP.IsLoopback() {
+			switch open, err := exposed(ctx); {
+			case err != nil:
+				return []Finding{failed(err)}
+			case open:
+				return []Finding{problem("make a key first: ferryman key create --app ferryman --scope admin; or listen on 127.0.0.1",
+					"%s is reached by the network, and there is no key: the server would not start", address)}
+			}
+		}
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", resolved.String())
+		switch {
+		case err == nil:
+			_ = l.Close() // nobody has connected
+			return []Finding{Well("%s is free: no server runs there", address)}
+		case taken(err):
+			return []Finding{ask(ctx, resolved)}
+		}
+		return []Finding{problem("name an address of this machine, and a port that this user may take, with --listen or FERRYMAN_LISTEN", "%s: %v", address, err)}
+	}}
+}
+
+// ask asks who has the address.
+func ask(ctx context.Context, a *net.TCPAddr) Finding {
+	host := a.IP.String()
+	if a.IP == nil || a.IP.IsUnspecified() {
+		host = "localhost" // nobody can call every address
+	}
+	at := net.JoinHostPort(host, strconv.Itoa(a.Port))
+	other := problem("stop that program, or name another address with --listen or FERRYMAN_LISTEN", "%s is taken by a program that does not answer as Ferryman does", at)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at+"/readyz", nil)
+	if err != nil {
+		return other
+	}
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true}, // no proxy: it is this machine
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		other.Detail += ": " + err.Error()
+		return other
+	}
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	var answer struct {
+		Status any      `json:"status"` // "ok"; of a problem, the number
+		Code   string   `json:"code"`   // of a problem
+		Detail string   `json:"detail"`
+		Checks []string `json:"checks"`
+	}
+	const most = 64 << 10
+	if err := json.NewDecoder(io.LimitReader(res.Body, most)).Decode(&answer); err != nil {
+		return other
+	}
+	switch {
+	case res.StatusCode == http.StatusOK && answer.Status == "ok" && len(answer.Checks) > 0:
+		return Well("the Ferryman at %s is ready: %s", at, strings.Join(answer.Checks, ", "))
+	case res.StatusCode == http.StatusServiceUnavailable && answer.Code == "not_ready":
+		return problem("look into its log; what it names stands in docs/operations.md under Troubleshooting", "the Ferryman at %s is not ready: %s", at, answer.Detail)
+	}
+	return other
+}
