@@ -25,7 +25,7 @@ func BenchmarkPages(b *testing.B) {
 			fill(b, d)
 			s := siteOn(b, d)
 			for _, path := range []string{
-				"", "crons", "crons?state=failing", "crons?q=job-99", "crons/17", "crons/17?status=failed", "runs", "runs?status=failed", "runs?before=500000",
+				"", "crons", "crons?state=failing", "crons?search=job-99", "crons/17", "crons/17?status=failed", "runs", "runs?status=failed", "runs?before=500000",
 				"runs/999000", "timeline", "timeline?range=1h", "timeline?range=7d", "timeline?range=30d", "syncs", "outbox", "outbox?state=failed",
 				"outbox?channel=telegram", "outbox?recipient=42", "outbox/500000", "channels", "rejected", "applications", "maintenance", "settings", "record",
 			} {
@@ -60,7 +60,7 @@ func (s *site) timed(b *testing.B, path string) {
 }
 
 // numbers counts from 1 to %d.
-const numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+const numbers = "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
 
 // fill makes the store. What triggers would keep is made at once, as PostgreSQL's
 // would take minutes for a million rows in one transaction.
@@ -77,13 +77,13 @@ func fill(b *testing.B, d *db.DB) {
 	}{
 		{fmt.Sprintf(numbers, 4) + "INSERT INTO applications (name, created_at) SELECT 'app-' || i, 0 FROM n", nil},
 		{fmt.Sprintf(numbers, 10_000) + `INSERT INTO crons (application_id, slug, name, kind, created_at, updated_at, schedule, last_execution_id, expected_at, late_at, failing_since)
-			SELECT a.id, 'job-' || i, 'Job ' || i, 'external', 0, 0, '*/5 * * * *', 990000 + i, $1 + i * 1000000, $1 + i * 1000000 + 60000000, CASE WHEN i % 400 = 17 THEN $1 END
+			SELECT a.id, 'job-' || i, 'Job ' || i, 'external', 0, 0, '*/5 * * * *', 990000 + i, CAST($1 AS BIGINT) + i * 1000000, CAST($1 AS BIGINT) + i * 1000000 + 60000000, CASE WHEN i % 400 = 17 THEN CAST($1 AS BIGINT) END
 			FROM n JOIN applications a ON a.name = 'app-' || (1 + i % 4)`, []any{db.Time{Time: now}}},
 		{off, nil},
 		{fmt.Sprintf(numbers, 1_000_000) + `INSERT INTO executions (cron_id, application_id, status, "trigger", holder, started_at, ended_at, detail, message_count)
 			SELECT c.id, c.application_id,
 				CASE WHEN i > 999980 THEN 'running' WHEN i % 50 = 0 THEN 'failed' WHEN i % 97 = 0 THEN 'missed' WHEN i % 211 = 0 THEN 'skipped' ELSE 'success' END,
-				'http', 'host-' || (i % 9), $1 - (1000001 - i) * 700000, CASE WHEN i > 999980 THEN NULL ELSE $1 - (1000001 - i) * 700000 + (i % 900) * 100000 END,
+				'http', 'host-' || (i % 9), CAST($1 AS BIGINT) - (1000001 - i) * 700000, CASE WHEN i > 999980 THEN NULL ELSE CAST($1 AS BIGINT) - (1000001 - i) * 700000 + (i % 900) * 100000 END,
 				CASE WHEN i % 50 = 0 THEN 'exit code 2: disk full' ELSE '' END, 3
 			FROM n JOIN crons c ON c.slug = 'job-' || (1 + (i * CAST(7919 AS BIGINT)) % 10000)`, []any{db.Time{Time: now}}},
 		{`INSERT INTO execution_hours (cron_id, at, status, n, took)
@@ -96,10 +96,10 @@ func fill(b *testing.B, d *db.DB) {
 		{fmt.Sprintf(numbers, 1_000_000) + `INSERT INTO deliveries (state, topic, channel, recipient, payload, due_at, created_at, attempts, ended_at, last_error)
 			SELECT CASE i % 10 WHEN 0 THEN 4 WHEN 1 THEN 0 WHEN 2 THEN 0 WHEN 3 THEN 0 WHEN 4 THEN 5 ELSE 3 END, 0,
 				CASE i % 3 WHEN 0 THEN 'telegram' WHEN 1 THEN 'viber' ELSE 'whatsapp' END, CAST(i % 50000 AS TEXT), 'text ' || i,
-				$1 + (i % 100000) * 1000000, $1 - (1000001 - i) * 700000, 1, CASE WHEN i % 10 > 3 THEN $1 END, CASE WHEN i % 10 = 0 THEN '400: chat not found' ELSE '' END
+				CAST($1 AS BIGINT) + (i % 100000) * 1000000, CAST($1 AS BIGINT) - (1000001 - i) * 700000, 1, CASE WHEN i % 10 > 3 THEN CAST($1 AS BIGINT) END, CASE WHEN i % 10 = 0 THEN '400: chat not found' ELSE '' END
 			FROM n`, []any{db.Time{Time: now}}},
 		{fmt.Sprintf(numbers, 200) + `INSERT INTO channel_hours (at, channel, sender_id, sent, failed, retried, uncertain, expired)
-			SELECT $1 - ($1 % 3600000000) - i * 3600000000, 'telegram', 1, 1000, 10, 20, 0, 0 FROM n`, []any{db.Time{Time: now}}},
+			SELECT CAST($1 AS BIGINT) - (CAST($1 AS BIGINT) % 3600000000) - i * 3600000000, 'telegram', 1, 1000, 10, 20, 0, 0 FROM n`, []any{db.Time{Time: now}}},
 		{"ANALYZE", nil},
 	} {
 		err := d.Tx(b.Context(), func(tx *db.Tx) error {
