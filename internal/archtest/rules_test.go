@@ -88,7 +88,7 @@ var layers = []struct {
 	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb", "internal/testwait"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
 	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testwait"}},
-	{"internal/e2e/...", []string{"internal/testdb", "internal/testwait"}},
+	{"internal/e2e/...", []string{"internal/sandbox/wms", "internal/testdb", "internal/testwait"}},
 }
 
 var testHelpers = []string{

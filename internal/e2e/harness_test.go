@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,27 +24,18 @@ func TestMain(m *testing.M) { os.Exit(program.Main(m, &binary)) }
 // upstream is a simulated WMS API that lives longer than any server.
 type upstream struct {
 	*wms.Server
-	url string
+	url      string
+	settings []string
 }
 
 func newUpstream(t testing.TB) *upstream {
 	t.Helper()
-	s, err := wms.New(wms.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	return &upstream{s, server.URL}
+	api, url, env := program.Warehouses(t)
+	return &upstream{api, url, env}
 }
 
 // env are the settings of a server that reads from u.
-func (u *upstream) env() []string {
-	return []string{
-		"API_BASE_URL=" + u.url + wms.DefaultBase,
-		"API_USER=" + wms.DefaultUsername, "API_PASSWORD=" + wms.DefaultPassword,
-	}
-}
+func (u *upstream) env() []string { return slices.Clone(u.settings) }
 
 // hold makes requests to path wait until release.
 func (u *upstream) hold(t testing.TB, path string) (release func()) {
@@ -127,25 +116,7 @@ func (n *node) stop() int {
 // do makes an HTTP call and gives status and body.
 func do(t testing.TB, method, url, body string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(answer)
+	return program.Do(t, method, url, body)
 }
 
 // synced is what syncall and synlast tell of a run.

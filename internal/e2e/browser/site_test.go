@@ -2,9 +2,7 @@ package browser
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,7 +11,6 @@ import (
 	"testing"
 
 	"ferryman/internal/e2e/program"
-	"ferryman/internal/testwait"
 )
 
 // manual has a server sync on demand only, beyond the sync of a new store.
@@ -121,29 +118,11 @@ func (s *site) call(key, method, path, body string, out any) {
 // fetch makes a call that has to go well, and gives its answer.
 func fetch(t testing.TB, key, method, url, body string) []byte {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
+	var headers []string
 	if key != "" {
-		request.Header.Set("X-API-KEY", key)
+		headers = []string{"X-API-KEY", key}
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s %s", method, url, response.Status, answer)
-	}
-	return answer
+	return []byte(program.MustDo(t, method, url, body, headers...))
 }
 
 // start reports a start and gives the execution's id.

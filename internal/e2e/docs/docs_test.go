@@ -1,11 +1,7 @@
 package docs
 
 import (
-	"context"
 	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +10,6 @@ import (
 	"testing"
 
 	"ferryman/internal/e2e/program"
-	"ferryman/internal/sandbox/wms"
 	"ferryman/internal/testwait"
 )
 
@@ -44,7 +39,8 @@ func TestDocs(t *testing.T) {
 			var env []string
 			args := []string{"--sandbox", "--sandbox-listen", "127.0.0.1:0"}
 			if path == "docs/operations.md" { // of the real one
-				env, args = warehouses(t), nil
+				_, _, env = program.Warehouses(t)
+				args = nil
 			}
 			newDocRun(t, path, text, env, args...).follow(lines, blocks)
 		})
@@ -57,11 +53,11 @@ func TestDocs(t *testing.T) {
 func TestMetricsAreNamed(t *testing.T) {
 	t.Parallel()
 	n := program.Serve(t, binary, t.TempDir(), nil, "--sandbox", "--sandbox-quiet", "--sandbox-listen", "127.0.0.1:0")
-	call(t, "PATCH", n.URL+"/api/syncall", "")
-	call(t, "POST", n.URL+"/messages/", `[{"user_id": 1, "messenger_id": 0, "text": "hello"}]`)
+	program.MustDo(t, "PATCH", n.URL+"/api/syncall", "")
+	program.MustDo(t, "POST", n.URL+"/messages/", `[{"user_id": 1, "messenger_id": 0, "text": "hello"}]`)
 	var all []string
 	testwait.Until(t, "the message is sent and counted", func() bool {
-		all = unique(regexp.MustCompile(`(?m)^# TYPE (\w+)`), call(t, "GET", n.URL+"/metrics", ""))
+		all = unique(regexp.MustCompile(`(?m)^# TYPE (\w+)`), program.MustDo(t, "GET", n.URL+"/metrics", ""))
 		last := "ferryman_delivery_lateness_seconds" // of what is counted of an attempt
 		return slices.Contains(all, last) && slices.Contains(all, "ferryman_outbox_deliveries")
 	})
@@ -138,41 +134,6 @@ func dashboardExpressions(t *testing.T, text string) (all []string) {
 		}
 	}
 	return all
-}
-
-// warehouses starts a simulated WMS API and gives the settings of a server that reads
-// from it.
-func warehouses(t *testing.T) (env []string) {
-	t.Helper()
-	api, err := wms.New(wms.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(api)
-	t.Cleanup(server.Close)
-	return []string{"API_BASE_URL=" + server.URL + wms.DefaultBase, "API_USER=" + wms.DefaultUsername, "API_PASSWORD=" + wms.DefaultPassword}
-}
-
-// call makes an HTTP call that should succeed and gives its answer.
-func call(t *testing.T, method, url, body string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testwait.Limit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s %s %v", method, url, res.Status, answer, err)
-	}
-	return string(answer)
 }
 
 // unique gives what the first group of a pattern finds in a text, sorted.
