@@ -80,14 +80,17 @@ func (o *Outbox) addDue(ctx context.Context, channel string, edges []time.Durati
 	return nil
 }
 
+// waitingNames begins a query with the names of the channels on which something waits,
+// in names; the last of them is NULL. It asks an index once for each.
+const waitingNames = `WITH RECURSIVE names (name) AS (
+	SELECT min(channel) FROM deliveries WHERE state = 0
+	UNION ALL
+	SELECT (SELECT min(channel) FROM deliveries WHERE state = 0 AND channel > name) FROM names WHERE name IS NOT NULL)`
+
 // waitingOn gives the channels on which something waits: the index is asked for one
 // after the other, however much that is.
 func (o *Outbox) waitingOn(ctx context.Context) ([]string, error) {
-	rows, err := o.db.Query(ctx, `WITH RECURSIVE names (name) AS (
-			SELECT min(channel) FROM deliveries WHERE state = 0
-			UNION ALL
-			SELECT (SELECT min(channel) FROM deliveries WHERE state = 0 AND channel > name) FROM names WHERE name IS NOT NULL)
-		SELECT name FROM names WHERE name IS NOT NULL`)
+	rows, err := o.db.Query(ctx, waitingNames+" SELECT name FROM names WHERE name IS NOT NULL")
 	if err != nil {
 		return nil, fmt.Errorf("look where something waits: %w", err)
 	}

@@ -11,10 +11,7 @@ import (
 // Oldest gives, by their names, the channels on which something is due, and since when
 // the oldest of it is. It asks an index once for each channel, however much waits.
 func (o *Outbox) Oldest(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := o.db.Query(ctx, `WITH RECURSIVE names (name) AS (
-			SELECT min(channel) FROM deliveries WHERE state = 0
-			UNION ALL
-			SELECT (SELECT min(channel) FROM deliveries WHERE state = 0 AND channel > name) FROM names WHERE name IS NOT NULL)
+	rows, err := o.db.Query(ctx, waitingNames+`
 		SELECT name, (SELECT min(due_at) FROM deliveries WHERE channel = name AND state = 0) FROM names WHERE name IS NOT NULL`)
 	if err != nil {
 		return nil, fmt.Errorf("look for what is due: %w", err)
