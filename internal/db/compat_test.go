@@ -1,10 +1,16 @@
 package db_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
+	"ferryman/internal/fault"
 )
 
 // Each migration since releases run side by side says whether the one before can work
@@ -26,4 +32,69 @@ func TestMigrationsSayWhomTheyLeaveBehind(t *testing.T) {
 			t.Errorf(`%s neither raises schema_compatibility nor says "-- The release before works on it."`, file)
 		}
 	}
+}
+
+// A release that older ones cannot live with does not take the store away from one that
+// serves it; nor does it stop half-way.
+func TestABreakingMigrationWaitsForTheLastServer(t *testing.T) {
+	dbtest.URLs(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		open := func() *db.DB {
+			t.Helper()
+			d, err := db.Open(ctx, url, db.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = d.Close() })
+			return d
+		}
+		older := open()
+		if _, err := older.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		version, err := older.SchemaVersion(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := older.Serve(); err != nil {
+			t.Fatal(err)
+		}
+		seen := func(ago time.Duration) {
+			t.Helper()
+			err := older.Tx(ctx, func(tx *db.Tx) error {
+				at := db.Time{Time: tx.Now().Add(-ago)}
+				_, err := tx.Exec(ctx, "INSERT INTO nodes (name, version, url, started_at, seen_at) VALUES ('m-1-a', '1', '', $1, $1) ON CONFLICT (name) DO UPDATE SET seen_at = $1", at)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen(time.Second)
+
+		newer := open()
+		_, err = newer.MigrateFurther(ctx)
+		f, ok := errors.AsType[*fault.Error](err)
+		who := "m-1-a"
+		if older.Dialect() == db.SQLite {
+			who = "a server on this machine"
+		}
+		if !ok || f.Code != "older_serve" || !strings.Contains(f.Detail, who) {
+			t.Fatalf("served by an older one: %v", err)
+		}
+		if v, err := newer.SchemaVersion(ctx); err != nil || v != version {
+			t.Fatalf("it is left at %d, %v, not at %d", v, err, version)
+		}
+
+		seen(time.Hour) // as one that was killed
+		if err := older.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if applied, err := newer.MigrateFurther(ctx); err != nil || len(applied) != 2 {
+			t.Fatalf("%d applied, %v", len(applied), err)
+		}
+		if _, err := open().Migrate(ctx); fault.CodeOf(err) != "schema_newer" {
+			t.Errorf("the older one on it: %v", err)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 )
 
 // Lanes is how many transactions are shared at a time.
@@ -33,6 +34,20 @@ func (d *DB) MigrateTo(ctx context.Context, version int) error {
 		}
 		return nil
 	})
+}
+
+// MigrateFurther migrates as a later release would that has two migrations more, of
+// which the last leaves older binaries behind.
+func (d *DB) MigrateFurther(ctx context.Context) ([]Migration, error) {
+	all, err := steps(migrations, d.dialect)
+	if err != nil {
+		return nil, err
+	}
+	n := len(all)
+	return d.migrate(ctx, append(all,
+		Migration{Version: n + 1, Name: "harmless", sql: "CREATE TABLE further (id BIGINT PRIMARY KEY)"},
+		Migration{Version: n + 2, Name: "breaking", sql: fmt.Sprintf("DROP TABLE further; UPDATE schema_compatibility SET oldest = %d", n+2)},
+	), nil)
 }
 
 // Compiled tells whether a query outside a transaction is kept compiled.

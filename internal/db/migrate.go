@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"ferryman/internal/fault"
 )
@@ -27,13 +28,19 @@ type Migration struct {
 // Migrate brings the schema up to this binary's and gives what it applied. Nodes
 // that start together take turns. A schema newer than the binary is left as it is if
 // its makers say that the binary can work with it, so that two releases may run side
-// by side, and else refused with a fault of code schema_newer. Each of parts, the schemas of engines that share
-// the store, runs under the same lock, after the store's own.
+// by side, and else refused with a fault of code schema_newer. A migration that binaries
+// of before cannot live with is refused with code older_serve while any process serves
+// the store. Each of parts, the schemas of engines that share the store, runs under the
+// same lock, after the store's own.
 func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) error) ([]Migration, error) {
 	steps, err := steps(migrations, d.dialect)
 	if err != nil {
 		return nil, err
 	}
+	return d.migrate(ctx, steps, parts)
+}
+
+func (d *DB) migrate(ctx context.Context, steps []Migration, parts []func(context.Context, *DB) error) ([]Migration, error) {
 	release, err := d.migrationLock(ctx)
 	if err != nil {
 		return nil, err
@@ -61,11 +68,15 @@ func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) er
 			return nil, SchemaNewer("the store's schema", at, newest)
 		}
 	}
+	steps = slices.DeleteFunc(steps, func(m Migration) bool { return m.Version <= at })
+	// Before the first of them: half-way, the schema would be nobody's.
+	if at > 0 && slices.ContainsFunc(steps, Migration.leavesBehind) {
+		if err := d.unserved(ctx, at); err != nil {
+			return nil, err
+		}
+	}
 	var applied []Migration
 	for _, m := range steps {
-		if m.Version <= at {
-			continue
-		}
 		err := d.Tx(ctx, func(tx *Tx) error {
 			if _, err := tx.Exec(ctx, m.sql); err != nil {
 				return err
@@ -85,6 +96,45 @@ func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) er
 		}
 	}
 	return applied, nil
+}
+
+// leavesBehind tells whether binaries that do not know a migration cannot work on what
+// it makes.
+func (m Migration) leavesBehind() bool { return strings.Contains(m.sql, "UPDATE schema_compatibility") }
+
+// servedFor is for how long a node that says every second that it lives is believed to.
+const servedFor = 5 * time.Second
+
+// unserved gives a fault of code older_serve while a process serves the store, whose
+// schema is of version at: it cannot know a newer one.
+func (d *DB) unserved(ctx context.Context, at int) error {
+	var who []string
+	switch {
+	case d.dialect == Postgres && at >= 8: // which made the book of nodes
+		rows, err := d.Query(ctx, "SELECT name FROM nodes WHERE seen_at > $1 ORDER BY name LIMIT 5", Time{d.Now().Add(-servedFor)})
+		if err == nil {
+			who, err = Collect(rows, func(r *Rows) (name string, err error) { return name, r.Scan(&name) })
+		}
+		if err != nil {
+			return fmt.Errorf("look who serves the store: %w", err)
+		}
+	case d.dialect == SQLite && d.served.Load() == nil:
+		is, err := served(d.path)
+		if err != nil {
+			return err
+		}
+		if is {
+			who = []string{"a server on this machine"}
+		}
+	}
+	if who == nil {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Conflict, Code: "older_serve",
+		Detail: "this release changes the store in a way that older ones cannot work with, and it is served by " + strings.Join(who, ", "),
+		Hint:   "stop every server of the store, then start this release",
+	}
 }
 
 // SchemaVersion is the newest migration that the store has had; 0 before the
