@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
@@ -200,5 +201,31 @@ func TestPutOffUntil(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%v: %s, and not %s", c.form, got, c.want)
 		}
+	}
+}
+
+// What was released before the store gave out is on record.
+func TestAReleaseThatFailsHalfWay(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.cron("shop", "job", func(s *ledger.Settings) { s.MaxRunning = 150 })
+	var last int64
+	for range 130 {
+		last = s.begin(c).ID
+	}
+	s.write(fmt.Sprintf("CREATE TRIGGER stuck BEFORE UPDATE ON executions WHEN NEW.id = %d BEGIN SELECT RAISE(ABORT, 'stuck'); END", last))
+	at := cronAddress(c)
+	status, page := s.post(at, at+"/release")
+	if status < 500 {
+		t.Errorf("status %d: %s", status, page)
+	}
+	entries, err := s.audit.List(t.Context(), 0, 1)
+	if err != nil || len(entries) != 1 || entries[0].Action != "cron.release" || entries[0].Detail != "100 runs" {
+		t.Errorf("on record: %+v, %v", entries, err)
+	}
+	s.write("DROP TRIGGER stuck")
+	s.post(at, at+"/release")
+	if entries, err = s.audit.List(t.Context(), 0, 1); err != nil || entries[0].Detail != "30 runs" {
+		t.Errorf("the rest, on record: %+v, %v", entries, err)
 	}
 }

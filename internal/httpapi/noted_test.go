@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ferryman/internal/apikey"
+	"ferryman/internal/db"
 	"ferryman/internal/ledger"
 )
 
@@ -134,6 +135,44 @@ func TestExecutionsAndWindowsAreNoted(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("noted are %q, want %q", got, want)
+		}
+	})
+}
+
+// What was released before the store gave out is noted.
+func TestAReleaseThatFailsHalfWayIsNoted(t *testing.T) {
+	officeOn(t, func(o *office) {
+		made := o.object(o.as(o.admin, "POST", "/api/v1/crons", `{"slug":"nightly","max_running":150}`), http.StatusCreated)
+		var last any
+		for range 130 {
+			last = o.object(o.as(o.key, "POST", "/api/nightly/start", ""), http.StatusOK)["id"]
+		}
+		stuck := []string{fmt.Sprintf("CREATE TRIGGER stuck BEFORE UPDATE ON executions WHEN NEW.id = %v BEGIN SELECT RAISE(ABORT, 'stuck'); END", last)}
+		if o.store.Dialect() == db.Postgres {
+			stuck = []string{
+				"CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stuck'; END $$",
+				fmt.Sprintf("CREATE TRIGGER stuck BEFORE UPDATE ON executions FOR EACH ROW WHEN (NEW.id = %v) EXECUTE FUNCTION stuck()", last),
+			}
+		}
+		err := o.store.Tx(t.Context(), func(tx *db.Tx) error {
+			for _, statement := range stuck {
+				if _, err := tx.Exec(t.Context(), statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := o.as(o.admin, "POST", fmt.Sprintf("/api/v1/crons/%v/release", made["id"]), "")
+		if a.StatusCode < 500 || !strings.Contains(a.text, "100 executions were released before it failed") {
+			t.Errorf("status %d: %s", a.StatusCode, a.text)
+		}
+		all, err := o.o.Audit.List(t.Context(), 0, 1)
+		want := fmt.Sprintf("cron %v %s/nightly", made["id"], o.app.Name)
+		if err != nil || len(all) != 1 || all[0].Action != "cron.release" || all[0].Target != want || all[0].Detail != "100 runs" {
+			t.Errorf("noted is %+v, %v", all, err)
 		}
 	})
 }

@@ -66,6 +66,9 @@ func notAll(released int, err error) error {
 		Kind: fault.KindOf(err), Code: fault.CodeOf(err), Detail: fmt.Sprintf("%d executions were released before it failed", released),
 		Hint: "release the rest once more", Err: err,
 	}
+	if said.Kind == fault.Internal { // of which nobody is told more than that
+		said.Kind, said.Code = fault.Unavailable, "store_failed"
+	}
 	if cause, ok := errors.AsType[*fault.Error](err); ok {
 		said.RetryAfter = cause.RetryAfter
 	}
