@@ -10,15 +10,16 @@ import (
 	"ferryman/internal/testwait"
 )
 
-// TestPackages builds the packages twice, as two versions. It goes through the life of
-// the deb on a system that systemd runs, step by step, and looks into the rpm.
+// TestPackages builds the packages twice, as two versions, and goes through the life of
+// the deb and of the rpm on a system that systemd runs, step by step.
 func TestPackages(t *testing.T) {
 	goreleaser, root := needs(t, "FERRYMAN_TEST_GORELEASER"), needs(t, "FERRYMAN_TEST_DEBIAN_ROOT")
 	packages := t.TempDir()
 	older, newer := release(t, goreleaser, "v1.0.0"), release(t, goreleaser, "v1.1.0")
 	t.Run("files of the release", func(t *testing.T) { lookAtRelease(t, newer) })
 	for name, file := range map[string]string{
-		"older.deb": only(t, older, "*.deb"), "newer.deb": only(t, newer, "*.deb"), "newer.rpm": only(t, newer, "*.rpm"),
+		"older.deb": only(t, older, "*.deb"), "newer.deb": only(t, newer, "*.deb"),
+		"older.rpm": only(t, older, "*.rpm"), "newer.rpm": only(t, newer, "*.rpm"),
 	} {
 		if err := os.Link(file, filepath.Join(packages, name)); err != nil {
 			t.Fatal(err)
@@ -40,6 +41,9 @@ func TestPackages(t *testing.T) {
 		{"remove", l.remove},
 		{"install again", l.installAgain},
 		{"purge", l.purge},
+		{"install of the rpm", l.rpmInstall},
+		{"upgrade of the rpm", l.rpmUpgrade},
+		{"erasure of the rpm", l.rpmErase},
 	} {
 		if !t.Run(step.name, step.do) {
 			return // the next step begins where this one ends
@@ -47,7 +51,7 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// life is what happens to the deb on a machine.
+// life is what happens to the packages on a machine.
 type life struct{ *machine }
 
 // install gives a service that runs.

@@ -1,3 +1,3 @@
-// Package packages tests the packages for Linux distributions: it installs the deb on a
-// small Debian system that runs, upgrades, removes and purges it, and looks into the rpm.
+// Package packages tests the packages for Linux distributions: it installs the deb and
+// then the rpm on a small Debian system that runs, upgrades and removes them.
 package packages

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// rpm looks into the rpm. It is not installed: there is no system here that takes one.
+// rpm looks into the rpm.
 func (l life) rpm(t *testing.T) {
 	const query = "rpm -qp --nosignature "
 	files := strings.Split(l.shell(t, query+`--qf '[%{FILENAMES} %{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags}\n]' /host/newer.rpm`), "\n")
@@ -44,4 +44,43 @@ func (l life) rpm(t *testing.T) {
 	if !strings.Contains(version, "ferryman 1.1.1-snapshot.") {
 		t.Errorf("its program is %s", version)
 	}
+}
+
+// rpmInstall installs the rpm where the deb has been. The system knows none of its
+// packages as an rpm, so nobody looks after what it depends on.
+func (l life) rpmInstall(t *testing.T) {
+	l.shell(t, "rm -r /etc/ferryman; userdel ferryman")
+	l.run(t, "rpm", "--install", "--nodeps", "/host/older.rpm")
+	if out := l.run(t, "rpm", "--verify", "--nodeps", "ferryman"); strings.Contains(out, "ferryman") {
+		t.Errorf("rpm misses something:\n%s", out)
+	}
+	if user := l.run(t, "getent", "passwd", "ferryman"); !strings.HasSuffix(user, ":/var/lib/ferryman:/sbin/nologin") {
+		t.Errorf("the user is %s", user)
+	}
+	l.run(t, "systemctl", "start", "ferryman") // which is for an administrator to do
+	l.serves(t, "8080", "1.0.1")
+	l.asUser(t, "ferryman", "app", "add", "shop")
+}
+
+// rpmUpgrade keeps settings and data, and restarts the service.
+func (l life) rpmUpgrade(t *testing.T) {
+	l.shell(t, `echo FERRYMAN_LISTEN=127.0.0.1:9090 >>/etc/ferryman/.env`)
+	l.run(t, "rpm", "--upgrade", "--nodeps", "/host/newer.rpm")
+	l.serves(t, "9090", "1.1.1")
+	if got := l.run(t, "stat", "-c", "%U:%G %a", "/etc/ferryman/.env"); got != "root:ferryman 640" {
+		t.Errorf("the settings are %s now", got)
+	}
+	if apps := l.asUser(t, "ferryman", "app", "list"); !strings.Contains(apps, "shop") {
+		t.Errorf("the data are gone:\n%s", apps)
+	}
+}
+
+// rpmErase ends the service, and keeps the data and what was changed of the settings.
+func (l life) rpmErase(t *testing.T) {
+	l.run(t, "rpm", "--erase", "ferryman")
+	if left := l.run(t, "find", "/proc", "-maxdepth", "1", "-user", "ferryman"); left != "" {
+		t.Errorf("there still runs %s", left)
+	}
+	l.shell(t, `test ! -e /usr/bin/ferryman; test ! -e /usr/bin/dbsync2; test ! -e /usr/lib/systemd/system/ferryman.service`)
+	l.shell(t, `grep -q 9090 /etc/ferryman/.env.rpmsave; test -s /var/lib/ferryman/ferryman.db; test -s /var/lib/ferryman/ferryman.db.secret`)
 }
