@@ -271,6 +271,49 @@ func TestABrokenConnectionIsUnavailable(t *testing.T) {
 	}
 }
 
+// The locks of a node that hangs become free; what takes its time on purpose goes on.
+func TestATransactionThatStandsStillIsEnded(t *testing.T) {
+	const setting = "idle_in_transaction_session_timeout"
+	url, ctx := testdb.Postgres(t), t.Context()
+	allowed := func(d *db.DB) (text string) {
+		if err := d.QueryRow(ctx, "SHOW "+setting).Scan(&text); err != nil {
+			t.Error(err)
+		}
+		return text
+	}
+	if got := allowed(dbtest.Open(t, url, db.Options{})); got != "3s" {
+		t.Errorf("allowed are %q", got)
+	}
+	d := dbtest.Open(t, url+"&"+setting+"=100", db.Options{})
+	if got := allowed(d); got != "100ms" {
+		t.Errorf("allowed are %q and not what the URL says", got)
+	}
+	alive := func(pid int) (there bool) {
+		if err := d.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1)", pid).Scan(&there); err != nil {
+			t.Error(err)
+		}
+		return there
+	}
+	var pid int
+	err := d.Tx(ctx, func(tx *db.Tx) error {
+		if err := tx.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+			return err
+		}
+		testwait.Until(t, "its session is ended", func() bool { return !alive(pid) })
+		return tx.QueryRow(ctx, "SELECT 1").Scan(new(int))
+	})
+	if fault.CodeOf(err) != "store_unavailable" {
+		t.Errorf("%v", err)
+	}
+	err = d.Snapshot(ctx, func(tx *db.Tx) error {
+		<-time.After(500 * time.Millisecond)
+		return tx.QueryRow(ctx, "SELECT 1").Scan(new(int))
+	})
+	if err != nil {
+		t.Errorf("a snapshot: %v", err)
+	}
+}
+
 func TestOpenSaysWhatToMend(t *testing.T) {
 	const secret = "s3cr3t-Pa55"
 	pg := testdb.Postgres(t)

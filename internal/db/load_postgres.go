@@ -23,7 +23,7 @@ func postgresSuspend(ctx context.Context, tx *Tx, shape Shape) (resume func() er
 		names = append(names, quoted(t.Name))
 	}
 	all := strings.Join(names, ", ")
-	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', '5s', true), set_config('enable_seqscan', 'on', true)"); err != nil {
+	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', '5s', true), set_config('enable_seqscan', 'on', true), "+unhurried); err != nil {
 		return nil, err
 	}
 	if _, err := tx.Exec(ctx, "LOCK TABLE "+all+" IN ACCESS EXCLUSIVE MODE"); err != nil {

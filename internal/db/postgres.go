@@ -1,10 +1,12 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +16,19 @@ import (
 
 	"ferryman/internal/fault"
 )
+
+// idleInTx is how long the server lets a transaction of ours stand still before it
+// ends the session, and frees its locks: a node that hangs or is cut off must not hold
+// up the others for longer than its leases do. Ours wait for nothing but the store
+// between two statements, so only a machine that stands still takes as long. What
+// reads or writes files meanwhile says so itself; see unhurried.
+const idleInTx = 3 * time.Second
+
+// idleSetting is what PostgreSQL calls it.
+const idleSetting = "idle_in_transaction_session_timeout"
+
+// unhurried is for transactions that wait for more than the store.
+const unhurried = "set_config('" + idleSetting + "', '0', true)"
 
 func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	d.dialect = Postgres
@@ -42,11 +57,12 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "ferryman"
 	}
+	idle := cmp.Or(cfg.ConnConfig.RuntimeParams[idleSetting], strconv.FormatInt(idleInTx.Milliseconds(), 10))
 	// A plan is kept, and one made while a table is small would go on reading all of
 	// it. Where nothing else can be done that is planned for at a huge cost, which
 	// must not have it compiled.
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)")
+		_, err := conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), set_config('"+idleSetting+"', $1, false)", idle)
 		return err
 	}
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
@@ -103,7 +119,8 @@ func (d *DB) classify(err error) error {
 			}
 		case pg.Code[:2] == "40":
 			return &fault.Error{Kind: fault.Unavailable, Code: codeConflict, Detail: "the store has called off a transaction that another one stood against", Err: err}
-		case pg.Code[:2] == "08", pg.Code[:2] == "53", pg.Code[:2] == "57":
+		// 25P03: it stood still for too long; see idleInTx.
+		case pg.Code == "25P03", pg.Code[:2] == "08", pg.Code[:2] == "53", pg.Code[:2] == "57":
 			return unavailable(err)
 		}
 		return err

@@ -15,7 +15,7 @@ func (d *DB) Snapshot(ctx context.Context, fn func(tx *Tx) error) error {
 	first := "SELECT count(*) FROM sqlite_master" // the moment is that of the first statement
 	if d.dialect == Postgres {
 		opts.Isolation = sql.LevelRepeatableRead
-		first = "SELECT set_config('enable_seqscan', 'on', true)" // whole tables are read
+		first = "SELECT set_config('enable_seqscan', 'on', true) || " + unhurried // whole tables are read, and written to a file
 	}
 	t, err := d.read.BeginTx(ctx, opts)
 	if err != nil {

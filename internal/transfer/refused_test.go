@@ -232,7 +232,7 @@ func TestAStoreThatIsInUse(t *testing.T) {
 	go func() {
 		ctx := context.WithoutCancel(t.Context())
 		ended <- d.Tx(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(ctx, "LOCK TABLE crons IN ROW EXCLUSIVE MODE")
+			_, err := tx.Exec(ctx, "LOCK TABLE crons IN ROW EXCLUSIVE MODE; SET LOCAL idle_in_transaction_session_timeout = 0")
 			close(held)
 			<-release
 			return err

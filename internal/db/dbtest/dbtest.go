@@ -58,10 +58,13 @@ func HoldTurn(t *testing.T, d *db.DB, keys ...int64) (release func()) {
 	var wg sync.WaitGroup
 	for _, key := range keys {
 		wg.Go(func() {
-			err := d.Group(context.WithoutCancel(t.Context()), key, func(context.Context, *db.Tx) error {
+			err := d.Group(context.WithoutCancel(t.Context()), key, func(ctx context.Context, tx *db.Tx) (err error) {
+				if d.Dialect() == db.Postgres { // it may stand still
+					_, err = tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0")
+				}
 				held <- struct{}{}
 				<-gate
-				return nil
+				return err
 			})
 			if err != nil {
 				t.Error(err)

@@ -64,6 +64,10 @@ func openPostgres(u *url.URL) (dialect, *sql.DB, error) {
 	}, db, nil
 }
 
+// standstill is how long a transaction may do nothing: a batch is in memory before
+// its transaction begins.
+const standstill = 30 * time.Second
+
 // postgresSettings are the server's settings that a URL may hold.
 var postgresSettings = []string{"application_name", "search_path", "options", "role", "statement_timeout"}
 
@@ -132,9 +136,11 @@ func (d *postgres) traits() traits {
 		list:       10000,
 		// Other joins than by index read the whole target for every chunk; what
 		// compiling a statement costs, a chunk never brings in. A table that was never
-		// analyzed would be read whole for a list of parents.
+		// analyzed would be read whole for a list of parents. What a node that hangs or
+		// is cut off has locked becomes free.
 		begin: fmt.Sprintf(`SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-			set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), set_config('lock_timeout', '%dms', true)`, d.lockTimeout.Milliseconds()),
+			set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), set_config('lock_timeout', '%dms', true),
+			set_config('idle_in_transaction_session_timeout', '%dms', true)`, d.lockTimeout.Milliseconds(), standstill.Milliseconds()),
 		// A row that a deferred constraint refuses must be found before the commit.
 		beginCareful: "SET CONSTRAINTS ALL IMMEDIATE",
 		savepoint:    "SAVEPOINT ferryman", rollbackTo: "ROLLBACK TO ferryman", release: "RELEASE ferryman",
