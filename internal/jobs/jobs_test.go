@@ -234,8 +234,8 @@ func TestWorkOfALivingNodeIsLeftAlone(t *testing.T) {
 	enqueue(t, d, first, greet{Name: "Ada"})
 	testwait.Receive(t, begun)
 	start(t, second)
-	// The second node looks twice a second and takes over after two: three
-	// seconds of looking are what a mistake would need.
+	// The second node looks four times a second and takes over after one and a half:
+	// three seconds of looking are more than a mistake would need.
 	select {
 	case node := <-begun:
 		t.Errorf("%s took over a living node's job", node)
@@ -244,10 +244,29 @@ func TestWorkOfALivingNodeIsLeftAlone(t *testing.T) {
 	close(goOn)
 }
 
+// A node whose connection breaks is back among the others, goes on with what is still
+// its own, and ends what others have taken meanwhile.
 func TestANodeRejoinsWhenItsConnectionBreaks(t *testing.T) {
 	d := postgres(t)
-	e := newEngine(t, d, "n1", func(context.Context, jobs.Job[greet]) error { return nil })
+	type end struct {
+		name  string
+		cause error
+	}
+	begun, over, ended := make(chan string, 2), make(chan struct{}), make(chan end, 2)
+	e := newEngine(t, d, "n1", func(ctx context.Context, j jobs.Job[greet]) error {
+		begun <- j.Args.Name
+		select {
+		case <-ctx.Done():
+		case <-over:
+		}
+		ended <- end{j.Args.Name, context.Cause(ctx)}
+		return nil
+	})
 	start(t, e)
+	for _, name := range []string{"Ada", "Bob"} {
+		enqueue(t, d, e, greet{Name: name})
+		testwait.Receive(t, begun)
+	}
 	holder := func() (pid int) {
 		_ = d.QueryRow(t.Context(), `SELECT pid FROM pg_locks WHERE locktype = 'advisory'
 			AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('ferryman.node:n1', 0)`).Scan(&pid)
@@ -257,10 +276,24 @@ func TestANodeRejoinsWhenItsConnectionBreaks(t *testing.T) {
 	if before == 0 {
 		t.Fatal("the node holds no lock")
 	}
+	err := d.Tx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE river_job SET attempted_by = ARRAY['n2'] WHERE args->>'name' = 'Bob'")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := d.QueryRow(t.Context(), "SELECT pg_terminate_backend($1)", before).Scan(new(bool)); err != nil {
 		t.Fatal(err)
 	}
 	testwait.Until(t, "the engine gets there", func() bool { now := holder(); return now != 0 && now != before })
+	if got := testwait.Receive(t, ended); got.name != "Bob" || !errors.Is(got.cause, jobs.ErrLost) {
+		t.Errorf("%s ended by %v", got.name, got.cause)
+	}
+	close(over)
+	if got := testwait.Receive(t, ended); got.name != "Ada" || got.cause != nil {
+		t.Errorf("%s ended by %v", got.name, got.cause)
+	}
 }
 
 func TestNodeNamesAreUnique(t *testing.T) {

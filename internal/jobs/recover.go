@@ -2,11 +2,15 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"ferryman/internal/db"
 )
@@ -20,15 +24,28 @@ import (
 // This writes River's table river_job, so the versions of River in go.mod and
 // the statements here belong together; the tests run them for real.
 
+// Work of a node that died, hangs or is cut off has to go on elsewhere within 5 s, also
+// on a busy machine, and one that is merely slow has to keep it. A node that says
+// nothing is found out after silentAfter and deadAfter, a look of others after each,
+// and as much again as River may take to fetch the job: 4.5 s at most. One that is
+// killed, whose lock is free at once, after 2.5 s. A node that is slow may be silent for
+// silentAfter, and if its lock was freed all the same it has deadAfter to come back: it
+// then ends only what others have begun.
 const (
-	// recoverEvery is how often nodes look for dead ones and show that they live.
-	recoverEvery = 500 * time.Millisecond
+	// recoverEvery is how often nodes look for dead ones, and so show that they live.
+	recoverEvery = 250 * time.Millisecond
 	// deadAfter is how long a node's lock must be seen free. When the database
 	// itself restarts, all locks are free until the living take theirs again.
-	deadAfter = 2 * time.Second
+	deadAfter = 1500 * time.Millisecond
 	// silentAfter is how long the database keeps the lock of a node of which it
 	// hears nothing: one that hangs, or whose machine or network is gone.
-	silentAfter = 4 * time.Second
+	silentAfter = 2 * time.Second
+	// answerAfter is how long the database may take to answer a look, rejoinAfter how
+	// long a node tries to take its lock again. With a look between they are less than
+	// silentAfter and deadAfter: a node that is cut off ends what it runs before others
+	// begin it.
+	answerAfter = 1500 * time.Millisecond
+	rejoinAfter = time.Second
 	// strayAfter is how long a job of this node may count as running while no
 	// handler has it.
 	strayAfter = 10 * time.Second
@@ -71,19 +88,21 @@ func (e *Engine) handBackAll(ctx context.Context) error {
 	return nil
 }
 
+// lockNode takes the node's lock on a new connection, which no pool can run out of. An
+// old one of this node's that has broken may hold the lock for a moment more.
 func (e *Engine) lockNode(ctx context.Context) (*pgx.Conn, error) {
-	pooled, err := e.db.Pool().Acquire(ctx)
+	conn, err := pgx.ConnectConfig(ctx, e.db.Pool().Config().ConnConfig)
 	if err != nil {
 		return nil, err
 	}
-	conn := pooled.Hijack()
-	var ok bool
-	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+nodeKey+")", e.node).Scan(&ok)
-	if err == nil && !ok {
-		err = fmt.Errorf("a node named %s is running already", e.node)
-	}
+	millis := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	_, err = conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('idle_session_timeout', $1, false), set_config('lock_timeout', $2, false)",
+		millis(silentAfter), millis(rejoinAfter/2))
 	if err == nil {
-		_, err = conn.Exec(ctx, fmt.Sprintf("SET idle_session_timeout = %d", silentAfter.Milliseconds()))
+		_, err = conn.Exec(ctx, "SELECT pg_advisory_lock("+nodeKey+")", e.node)
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "55P03" {
+		err = fmt.Errorf("a node named %s is running already", e.node)
 	}
 	if err != nil {
 		closeConn(ctx, conn)
@@ -106,40 +125,61 @@ func (e *Engine) runRecovery(ctx context.Context, conn *pgx.Conn) {
 			return
 		case <-tick.C:
 		}
-		if conn == nil || !alive(ctx, conn) {
+		var free []string
+		var err error
+		if conn != nil {
+			free, err = e.freeNodes(ctx, conn)
+		}
+		if conn == nil || conn.IsClosed() {
 			closeConn(ctx, conn)
-			conn = e.rejoin(ctx, aliveAt)
-			if conn == nil {
-				continue
+			if conn = e.rejoin(ctx, aliveAt); conn != nil {
+				aliveAt = time.Now()
 			}
 			clear(freeSince)
+			continue
 		}
 		aliveAt = time.Now()
-		if err := e.handBackDead(ctx, freeSince); err != nil && ctx.Err() == nil {
+		if err == nil {
+			err = e.handBackDead(ctx, free, freeSince)
+		}
+		if err != nil && ctx.Err() == nil {
 			e.log.Warn("look for dead nodes", "err", err)
 		}
 	}
 }
 
-// rejoin takes the node's lock again, and ends what runs here if others may have
-// seen the lock free for too long: they may begin our jobs again.
+// rejoin takes the node's lock again, and ends what others have begun meanwhile; or all
+// that runs here, if it cannot and others may have seen the lock free for too long.
 func (e *Engine) rejoin(ctx context.Context, aliveAt time.Time) *pgx.Conn {
-	trying, cancel := context.WithTimeout(ctx, deadAfter/2)
+	trying, cancel := context.WithTimeout(ctx, rejoinAfter)
 	defer cancel()
 	conn, err := e.lockNode(trying)
-	if ctx.Err() != nil {
-		closeConn(ctx, conn)
-		return nil
+	begun := e.runningIDs()
+	var kept []int64
+	if err == nil { // from here on nobody takes anything away
+		kept, err = runningOf(trying, conn, e.node)
 	}
-	if time.Since(aliveAt) > deadAfter-recoverEvery {
-		e.cancelRunning(ErrLost)
-	}
-	if err != nil {
+	switch {
+	case err == nil && ctx.Err() == nil:
+		e.lose(slices.DeleteFunc(begun, func(id int64) bool { return slices.Contains(kept, id) }))
+		e.log.Info("rejoined the store's nodes")
+		return conn
+	case ctx.Err() == nil:
 		e.log.Warn("rejoin the store's nodes", "err", err)
-		return nil
+		if time.Since(aliveAt) > deadAfter-recoverEvery {
+			e.lose(begun)
+		}
 	}
-	e.log.Info("rejoined the store's nodes")
-	return conn
+	closeConn(ctx, conn)
+	return nil
+}
+
+func runningOf(ctx context.Context, conn *pgx.Conn, node string) ([]int64, error) {
+	rows, err := conn.Query(ctx, "SELECT id FROM river_job WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1", node)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
 func closeConn(ctx context.Context, conn *pgx.Conn) {
@@ -151,28 +191,29 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-func alive(ctx context.Context, conn *pgx.Conn) bool {
-	// Silence for so long frees the lock: then it is two seconds to a takeover.
-	ctx, cancel := context.WithTimeout(ctx, silentAfter)
-	defer cancel()
-	return conn.Ping(ctx) == nil
-}
-
-func (e *Engine) cancelRunning(cause error) {
+// runningIDs are the jobs whose handlers run here.
+func (e *Engine) runningIDs() []int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, cancel := range e.running {
-		cancel(cause)
+	return slices.Collect(maps.Keys(e.running))
+}
+
+// lose ends jobs that others may have begun.
+func (e *Engine) lose(ids []int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range ids {
+		if cancel := e.running[id]; cancel != nil {
+			cancel(ErrLost)
+		}
 	}
 }
 
 // handBackDead gives the jobs of nodes whose lock has been free for long enough
 // back to the queue. freeSince remembers when each was first seen free.
-func (e *Engine) handBackDead(ctx context.Context, freeSince map[string]time.Time) error {
-	free, err := e.freeNodes(ctx)
-	if err != nil {
-		return err
-	}
+func (e *Engine) handBackDead(ctx context.Context, free []string, freeSince map[string]time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, answerAfter) // nor must this keep the node silent
+	defer cancel()
 	for node := range freeSince {
 		if !slices.Contains(free, node) {
 			delete(freeSince, node)
@@ -198,9 +239,12 @@ func (e *Engine) handBackDead(ctx context.Context, freeSince map[string]time.Tim
 	return nil
 }
 
-// freeNodes are the other nodes that own running jobs and hold no lock.
-func (e *Engine) freeNodes(ctx context.Context) ([]string, error) {
-	rows, err := e.db.Pool().Query(ctx, `
+// freeNodes are the other nodes that own running jobs and hold no lock. They are asked
+// for on the connection that holds this node's, which shows that it lives.
+func (e *Engine) freeNodes(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerAfter)
+	defer cancel()
+	rows, err := conn.Query(ctx, `
 		WITH owner AS (
 			SELECT DISTINCT attempted_by[array_upper(attempted_by, 1)] AS node
 			FROM river_job

@@ -109,6 +109,73 @@ func TestWhatTheDeadWereSendingThatNobodyServes(t *testing.T) {
 	})
 }
 
+// A store that was away for longer than a lease makes no sender take another for dead.
+func TestNobodyDiesWhileTheStoreIsAway(t *testing.T) {
+	url := testdb.Postgres(t)
+	const beat = 100 * time.Millisecond
+	gate, side := make(chan struct{}), &otherSide{}
+	side.answer = func(context.Context, outbox.Delivery) outbox.Outcome {
+		<-gate
+		return outbox.Outcome{Verdict: outbox.Accepted}
+	}
+	var ids []int64
+	var o *outbox.Outbox
+	for _, channel := range []string{"telegram", "viber"} { // each is served by one
+		o = outbox.New(dbtest.Open(t, url, db.Options{}), outbox.Options{})
+		o.SetBeat(beat)
+		o.Set(channel, outbox.Config{Channel: side})
+		item := letterTo("anna", "hello")
+		item.Channel = channel
+		ids = append(ids, addItems(t, dbtest.Open(t, url, db.Options{}), o, outbox.Refuse, item).ids...)
+		running(t, o, time.Second)
+	}
+	testwait.Until(t, "both are under way", func() bool { return side.count() == 2 })
+	d := dbtest.Open(t, url, db.Options{})
+	alive := func(since time.Time) func() bool {
+		return func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM senders WHERE alive_until > $1", db.Time{Time: since}) == 2
+		}
+	}
+	writeSQL(t, d, "ALTER TABLE senders RENAME TO elsewhere")
+	away := d.Now()
+	testwait.Until(t, "the leases have run out", func() bool { return d.Now().Sub(away) > 20*beat })
+	writeSQL(t, d, "ALTER TABLE elsewhere RENAME TO senders")
+	testwait.Until(t, "both are back", alive(d.Now().Add(beat)))
+	testwait.Until(t, "and stay", alive(d.Now().Add(10*beat)))
+	close(gate)
+	awaitState(t, o, outbox.Sent, ids...)
+	for _, id := range ids {
+		if all := attemptsOf(t, o, id); len(all) != 1 {
+			t.Errorf("delivery %d had attempts %+v", id, all)
+		}
+	}
+}
+
+// A look at the rest that hangs does not cost a sender its lease.
+func TestTheLeaseGoesOnWhileALookHangs(t *testing.T) {
+	d := dbtest.Open(t, testdb.Postgres(t), db.Options{})
+	const beat = 50 * time.Millisecond
+	o := outbox.New(d, outbox.Options{})
+	o.SetBeat(beat)
+	o.Set("telegram", outbox.Config{Channel: &otherSide{}})
+	running(t, o, time.Second)
+	testwait.Until(t, "it is among the senders", func() bool { return countSQL(t, d, "SELECT count(*) FROM senders") == 1 })
+	err := d.Tx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), "LOCK TABLE recipient_rates IN ACCESS EXCLUSIVE MODE; SET LOCAL idle_in_transaction_session_timeout = 0")
+		if err != nil {
+			return err
+		}
+		far := db.Time{Time: d.Now().Add(40 * beat)}
+		testwait.Until(t, "the lease goes on", func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM senders WHERE id = 1 AND alive_until > $1", far) == 1
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What others took over is theirs: a late result changes nothing.
 func TestALateResultIsNotNoted(t *testing.T) {
 	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {

@@ -8,17 +8,25 @@ import (
 	"ferryman/internal/db"
 )
 
-// A sender's lease is so many beats: it stops one beat before others may take over.
+// Others have to go on with the work of a sender that died within 5 s, also on a busy
+// machine, and one that is merely slow has to keep its place. A sender that dies right
+// after a beat is alive for the whole lease, and is found out at somebody's next beat:
+// 4 s, which leaves one for the rest. A slow one may miss six beats in a row. It claims
+// nothing from a second before the end of its lease on: claims that are on their way
+// then, and attempts that begin, have that second.
 const (
-	leaseBeats = 5
-	ownBeats   = 4
-	// On SQLite the row only keeps in mind what time it was.
-	beatsSQLite = 60
+	usualBeat  = 500 * time.Millisecond
+	leaseBeats = 7
+	ownBeats   = 5
+	lookBeats  = 4 // that looking after the rest may take, before the next one renews
+	// On SQLite nobody waits for a lease: the row only keeps in mind what time it was.
+	usualBeatSQLite = time.Second
+	beatsSQLite     = 60
 )
 
 // sender is this process among those that send.
 type sender struct {
-	beat time.Duration // 1 s if 0
+	beat time.Duration // what is usual if 0
 
 	mu      sync.Mutex
 	id      int64
@@ -26,11 +34,15 @@ type sender struct {
 	until   time.Time // by the store's
 }
 
-func (s *sender) every() time.Duration {
-	if s.beat == 0 {
-		return time.Second
+// every is how long a beat is.
+func (o *Outbox) every() time.Duration {
+	switch {
+	case o.self.beat != 0:
+		return o.self.beat
+	case o.db.Dialect() == db.SQLite:
+		return usualBeatSQLite
 	}
-	return s.beat
+	return usualBeat
 }
 
 // current gives the id to claim by, and whether it may be used: what others take
@@ -42,7 +54,7 @@ func (o *Outbox) current() (id int64, alive bool) {
 	if o.db.Dialect() == db.SQLite {
 		return s.id, true
 	}
-	return s.id, time.Since(s.renewed) < ownBeats*s.every() && o.db.Now().Before(s.until)
+	return s.id, time.Since(s.renewed) < ownBeats*o.every() && o.db.Now().Before(s.until)
 }
 
 func (s *sender) renewedAt(id int64, begun, until time.Time) {
@@ -54,7 +66,7 @@ func (s *sender) renewedAt(id int64, begun, until time.Time) {
 // register makes a new sender and tells whether the store's clock has gone back
 // since others were there.
 func (o *Outbox) register(ctx context.Context) (back bool, err error) {
-	begun, lease := time.Now(), leaseBeats*o.self.every()
+	begun, lease := time.Now(), leaseBeats*o.every()
 	var id int64
 	var until time.Time
 	err = o.db.Tx(ctx, func(tx *db.Tx) error {
@@ -62,7 +74,7 @@ func (o *Outbox) register(ctx context.Context) (back bool, err error) {
 		if err := tx.QueryRow(ctx, "SELECT max(alive_until) FROM senders").Scan(db.ScanTime(&latest)); err != nil {
 			return err
 		}
-		back = latest.After(tx.Now().Add(lease + o.self.every()))
+		back = latest.After(tx.Now().Add(lease + o.every()))
 		until = tx.Now().Add(lease)
 		return tx.QueryRow(ctx, "INSERT INTO senders (name, alive_until) VALUES ($1, $2) RETURNING id", o.o.Node, db.Time{Time: until}).Scan(&id)
 	})
@@ -78,15 +90,15 @@ func (o *Outbox) renew(ctx context.Context) error {
 	s.mu.Lock()
 	id, last := s.id, s.renewed
 	s.mu.Unlock()
-	if o.db.Dialect() == db.SQLite && begun.Sub(last) < beatsSQLite*s.every() {
+	if o.db.Dialect() == db.SQLite && begun.Sub(last) < beatsSQLite*o.every() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, ownBeats*s.every())
+	ctx, cancel := context.WithTimeout(ctx, ownBeats*o.every())
 	defer cancel()
 	var until time.Time
 	var n int64
 	err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
-		until = tx.Now().Add(leaseBeats * s.every())
+		until = tx.Now().Add(leaseBeats * o.every())
 		n, err = tx.Exec(ctx, "UPDATE senders SET alive_until = $1 WHERE id = $2", db.Time{Time: until}, id)
 		return err
 	})

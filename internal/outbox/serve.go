@@ -182,16 +182,16 @@ func (o *Outbox) join(ctx context.Context) (store string, err error) {
 			return "", err
 		}
 	}
-	o.watch = watch{known: map[int64]sighting{}, now: o.db.Now()}
+	o.watch = watch{known: map[int64]sighting{}, now: o.db.Now(), looked: time.Now()}
 	if o.db.Dialect() == db.SQLite {
 		return store, o.inherit(ctx)
 	}
 	return store, nil
 }
 
-// beat renews the lease and looks after what nobody else would, each second.
+// beat renews the lease and looks after what nobody else would.
 func (o *Outbox) beat(ctx, claims context.Context) {
-	tick := time.NewTicker(o.self.every())
+	tick := time.NewTicker(o.every())
 	defer tick.Stop()
 	var failing error
 	for {
@@ -202,7 +202,10 @@ func (o *Outbox) beat(ctx, claims context.Context) {
 		}
 		err := o.renew(ctx)
 		if err == nil && claims.Err() == nil {
-			err = o.lookAfter(ctx)
+			// A look that hangs must not cost the lease.
+			look, cancel := context.WithTimeout(ctx, lookBeats*o.every())
+			err = o.lookAfter(look)
+			cancel()
 		}
 		if ctx.Err() != nil {
 			return

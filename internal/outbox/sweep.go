@@ -18,18 +18,24 @@ const (
 	unservedMost = 10 * time.Minute
 	// Others are dead when their lease has run out and they have not renewed it for so
 	// many beats before our eyes. So a clock that jumps kills nobody.
-	deadBeats = 5 * 0.5
+	deadBeats = 5
+	// So many are enough whatever the store's clock makes of their lease.
+	stillBeats = 10
+	// Time without a look does not count as before our eyes: where we could not reach
+	// the store, or stood still, others may not have either.
+	blindBeats = 2
 )
 
 // watch is what this process has seen of other senders, and of the clock.
 type watch struct {
-	known map[int64]sighting
-	now   time.Time // by the store's clock, at the last beat
+	known  map[int64]sighting
+	looked time.Time // when, last, by the monotonic clock
+	now    time.Time // by the store's clock, at the last beat
 }
 
 type sighting struct {
 	until time.Time // of its lease
-	since time.Time // by the monotonic clock: first seen so
+	since time.Time // by the monotonic clock: first seen so; later by what did not count
 }
 
 // lookAfter settles what other senders left, expires what is late, and tells the

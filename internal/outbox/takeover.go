@@ -54,6 +54,11 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 		return err
 	}
 	silence, now, known := o.silence(), o.db.Now(), make(map[int64]sighting, len(all))
+	blind := time.Since(o.watch.looked)
+	if blind <= blindBeats*o.every() {
+		blind = 0
+	}
+	o.watch.looked = time.Now()
 	alive, dead := []int64{own}, []int64(nil)
 	for _, s := range all {
 		if s.id == own {
@@ -62,11 +67,13 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 		seen, ok := o.watch.known[s.id]
 		if !ok || !seen.until.Equal(s.until) {
 			seen = sighting{s.until, time.Now()}
+		} else {
+			seen.since = seen.since.Add(blind)
 		}
 		known[s.id] = seen
 		unmoved := time.Since(seen.since)
 		lapsed := s.until.Before(now) && unmoved > silence
-		if lapsed || unmoved > max(silence, leaseBeats*o.self.every()) {
+		if lapsed || unmoved > max(silence, stillBeats*o.every()) {
 			dead = append(dead, s.id)
 		} else {
 			alive = append(alive, s.id)
@@ -114,7 +121,7 @@ func (o *Outbox) silence() time.Duration {
 	if o.db.Dialect() == db.SQLite {
 		beats = 2 * beatsSQLite
 	}
-	return time.Duration(beats * float64(o.self.every()))
+	return time.Duration(beats) * o.every()
 }
 
 // takeOver settles some of what is being sent by others than those, who are
