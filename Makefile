@@ -119,6 +119,21 @@ $(TOOLS)/golangci-lint-%:
 		CGO_ENABLED=0 GOFLAGS= GOBIN=$$new $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && \
 		mv $$new/golangci-lint $@
 
+# Newer ones need a module that cannot be had.
+VULN_VERSION := v1.8.0
+VULN = $(TOOLS)/govulncheck-$(VULN_VERSION)-$(shell $(GO) env GOVERSION)
+
+.PHONY: vulns
+vulns: ## look for known vulnerabilities in what is built in (VULNDB, VULNS=required)
+	@$(MAKE) -s $(VULN)
+	@scripts/vulns $(VULN) ./cmd/...
+
+$(TOOLS)/govulncheck-%:
+	@echo 'building govulncheck $(VULN_VERSION), once' >&2
+	@mkdir -p $(TOOLS) && new=$$(mktemp -d $(TOOLS)/new.XXXXXX) && trap "rm -rf $$new" EXIT && \
+		CGO_ENABLED=0 GOFLAGS= GOBIN=$$new $(GO) install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION) && \
+		mv $$new/govulncheck $@
+
 # ---- releases ---------------------------------------------------------------
 
 # Newer ones need a module that cannot be had, or a newer Go.
