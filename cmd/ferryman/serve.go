@@ -85,6 +85,10 @@ func serve(cmd *cobra.Command, o app.Options, sandboxURL string) error {
 // welcome tells a person what there is to look at.
 func welcome(w io.Writer, url string, o app.Options, sandboxURL string) {
 	c := o.Config
+	rhythm := fmt.Sprintf("every %v", c.Warehouse.Interval)
+	if c.Warehouse.Unset() {
+		rhythm = "on demand, until API_TOKEN, or API_USER and API_PASSWORD, are set"
+	}
 	fmt.Fprintf(w, `Ferryman %s is running.
 
   look around      %s/
@@ -96,8 +100,8 @@ func welcome(w io.Writer, url string, o app.Options, sandboxURL string) {
   send a message   curl %s/messages/ -H 'Content-Type: application/json' -d '[{"user_id": 123, "messenger_id": 1, "text": "hello"}]'
 
   own store        %s
-  sync target      %s, every %v
-`, version, url, url, url, url, url, url, c.Store.URL, c.Warehouse.Database, c.Warehouse.Interval)
+  sync target      %s, %s
+`, version, url, url, url, url, url, url, c.Store.URL, c.Warehouse.Database, rhythm)
 	for _, campaign := range c.Campaigns {
 		if !campaign.Repeats() {
 			continue

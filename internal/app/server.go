@@ -116,10 +116,10 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.ledger.PruneOn(s.engine)
 	counted := newSyncMetrics(registry)
 	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: counted.ended})
-	if s.onlyContacts() {
-		o.Log.Info("warehouses are synced on demand only, since neither API_TOKEN nor API_USER is set")
+	if o.Config.Warehouse.Unset() {
+		o.Log.Info("warehouses are synced on demand only: neither API_TOKEN nor API_USER is set")
 	}
-	warehouses, err := s.set.Add(ctx, s.warehouse.sync(o.Config.Warehouse, s.onlyContacts()))
+	warehouses, err := s.set.Add(ctx, s.warehouse.sync(o.Config.Warehouse, o.Config.Warehouse.Unset()))
 	if err != nil {
 		return nil, err
 	}
@@ -172,20 +172,13 @@ func (s *Server) recallSyncs(ctx context.Context, m *syncMetrics) error {
 		return err
 	}
 	var slugs []string
-	if !s.onlyContacts() {
+	if !s.o.Config.Warehouse.Unset() {
 		slugs = append(slugs, warehouseSlug)
 	}
 	for _, c := range s.contacts {
 		slugs = append(slugs, c.sync().Slug)
 	}
 	return m.recall(ctx, s.ledger, own.ID, slugs)
-}
-
-// onlyContacts tells whether the server is there for campaigns alone: a warehouse sync
-// that nobody has set up would fail each minute.
-func (s *Server) onlyContacts() bool {
-	w := s.o.Config.Warehouse
-	return len(s.o.Config.Campaigns) > 0 && w.Token.Empty() && w.User == ""
 }
 
 // listenWithKeys takes an address that the network reaches if there is a key to

@@ -77,6 +77,10 @@ type Warehouse struct {
 	MaxAnswer  int64         // bytes that one answer may have
 }
 
+// Unset tells whether nobody has set up the sync: by its interval it would fail each
+// time, on a server that is there for other things.
+func (w Warehouse) Unset() bool { return w.Token.Empty() && w.User == "" && w.Password.Empty() }
+
 // Outbox is how deliveries of every kind are sent.
 type Outbox struct {
 	Concurrency int           // attempts at the same time, of each channel on this node

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,7 +139,15 @@ func TestUpstreamThatIsDown(t *testing.T) {
 
 func TestWithoutCredentialsTheServerRunsAndSaysWhatToSet(t *testing.T) {
 	t.Parallel()
-	n := serve(t, t.TempDir(), []string{manual})
+	state := t.TempDir()
+	n := serve(t, state, nil)
+	store := open(t, "", "sqlite", "file:"+state+"/ferryman.db?_pragma=busy_timeout(10000)")
+	if got := store.column(t, "SELECT schedule FROM crons WHERE slug = 'warehouses'"); !slices.Equal(got, []string{""}) {
+		t.Errorf("what would fail each time is due by itself: %q", got)
+	}
+	if log := n.logged(); !strings.Contains(log, "synced on demand only") {
+		t.Errorf("it does not say so:\n%s", log)
+	}
 	status, s := n.syncall()
 	if status != http.StatusBadGateway || s.Response != "error" || !strings.Contains(string(s.Data), "API_TOKEN") || !strings.Contains(string(s.Data), "API_USER") {
 		t.Errorf("%d %s", status, s.Data)
