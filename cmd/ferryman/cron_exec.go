@@ -112,6 +112,7 @@ func execSettings(cmd *cobra.Command, o *cronexec.Options) {
 	in.Ignore = []string{"FERRYMAN_STORE_URL", "FERRYMAN_SQLITE_SYNCHRONOUS"}
 	c, warnings, err := config.Load(in)
 	o.Settings = err
+	o.TLS = knownBy(c.Exec.Cert)
 	o.URL, o.Key, o.SpoolDir = c.Exec.URL, c.Exec.Key.Reveal(), c.Exec.SpoolDir
 	for _, w := range warnings {
 		if o.Verbose || o.URL == "" || o.Key == "" {

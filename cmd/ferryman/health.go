@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ferryman/internal/certificate"
 	"ferryman/internal/config"
 )
 
@@ -23,7 +25,8 @@ that has no other program to do so. It needs no key.
 
 Exit codes: 0 it is ready; 1 wrong usage or settings; 5 it is not, or does not answer.
 
-` + config.Usage(config.FileSection) + "\n" + `The address is FERRYMAN_URL; default: http://127.0.0.1:8080.`,
+` + config.Usage(config.FileSection) + "\n" + `The address is FERRYMAN_URL; default: http://127.0.0.1:8080, or https://127.0.0.1:8080
+where FERRYMAN_TLS_CERT_FILE is set. On this machine the server is known by that file.`,
 		Example: "  ferryman health\n  FERRYMAN_URL=http://10.0.0.5:8080 ferryman health --timeout 2s",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			in, err := config.Process(cmd.Flags())
@@ -37,7 +40,7 @@ Exit codes: 0 it is ready; 1 wrong usage or settings; 5 it is not, or does not a
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
-			return askReady(ctx, cmd.OutOrStdout(), conf.Exec.URL)
+			return askReady(ctx, cmd.OutOrStdout(), conf.Exec.URL, knownBy(conf.Exec.Cert))
 		},
 	}
 	config.AddFlags(c.Flags(), config.FileSection)
@@ -45,13 +48,23 @@ Exit codes: 0 it is ready; 1 wrong usage or settings; 5 it is not, or does not a
 	return c
 }
 
+// knownBy is how a server of this machine is known by its certificate's file; nil, which
+// is by its name and the authorities of the system, without one.
+func knownBy(cert string) *tls.Config {
+	if cert == "" {
+		return nil
+	}
+	return certificate.Pinned(cert)
+}
+
 // askReady prints what the server answers, and fails unless it is ready.
-func askReady(ctx context.Context, w io.Writer, server string) error {
+func askReady(ctx context.Context, w io.Writer, server string, known *tls.Config) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(server, "/")+"/readyz", nil)
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: known, ForceAttemptHTTP2: true, DisableKeepAlives: true}}
+	res, err := client.Do(req)
 	if err != nil {
 		return err
 	}

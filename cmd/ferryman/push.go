@@ -42,7 +42,7 @@ func withPush(cmd *cobra.Command, fn func(ctx context.Context, c *pushclient.Cli
 	if err != nil {
 		return err
 	}
-	c, err := pushclient.New(pushclient.Options{URL: conf.Exec.URL, Key: conf.Exec.Key.Reveal(), Version: version})
+	c, err := pushclient.New(pushclient.Options{URL: conf.Exec.URL, Key: conf.Exec.Key.Reveal(), Version: version, TLS: knownBy(conf.Exec.Cert)})
 	if err != nil {
 		return err
 	}

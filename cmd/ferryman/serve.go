@@ -23,7 +23,8 @@ than a second later, ends it at once.
 
 On loopback the API is open, but for the calls by which applications report their
 crons: those need a key. On any other address every call needs one, and the server
-refuses to start while there is none, unless --insecure-open is given.
+refuses to start while there is none, unless --insecure-open is given. With
+--tls-cert and --tls-key it speaks HTTPS, and takes new files within seconds.
 
 With --sandbox it needs nothing else: it starts simulators of the WMS API and of the
 messengers, and keeps its state and its target in the folder "sandbox" of the state
@@ -107,6 +108,9 @@ func welcome(w io.Writer, url string, o app.Options, sandboxURL string) {
 			continue
 		}
 		fmt.Fprintf(w, "  campaign %-7s %s into %s, every %v\n", campaign.Name, campaign.ID, campaign.ShownTarget(), campaign.Every)
+	}
+	if c.Server.TLSCert != "" {
+		fmt.Fprintf(w, "  certificate      %s; curl needs to be told: --cacert\n", c.Server.TLSCert)
 	}
 	if sandboxURL != "" {
 		fmt.Fprintf(w, `  simulated API    %s

@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"ferryman/internal/apikey"
+	"ferryman/internal/certificate"
 	"ferryman/internal/config"
 	"ferryman/internal/db"
 	"ferryman/internal/doctor"
@@ -79,11 +83,27 @@ func (p *patient) own() []doctor.Check {
 		_, err := readSecret(secret)
 		return err
 	}
+	var speak *tls.Config
+	if c.Server.TLSCert != "" {
+		checks = append(checks, doctor.Certificate(certificate.Files{Cert: c.Server.TLSCert, Key: c.Server.TLSKey}, calledBy(c)))
+		speak = certificate.Pinned(c.Server.TLSCert)
+	}
 	return append(checks,
 		doctor.Store(func(context.Context) (db.Examination, error) { return p.examine() }),
 		doctor.Secret(!c.Store.Secret.Empty(), secret, read, p.needsSecret),
-		doctor.Listen(c.Server.Listen, exposed),
+		doctor.Listen(c.Server.Listen, exposed, speak),
 	)
+}
+
+// calledBy are the names by which settings say that the server is called.
+func calledBy(c config.Config) []string {
+	names := slices.Clone(c.Server.Hosts)
+	if host, _, err := net.SplitHostPort(c.Server.Listen); err == nil && host != "" {
+		if net.ParseIP(host) == nil && host != "localhost" && !slices.Contains(names, host) {
+			names = append(names, host) // an address that it listens on need not be one that it is called by
+		}
+	}
+	return names
 }
 
 // onStore runs fn on the store if that has the schema of this binary: no other one can

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"ferryman/internal/alert"
 	"ferryman/internal/apikey"
 	"ferryman/internal/audit"
+	"ferryman/internal/certificate"
 	"ferryman/internal/config"
 	"ferryman/internal/dashboard"
 	"ferryman/internal/db"
@@ -35,6 +37,7 @@ import (
 type Server struct {
 	o         Options
 	listener  net.Listener
+	cert      *certificate.Holder // nil: the server speaks plain HTTP
 	db        *db.DB
 	keys      *apikey.Keys
 	audit     *audit.Log
@@ -65,6 +68,11 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 			_ = s.close()
 		}
 	}()
+	if c := o.Config.Server; c.TLSCert != "" {
+		if s.cert, err = certificate.Open(certificate.Files{Cert: c.TLSCert, Key: c.TLSKey}, o.Log); err != nil {
+			return nil, err
+		}
+	}
 	// An address that the network reaches is taken once it is known that there are keys.
 	exposed := s.listen(ctx, o.Config.Server.InsecureOpen)
 	if exposed != nil && fault.CodeOf(exposed) != "exposed" {
@@ -110,6 +118,9 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.cert != nil {
+		registry.MustRegister(certificateMetric(s.cert))
+	}
 	s.audit = audit.New(d, o.Log)
 	s.audit.PruneOn(s.engine)
 	s.ledger = ledger.New(d)
@@ -218,13 +229,27 @@ func (s *Server) listen(ctx context.Context, open bool) error {
 }
 
 // URL is where a client on this machine finds the server.
-func (s *Server) URL() string { return localURL(s.listener.Addr()) }
-
-func localURL(a net.Addr) string {
-	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return "http://localhost:" + strconv.Itoa(tcp.Port) // nobody can call every address
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.cert != nil {
+		scheme = "https"
 	}
-	return "http://" + a.String()
+	return localURL(scheme, s.listener.Addr())
+}
+
+func localURL(scheme string, a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return scheme + "://localhost:" + strconv.Itoa(tcp.Port) // nobody can call every address
+	}
+	return scheme + "://" + a.String()
+}
+
+// pinned is how a client on this machine knows the server; nil where it speaks plain HTTP.
+func (s *Server) pinned() *tls.Config {
+	if s.cert == nil {
+		return nil
+	}
+	return certificate.Pinned(s.o.Config.Server.TLSCert)
 }
 
 // Run works and answers until ctx ends, then stops within the configured grace:
@@ -249,6 +274,11 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	background.Go(func() { s.endpoints.Run(beside) })
 	background.Go(func() { s.postRest(beside) })
 	background.Go(func() { s.figures.run(beside) })
+	var speak *tls.Config
+	if s.cert != nil {
+		speak = s.cert.TLS()
+		background.Go(func() { s.cert.Watch(beside) })
+	}
 	defer background.Wait()
 	defer stopBeside()
 
@@ -274,7 +304,7 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	if s.o.Shop {
 		background.Go(func() { s.simulateShop(serving) })
 	}
-	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace})
+	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace, TLS: speak})
 	stopServing()
 	return errors.Join(err, <-stopped, <-sent)
 }

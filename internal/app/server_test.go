@@ -14,7 +14,7 @@ func TestURLCanBeCalled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := localURL(a); got != want {
+		if got := localURL("http", a); got != want {
 			t.Errorf("%s: %s, want %s", listened, got, want)
 		}
 	}

@@ -56,7 +56,7 @@ func (s *Server) runShop(ctx context.Context) (err error) {
 		defer cancel()
 		err = errors.Join(err, s.releaseShop(lasting, app), s.revokeShopKey(lasting))
 	}()
-	return shop.New(shop.Options{URL: s.URL(), Key: key, Seed: shopSeed, Now: now, Reported: reported}).Run(ctx)
+	return shop.New(shop.Options{URL: s.URL(), TLS: s.pinned(), Key: key, Seed: shopSeed, Now: now, Reported: reported}).Run(ctx)
 }
 
 // shopApplication gives the id of the shop's application, which it adds if need be.

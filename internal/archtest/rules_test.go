@@ -10,14 +10,14 @@ var layers = []struct {
 	may []string
 }{
 	{"cmd/...", []string{
-		"internal/alert", "internal/apikey", "internal/app", "internal/audit", "internal/config", "internal/cronexec", "internal/doctor", "internal/endpoint", "internal/fault",
+		"internal/alert", "internal/apikey", "internal/app", "internal/audit", "internal/certificate", "internal/config", "internal/cronexec", "internal/doctor", "internal/endpoint", "internal/fault",
 		"internal/ledger", "internal/ledgerjson", "internal/node", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
 		"internal/syncs",
 	}},
 
 	// The wiring: the only place that knows which sources, sinks and channels there are.
 	{"internal/app", []string{
-		"api", "internal/alert", "internal/apikey", "internal/audit", "internal/channel/...", "internal/config", "internal/dashboard",
+		"api", "internal/alert", "internal/apikey", "internal/audit", "internal/certificate", "internal/channel/...", "internal/config", "internal/dashboard",
 		"internal/db", "internal/doctor", "internal/draft", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
 		"internal/node", "internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
 		"internal/sink/...", "internal/source/...", "internal/syncs", "internal/transfer",
@@ -56,7 +56,7 @@ var layers = []struct {
 	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/pipeline", []string{"internal/fault"}},
 
-	{"internal/doctor", []string{"internal/db", "internal/fault", "internal/httpclient"}},
+	{"internal/doctor", []string{"internal/certificate", "internal/db", "internal/fault", "internal/httpclient"}},
 
 	// The ground.
 	{"internal/jobs", []string{"internal/db", "internal/fault"}},
@@ -68,6 +68,7 @@ var layers = []struct {
 	{"internal/config/...", []string{"internal/fault"}},
 	{"internal/schedule", []string{"internal/fault"}},
 	{"internal/httpclient", []string{"internal/fault"}},
+	{"internal/certificate", []string{"internal/fault"}},
 	{"internal/fault", nil},
 	{"internal/ratelimit", nil},
 	{"internal/params", []string{"internal/fault"}},
@@ -85,14 +86,15 @@ var layers = []struct {
 	{"internal/archtest", nil},
 	{"internal/testdb", nil},
 	{"internal/testwait", nil},
+	{"internal/certificate/certtest", nil},
 	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb", "internal/testwait"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
 	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testwait"}},
-	{"internal/e2e/...", []string{"internal/sandbox/wms", "internal/testdb", "internal/testwait"}},
+	{"internal/e2e/...", []string{"internal/certificate/certtest", "internal/sandbox/wms", "internal/testdb", "internal/testwait"}},
 }
 
 var testHelpers = []string{
-	"internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/outbox/outboxtest",
+	"internal/certificate/certtest", "internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/outbox/outboxtest",
 	"internal/e2e/...", "internal/sink/sqlsink/tdsfake",
 }
 

@@ -53,6 +53,8 @@ type Server struct {
 	InsecureOpen bool          // ask for no key beyond loopback, either
 	StopGrace    time.Duration // how long a stop waits for work in hand
 	KeyRate      int64         // calls a second that one key may make; 0: no limit
+	TLSCert      string        // path of the certificate, in PEM; "": plain HTTP
+	TLSKey       string        // path of its key; "" where TLSCert is
 }
 
 // Store is Ferryman's own state.
@@ -138,6 +140,9 @@ type Exec struct {
 	URL      string // of the server, without a slash at its end
 	Key      Secret // empty means that no run can be reported
 	SpoolDir string // need not exist yet; "" only beside an error
+	// Cert is the path of the server's certificate, by which it is known where URL leads to
+	// this machine: there it goes by no name. "" where that is not so.
+	Cert string
 }
 
 // Log is how the program logs.

@@ -145,6 +145,12 @@ func directory(to *string, resolve func(string) (string, error)) kind {
 	}}
 }
 
+func filePath(to *string, resolve func(string) (string, error)) kind {
+	k := directory(to, resolve)
+	k.expect, k.metavar = "the path of a file", "file"
+	return k
+}
+
 func database(to *Database, resolve func(string) (string, error), expect string, schemes ...string) kind {
 	return kind{expect: expect, metavar: "url", parse: func(raw string) (string, error) {
 		d, err := parseDatabase(raw, schemes, resolve)

@@ -50,6 +50,7 @@ func Load(in Input) (Config, []Warning, error) {
 	for _, s := range selected(rows, in.Sections) {
 		l.config.shown = append(l.config.shown, l.load(s))
 	}
+	l.checkTLS()
 	l.warnUnknown()
 	l.warnDoubtful()
 	return l.config, l.warnings, l.err()

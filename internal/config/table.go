@@ -63,6 +63,16 @@ func (l *loader) table() []setting {
 			kind: hostNames(&c.Server.Hosts),
 		},
 		{
+			name: tlsCertName, flag: tlsCertFlag, section: ServerSection,
+			help: "certificate of the server, with those of its authorities below it, in PEM; with it the server speaks HTTPS. It is read anew when it changes",
+			kind: filePath(&c.Server.TLSCert, l.resolve),
+		},
+		{
+			name: "FERRYMAN_TLS_KEY_FILE", flag: "tls-key", section: ServerSection,
+			help: "private key of that certificate, in PEM, without a passphrase",
+			kind: filePath(&c.Server.TLSKey, l.resolve),
+		},
+		{
 			name: "FERRYMAN_INSECURE_OPEN", flag: "insecure-open", section: ServerSection,
 			help: "beyond loopback ask for no key: whoever reaches the address may do everything but report crons and manage them", deflt: "false",
 			kind: boolean(&c.Server.InsecureOpen),
@@ -270,7 +280,8 @@ func (l *loader) table() []setting {
 		},
 		{
 			name: "FERRYMAN_URL", section: ExecSection,
-			help: "address of the server that `ferryman cron exec` reports to, and that `ferryman push` sends by", deflt: "http://127.0.0.1:8080",
+			help:  "address of the server that `ferryman cron exec` reports to, and that `ferryman push` sends by",
+			deflt: "http://127.0.0.1:8080; with https where FERRYMAN_TLS_CERT_FILE is set", derive: l.localServer,
 			kind: webURL(&c.Exec.URL),
 		},
 		{

@@ -19,6 +19,7 @@ package cronexec
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"strings"
@@ -45,11 +46,12 @@ type Options struct {
 
 	Stdin, Stdout, Stderr *os.File // of the command; Run's own lines go to Stderr
 
-	URL      string // of the server
-	Key      string // of the cron's application
-	Settings error  // what is wrong with the settings; nil if nothing is
-	SpoolDir string // for reports that cannot be delivered; "" loses them
-	Version  string // for the User-Agent
+	URL      string      // of the server
+	TLS      *tls.Config // how it is known; nil: by the authorities of the system
+	Key      string      // of the cron's application
+	Settings error       // what is wrong with the settings; nil if nothing is
+	SpoolDir string      // for reports that cannot be delivered; "" loses them
+	Version  string      // for the User-Agent
 
 	RefusedExit     int  // the exit code if the server refuses the start
 	FailUnreachable bool // without an answer to the start do not run, and give ExitTemporary

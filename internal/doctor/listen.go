@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,8 +19,9 @@ const answerTime = 5 * time.Second
 
 // Listen looks whether the address is free that a server is to listen on, or has a
 // Ferryman that is ready. exposed tells whether it would refuse to start there, because
-// the network reaches the address and there is no key; nil does not know.
-func Listen(address string, exposed func(context.Context) (bool, error)) Check {
+// the network reaches the address and there is no key; nil does not know. speak is how
+// that server is known if it speaks TLS, nil if it does not.
+func Listen(address string, exposed func(context.Context) (bool, error), speak *tls.Config) Check {
 	return Check{"listen", func(ctx context.Context) []Finding {
 		resolved, err := net.ResolveTCPAddr("tcp", address)
 		if err != nil {
@@ -40,14 +42,18 @@ func Listen(address string, exposed func(context.Context) (bool, error)) Check {
 			_ = l.Close() // nobody has connected
 			return []Finding{Well("%s is free: no server runs there", address)}
 		case taken(err):
-			return []Finding{ask(ctx, resolved)}
+			return []Finding{ask(ctx, resolved, speak)}
 		}
 		return []Finding{problem("name an address of this machine, and a port that this user may take, with --listen or FERRYMAN_LISTEN", "%s: %v", address, err)}
 	}}
 }
 
 // ask asks who has the address.
-func ask(ctx context.Context, a *net.TCPAddr) Finding {
+func ask(ctx context.Context, a *net.TCPAddr, speak *tls.Config) Finding {
+	scheme := "http://"
+	if speak != nil {
+		scheme = "https://"
+	}
 	host := a.IP.String()
 	if a.IP == nil || a.IP.IsUnspecified() {
 		host = "localhost" // nobody can call every address
@@ -56,12 +62,12 @@ func ask(ctx context.Context, a *net.TCPAddr) Finding {
 	other := problem("stop that program, or name another address with --listen or FERRYMAN_LISTEN", "%s is taken by a program that does not answer as Ferryman does", at)
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+at+"/readyz", nil)
 	if err != nil {
 		return other
 	}
 	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true}, // no proxy: it is this machine
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: speak}, // no proxy: it is this machine
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	res, err := client.Do(req)

@@ -11,9 +11,9 @@ import (
 )
 
 func TestListen(t *testing.T) {
-	wants(t, Listen("127.0.0.1:0", nil).Look(t.Context()), [2]string{"ok", "is free"})
+	wants(t, Listen("127.0.0.1:0", nil, nil).Look(t.Context()), [2]string{"ok", "is free"})
 	for _, wrong := range []string{"192.0.2.7:80", "nonsense", "no-such-host.invalid:80"} {
-		wants(t, Listen(wrong, nil).Look(t.Context()), [2]string{"problem", "→ name an address of this machine"})
+		wants(t, Listen(wrong, nil, nil).Look(t.Context()), [2]string{"problem", "→ name an address of this machine"})
 	}
 	for answer, want := range map[string][2]string{
 		`200 {"status":"ok","checks":["store","node"]}`:                {"ok", "is ready: store, node"},
@@ -31,7 +31,7 @@ func TestListen(t *testing.T) {
 			w.WriteHeader(status)
 			_, _ = w.Write([]byte(answer[4:]))
 		}))
-		wants(t, Listen(strings.TrimPrefix(server.URL, "http://"), nil).Look(t.Context()), want)
+		wants(t, Listen(strings.TrimPrefix(server.URL, "http://"), nil, nil).Look(t.Context()), want)
 		server.Close()
 	}
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +48,7 @@ func TestListen(t *testing.T) {
 		}
 	}()
 	defer mute.Close()
-	wants(t, Listen(mute.Addr().String(), nil).Look(t.Context()), [2]string{"problem", "does not answer as Ferryman does"})
+	wants(t, Listen(mute.Addr().String(), nil, nil).Look(t.Context()), [2]string{"problem", "does not answer as Ferryman does"})
 }
 
 // Whether there is a key matters where the network reaches the server.
@@ -58,7 +58,7 @@ func TestListenIsExposed(t *testing.T) {
 		return Listen(address, func(context.Context) (bool, error) {
 			asked++
 			return exposed, err
-		}).Look(t.Context())
+		}, nil).Look(t.Context())
 	}
 	wants(t, look("127.0.0.1:0", true, nil), [2]string{"ok", "is free"})
 	if asked > 0 {

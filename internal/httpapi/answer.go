@@ -111,6 +111,7 @@ func (s *Server) dispatch(rt route) http.Handler {
 // run lets a route answer, if its caller may have an answer.
 func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt route) {
 	ex.route = rt
+	awaitAnswer(w, r)
 	if ex.err = s.admit(r, rt.access); ex.err != nil {
 		if r.ContentLength > largeBody {
 			refuseBody(w, r)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"container/list"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -21,6 +22,15 @@ type crowd struct {
 
 func newCrowd(most int) *crowd {
 	return &crowd{most: most, idle: list.New(), at: map[net.Conn]*list.Element{}}
+}
+
+// below is the connection that carries another: to say goodbye by TLS would wait for
+// whoever takes nothing.
+func below(conn net.Conn) net.Conn {
+	if c, ok := conn.(*tls.Conn); ok {
+		return c.NetConn()
+	}
+	return conn
 }
 
 // track follows a connection, as http.Server.ConnState.
@@ -46,6 +56,6 @@ func (c *crowd) track(conn net.Conn, state http.ConnState) {
 			leaves = c.idle.Remove(first).(net.Conn)
 			delete(c.at, leaves)
 		}
-		_ = leaves.Close() // its own goroutine finds out, and says so
+		_ = below(leaves).Close() // its own goroutine finds out, and says so
 	}
 }

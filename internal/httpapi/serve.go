@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,7 +20,8 @@ type ServeOptions struct {
 	WriteTimeout      time.Duration // from the moment that the answer is there; 30 s
 	IdleTimeout       time.Duration // between two requests of a connection; 2 min
 	MaxHeaderBytes    int           // 64 KiB
-	MaxConnections    int           // 2,048; see crowd
+	MaxConnections    int           // 2,048; see crowd. So many requests are answered at a time, too
+	TLS               *tls.Config   // with a certificate; nil: plain HTTP
 
 	Grace time.Duration // for requests that run when the server stops; 10 s
 }
@@ -32,21 +35,33 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServeOptions) 
 	// Requests outlive ctx, which only says that it is time to stop.
 	base, callOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer callOff()
+	most := or(o.MaxConnections, 2048)
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           newGate(h, most, o.Log),
+		TLSConfig:         o.TLS,
 		ReadHeaderTimeout: or(o.ReadHeaderTimeout, 5*time.Second),
 		ReadTimeout:       or(o.ReadTimeout, 30*time.Second),
 		WriteTimeout:      or(o.WriteTimeout, 30*time.Second),
 		IdleTimeout:       or(o.IdleTimeout, 2*time.Minute),
 		MaxHeaderBytes:    or(o.MaxHeaderBytes, 64<<10),
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
-		ConnState:         newCrowd(or(o.MaxConnections, 2048)).track,
+		ErrorLog:          log.New(&serverLog{o.Log}, "", 0),
+		ConnState:         newCrowd(most).track,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		// What "OPTIONS *" is told goes through the one writer, too.
 		DisableGeneralOptionsHandler: true,
+		// Of HTTP/2, which comes with TLS: a connection is not worth more than that, and one
+		// that takes nothing any more is cut.
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
+	srv.HTTP2.WriteByteTimeout = srv.WriteTimeout
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	go func() {
+		if o.TLS != nil {
+			served <- srv.ServeTLS(l, "", "")
+			return
+		}
+		served <- srv.Serve(l)
+	}()
 	select {
 	case err := <-served:
 		return err

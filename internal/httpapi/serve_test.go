@@ -26,6 +26,9 @@ func (h *house) serve(o ServeOptions) (context.CancelFunc, <-chan error) {
 		h.t.Fatal(err)
 	}
 	h.url = "http://" + l.Addr().String()
+	if o.TLS != nil {
+		h.url = "https://" + l.Addr().String()
+	}
 	o.Log = slog.New(slog.DiscardHandler)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -111,7 +111,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 			break
 		}
 		extendWrite(w, r)
-		n, err = w.Write(text)
+		n, err = w.Write(text) //nolint:gosec // as above
 		written += int64(n)
 	}
 	return status, written
@@ -143,6 +143,14 @@ func (s *Server) further(ctx context.Context, more func(context.Context) ([]byte
 func extendWrite(w http.ResponseWriter, r *http.Request) {
 	if srv, found := r.Context().Value(http.ServerContextKey).(*http.Server); found && srv.WriteTimeout > 0 {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(srv.WriteTimeout))
+	}
+}
+
+// awaitAnswer lifts the write time-out until there is something to write: HTTP/2 would
+// have it end the request, whether anything is written or not.
+func awaitAnswer(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor > 1 {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	}
 }
 

@@ -17,6 +17,7 @@ package httpclient
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -44,6 +45,7 @@ type Options struct {
 	Logger         *slog.Logger  // gets one debug line a request; nil for none
 	Conns          int           // connections a host, idle and busy; default 8
 	Direct         bool          // goes through no proxy
+	TLS            *tls.Config   // how the other side is known; nil: by the authorities of the system
 
 	// Control sees every address before it is connected to, as net.Dialer.Control
 	// does, and refuses it by an error; nil refuses none.
@@ -87,6 +89,7 @@ func New(o Options) *Client {
 				Proxy:                  proxy,
 				DialContext:            dialer.DialContext,
 				ForceAttemptHTTP2:      true,
+				TLSClientConfig:        o.TLS,
 				TLSHandshakeTimeout:    connectTimeout,
 				MaxResponseHeaderBytes: 256 << 10,
 				MaxConnsPerHost:        o.Conns,

@@ -14,6 +14,7 @@ package pushclient
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -31,6 +32,7 @@ type Options struct {
 	Key     string        // "" sends none, which an open server does not ask for
 	Version string        // of the User-Agent ferryman/<version>
 	Timeout time.Duration // of a call, its answer included; 60 s if 0
+	TLS     *tls.Config   // how the server is known; nil: by the authorities of the system
 }
 
 // Client calls one server. It is safe for concurrent use. Close it.
@@ -62,7 +64,7 @@ func New(o Options) (*Client, error) {
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
-				TLSHandshakeTimeout: connectTimeout, MaxIdleConnsPerHost: MaxParallel, IdleConnTimeout: 30 * time.Second,
+				TLSClientConfig: o.TLS, TLSHandshakeTimeout: connectTimeout, MaxIdleConnsPerHost: MaxParallel, IdleConnTimeout: 30 * time.Second,
 			},
 			// A redirect would turn a POST into a GET, and could take the key elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -1,14 +1,19 @@
 package docs
 
 import (
+	"crypto/tls"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"ferryman/internal/certificate/certtest"
 	"ferryman/internal/e2e/program"
 	"ferryman/internal/testwait"
 )
@@ -52,6 +57,11 @@ func TestDocs(t *testing.T) {
 // everything has happened that is counted.
 func TestMetricsAreNamed(t *testing.T) {
 	t.Parallel()
+	// The certificate's are of a server that has one.
+	authority := certtest.NewAuthority(t)
+	cert, key := authority.Issue(t, t.TempDir(), time.Now().Add(time.Hour), "127.0.0.1")
+	settings := []string{"FERRYMAN_TLS_CERT_FILE=" + cert, "FERRYMAN_TLS_KEY_FILE=" + key}
+	encrypted := program.Serve(t, binary, t.TempDir(), settings, "--warehouse-database", "sqlite:///"+filepath.Join(t.TempDir(), "w.db"))
 	n := program.Serve(t, binary, t.TempDir(), nil, "--sandbox", "--sandbox-quiet", "--sandbox-listen", "127.0.0.1:0")
 	program.MustDo(t, "PATCH", n.URL+"/api/syncall", "")
 	program.MustDo(t, "POST", n.URL+"/messages/", `[{"user_id": 1, "messenger_id": 0, "text": "hello"}]`)
@@ -61,6 +71,18 @@ func TestMetricsAreNamed(t *testing.T) {
 		last := "ferryman_delivery_lateness_seconds" // of what is counted of an attempt
 		return slices.Contains(all, last) && slices.Contains(all, "ferryman_outbox_deliveries")
 	})
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority.Pool(t), MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}, Timeout: testwait.Limit}
+	answer, err := client.Get(encrypted.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, unique(regexp.MustCompile(`(?m)^# TYPE (ferryman_tls_\w+)`), string(text))...)
+	slices.Sort(all)
 	has := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !strings.HasPrefix(name, "ferryman_") })
 	page := readDoc(t, "docs/operations.md")
 	listed := unique(regexp.MustCompile("(?m)^\\| `(ferryman_\\w+)`"), page)

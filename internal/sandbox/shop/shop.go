@@ -9,6 +9,7 @@ package shop
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"sync"
@@ -23,8 +24,9 @@ var ErrKey = errors.New("the server does not take the key of the simulated shop"
 
 // Options say where the shop reports, and what it has reported before.
 type Options struct {
-	URL  string // of the server, without a path
-	Key  string // may report executions
+	URL  string      // of the server, without a path
+	Key  string      // may report executions
+	TLS  *tls.Config // how the server is known; nil: as usual
 	Seed uint64
 	// Now is the time that Crons was given: the past lies before it.
 	Now time.Time
@@ -45,7 +47,7 @@ type Shop struct {
 // New makes a shop; it does nothing before Run.
 func New(o Options) *Shop {
 	return &Shop{
-		calls: &client{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}, base: o.URL, key: o.Key},
+		calls: &client{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, TLSClientConfig: o.TLS}}, base: o.URL, key: o.Key},
 		seed:  o.Seed, now: o.Now, jobs: jobs(o.Now), reported: o.Reported,
 	}
 }

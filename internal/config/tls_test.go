@@ -1,0 +1,41 @@
+package config_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ferryman/internal/config"
+)
+
+func TestCertificateHasItsKey(t *testing.T) {
+	for _, alone := range []string{"FERRYMAN_TLS_CERT_FILE=c.pem", "FERRYMAN_TLS_KEY_FILE=k.pem"} {
+		if _, _, err := config.Load(input(t, alone)); err == nil || !strings.Contains(err.Error(), "set both or neither") {
+			t.Errorf("%s alone: %v", alone, err)
+		}
+	}
+	in := withFlags(t, input(t, "FERRYMAN_TLS_CERT_FILE=c.pem"), "--tls-key", "/k.pem")
+	c, _ := load(t, in)
+	if c.Server.TLSCert != filepath.Join(in.Dir, "c.pem") || c.Server.TLSKey != "/k.pem" {
+		t.Errorf("%+v", c.Server)
+	}
+	if c, _ := load(t, input(t)); c.Server.TLSCert != "" || c.Exec.Cert != "" || c.Exec.URL != "http://127.0.0.1:8080" {
+		t.Errorf("without TLS: %+v %+v", c.Server, c.Exec)
+	}
+}
+
+// Commands know a server of this machine by its file, whichever settings they load.
+func TestCommandsKnowTheServer(t *testing.T) {
+	const cert = "FERRYMAN_TLS_CERT_FILE=/etc/ferryman/c.pem"
+	for url, want := range map[string][2]string{
+		"": {"https://127.0.0.1:8080", "/etc/ferryman/c.pem"}, "https://localhost:8443": {"https://localhost:8443", "/etc/ferryman/c.pem"},
+		"https://[::1]:1": {"https://[::1]:1", "/etc/ferryman/c.pem"}, "https://ferry.example": {"https://ferry.example", ""}, "http://127.0.0.1:1": {"http://127.0.0.1:1", ""},
+	} {
+		in := input(t, cert, "FERRYMAN_URL="+url)
+		in.Sections = []config.Section{config.ExecSection}
+		c, _ := load(t, in)
+		if c.Exec.URL != want[0] || c.Exec.Cert != want[1] {
+			t.Errorf("%s: %+v", url, c.Exec)
+		}
+	}
+}
