@@ -171,6 +171,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 		Audit:        s.audit,
 		KeyRate:      int(o.Config.Server.KeyRate),
 		LoopbackOnly: !o.Config.Server.InsecureOpen && exposed == nil, KeysOnly: exposed != nil, Hosts: o.Config.Server.Hosts,
+		Proxies: o.Config.Server.TrustedProxies,
 	})
 	return s, err
 }

@@ -25,12 +25,12 @@ var layers = []struct {
 
 	// The faces.
 	{"internal/httpapi", []string{
-		"api", "internal/apikey", "internal/audit", "internal/fault", "internal/ledger", "internal/ledgerjson", "internal/outbox",
+		"api", "internal/apikey", "internal/audit", "internal/fault", "internal/forwarded", "internal/ledger", "internal/ledgerjson", "internal/outbox",
 		"internal/params", "internal/pipeline", "internal/push", "internal/ratelimit", "internal/rejected", "internal/schedule", "internal/syncs",
 	}},
 	{"internal/dashboard/chart", nil},
 	{"internal/dashboard", []string{
-		"internal/alert", "internal/apikey", "internal/audit", "internal/dashboard/chart", "internal/endpoint", "internal/fault", "internal/ledger", "internal/node", "internal/outbox",
+		"internal/alert", "internal/apikey", "internal/audit", "internal/dashboard/chart", "internal/endpoint", "internal/fault", "internal/forwarded", "internal/ledger", "internal/node", "internal/outbox",
 		"internal/params", "internal/pipeline", "internal/push", "internal/ratelimit", "internal/rejected", "internal/schedule", "internal/syncs",
 	}},
 
@@ -70,6 +70,7 @@ var layers = []struct {
 	{"internal/httpclient", []string{"internal/fault"}},
 	{"internal/certificate", []string{"internal/fault"}},
 	{"internal/fault", nil},
+	{"internal/forwarded", nil},
 	{"internal/ratelimit", nil},
 	{"internal/params", []string{"internal/fault"}},
 	{"internal/seal", nil},

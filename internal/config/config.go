@@ -17,6 +17,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -53,8 +54,10 @@ type Server struct {
 	InsecureOpen bool          // ask for no key beyond loopback, either
 	StopGrace    time.Duration // how long a stop waits for work in hand
 	KeyRate      int64         // calls a second that one key may make; 0: no limit
-	TLSCert      string        // path of the certificate, in PEM; "": plain HTTP
-	TLSKey       string        // path of its key; "" where TLSCert is
+	// TrustedProxies are the networks of the peers whose X-Forwarded headers are believed.
+	TrustedProxies []netip.Prefix
+	TLSCert        string // path of the certificate, in PEM; "": plain HTTP
+	TLSKey         string // path of its key; "" where TLSCert is
 }
 
 // Store is Ferryman's own state.

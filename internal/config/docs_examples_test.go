@@ -11,6 +11,7 @@ var settingExamples = []string{
 	"FERRYMAN_ENV_FILE=/etc/ferryman/env",
 	"FERRYMAN_LISTEN=0.0.0.0:8080",
 	"FERRYMAN_HOSTS=ferryman.example.com",
+	"FERRYMAN_TRUSTED_PROXIES=127.0.0.1,10.1.0.0/16",
 	"FERRYMAN_TLS_CERT_FILE=/etc/ferryman/tls/fullchain.pem",
 	"FERRYMAN_TLS_KEY_FILE=/etc/ferryman/tls/privkey.pem",
 	"FERRYMAN_INSECURE_OPEN=true",

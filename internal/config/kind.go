@@ -202,6 +202,36 @@ func hostNames(to *[]string) kind {
 	}}
 }
 
+// networks takes addresses and networks. One that holds every address would have
+// everybody believed.
+func networks(to *[]netip.Prefix) kind {
+	return kind{expect: "addresses or networks with commas between, such as 127.0.0.1,::1,10.1.0.0/16", metavar: "networks", parse: func(raw string) (string, error) {
+		var all []netip.Prefix
+		var shown []string
+		for one := range strings.SplitSeq(raw, ",") {
+			one = strings.TrimSpace(one)
+			network, err := netip.ParsePrefix(one)
+			if a, single := netip.ParseAddr(one); single == nil {
+				network, err = netip.PrefixFrom(a, a.BitLen()), nil
+			}
+			switch {
+			case err != nil, strings.Contains(one, "%"):
+				return "", errors.New("one of them is neither an address nor a network; a name, a port or a * does not belong there")
+			case network.Addr().Is4In6():
+				return "", errors.New("one of them is of IPv4 and written as one of IPv6")
+			case network.Bits() == 0:
+				return "", errors.New("one of them is every address: then everybody could say to be somebody else")
+			case len(all) >= maxHosts:
+				return "", fmt.Errorf("it has more than %d", maxHosts)
+			}
+			all = append(all, network.Masked())
+			shown = append(shown, one)
+		}
+		*to = all
+		return strings.Join(shown, ","), nil
+	}}
+}
+
 func portNumber(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil

@@ -63,6 +63,11 @@ func (l *loader) table() []setting {
 			kind: hostNames(&c.Server.Hosts),
 		},
 		{
+			name: "FERRYMAN_TRUSTED_PROXIES", flag: "trusted-proxies", section: ServerSection,
+			help: "reverse proxies whose headers X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed",
+			kind: networks(&c.Server.TrustedProxies),
+		},
+		{
 			name: tlsCertName, flag: tlsCertFlag, section: ServerSection,
 			help: "certificate of the server, with those of its authorities below it, in PEM; with it the server speaks HTTPS. It is read anew when it changes",
 			kind: filePath(&c.Server.TLSCert, l.resolve),

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,22 @@ func TestCommandsKnowTheServer(t *testing.T) {
 		c, _ := load(t, in)
 		if c.Exec.URL != want[0] || c.Exec.Cert != want[1] {
 			t.Errorf("%s: %+v", url, c.Exec)
+		}
+	}
+}
+
+func TestTrustedProxies(t *testing.T) {
+	c, _ := load(t, input(t, "FERRYMAN_TRUSTED_PROXIES=127.0.0.1, ::1,10.1.2.3/16,2001:db8::/32"))
+	if got := fmt.Sprint(c.Server.TrustedProxies); got != "[127.0.0.1/32 ::1/128 10.1.0.0/16 2001:db8::/32]" {
+		t.Errorf("got %s", got)
+	}
+	for wrong, want := range map[string]string{
+		"proxy.example": "neither an address nor a network", "10.0.0.1:80": "neither", "10.0.0.0/33": "neither", "127.0.0.1,": "neither", "*": "neither",
+		"fe80::1%eth0": "neither", "0.0.0.0/0": "every address", "::/0": "every address", "::ffff:10.0.0.0/104": "written as one of IPv6",
+		strings.Repeat("10.0.0.1,", 100) + "10.0.0.1": "more than 100",
+	} {
+		if _, _, err := config.Load(input(t, "FERRYMAN_TRUSTED_PROXIES="+wrong)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", wrong, err)
 		}
 	}
 }

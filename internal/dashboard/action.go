@@ -9,6 +9,7 @@ import (
 
 	"ferryman/internal/audit"
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 )
 
 // action is something that a form does.
@@ -68,7 +69,7 @@ func (d *Dashboard) act(a action) http.HandlerFunc {
 		did, err := a.do(req)
 		if a.name != "" && !did.refused && (err == nil || did.partly) {
 			d.o.Audit.Note(context.WithoutCancel(r.Context()), audit.Entry{
-				Who: req.viewer.Name(), App: req.viewer.App, Action: a.name, Target: did.target, Detail: did.detail, Remote: remote(r),
+				Who: req.viewer.Name(), App: req.viewer.App, Action: a.name, Target: did.target, Detail: did.detail, Remote: forwarded.Of(r).Host(),
 			})
 		}
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"ferryman/internal/forwarded"
 )
 
 // flash is what the next page says of an action.
@@ -63,12 +65,6 @@ func (d *Dashboard) takeFlash(w http.ResponseWriter, r *http.Request) *flash {
 // the browser is closed, less than 0 removes it.
 func cookie(r *http.Request, name, value string, seconds int) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, Path: Root, MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: encrypted(r),
+		Name: name, Value: value, Path: Root, MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: forwarded.Of(r).Encrypted,
 	}
-}
-
-// encrypted tells whether the browser speaks TLS, with us or with a proxy. Whoever
-// makes the header up makes their own cookie secure.
-func encrypted(r *http.Request) bool {
-	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 }

@@ -10,6 +10,7 @@ import (
 
 	"ferryman/internal/audit"
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 )
 
 // JobsRoot is the path of the job engine's own pages.
@@ -70,7 +71,7 @@ func (d *Dashboard) jobs(w http.ResponseWriter, r *http.Request) {
 	if did.status < http.StatusMultipleChoices {
 		target, action := jobCall(r.URL.Path)
 		d.o.Audit.Note(r.Context(), audit.Entry{
-			Who: req.viewer.Name(), App: req.viewer.App, Action: action, Target: target, Detail: string(body), Remote: remote(r),
+			Who: req.viewer.Name(), App: req.viewer.App, Action: action, Target: target, Detail: string(body), Remote: forwarded.Of(r).Host(),
 		})
 	}
 }

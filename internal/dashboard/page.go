@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 	"ferryman/internal/params"
 )
 
@@ -275,7 +276,7 @@ func serverURL(r *request) string {
 	if r.Host == "" || strings.Trim(r.Host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") != "" {
 		return otherwise
 	}
-	if encrypted(r.Request) {
+	if forwarded.Of(r.Request).Encrypted {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host

@@ -5,6 +5,7 @@ import (
 
 	"ferryman/internal/audit"
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 	"ferryman/internal/ratelimit"
 )
 
@@ -41,10 +42,10 @@ func (d *Dashboard) showSignIn(r *request) (view, error) {
 // it is posted from a page of this server is what httpapi looks after.
 func (d *Dashboard) begin(r *request) (done, error) {
 	next := r.form.Get("next")
-	token, s, err := d.o.Sessions.SignIn(r.Context(), r.form.Get("key"), remote(r.Request), r.UserAgent())
+	token, s, err := d.o.Sessions.SignIn(r.Context(), r.form.Get("key"), forwarded.Of(r.Request).Host(), r.UserAgent())
 	if fault.KindOf(err) == fault.Unauthorized {
-		d.o.Log.Warn("somebody tried to sign in with a wrong key", "remote", remote(r.Request))
-		if wait := d.wrongKeys.Take(ratelimit.Network(r.RemoteAddr), r.now); wait > 0 {
+		d.o.Log.Warn("somebody tried to sign in with a wrong key", "remote", forwarded.Of(r.Request).Host())
+		if wait := d.wrongKeys.Take(ratelimit.Network(forwarded.Of(r.Request).Address), r.now); wait > 0 {
 			return done{}, &fault.Error{
 				Kind: fault.RateLimited, Code: "too_many_wrong_keys", Detail: "too many wrong keys came from this address",
 				Hint: "wait a moment", RetryAfter: wait,

@@ -1,12 +1,15 @@
 package dashboard
 
 import (
+	"crypto/tls"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 
 	"ferryman/internal/apikey"
+	"ferryman/internal/forwarded"
 )
 
 func TestSignInAndOut(t *testing.T) {
@@ -93,12 +96,19 @@ func TestReadKeysSeeAndDoNotAct(t *testing.T) {
 
 func TestCookiesAreSecureBehindTLS(t *testing.T) {
 	t.Parallel()
-	r := &http.Request{Header: http.Header{}}
+	r := &http.Request{Header: http.Header{}, RemoteAddr: "10.1.0.1:80"}
 	if cookie(r, "x", "y", 1).Secure {
 		t.Error("a browser without TLS would not send it")
 	}
 	r.Header.Set("X-Forwarded-Proto", "https")
-	if c := cookie(r, "x", "y", 1); !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode {
-		t.Errorf("%+v", c)
+	if cookie(r, "x", "y", 1).Secure {
+		t.Error("anybody may say so")
+	}
+	trusted := forwarded.Proxies{netip.MustParsePrefix("10.1.0.0/16")}
+	behind, direct := trusted.Take(r), &http.Request{TLS: &tls.ConnectionState{}}
+	for _, r := range []*http.Request{behind, direct} {
+		if c := cookie(r, "x", "y", 1); !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode {
+			t.Errorf("%+v", c)
+		}
 	}
 }

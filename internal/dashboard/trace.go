@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 )
 
@@ -15,13 +14,4 @@ func slogLevel(status int) slog.Level {
 
 func errAttrs(r *request, t trouble, err error) []slog.Attr {
 	return []slog.Attr{slog.String("route", r.Pattern), slog.String("request_id", t.Request), slog.String("err", err.Error())}
-}
-
-// remote is the caller's address without its port.
-func remote(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

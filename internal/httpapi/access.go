@@ -8,6 +8,7 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 	"ferryman/internal/ratelimit"
 )
 
@@ -37,7 +38,7 @@ type access struct {
 func byAll() access { return access{public: true} }
 
 // byOperators lets everybody in, unless the server is open to the network for
-// holders of keys only: then a key of the application ferryman, with the scope
+// holders of keys only, or a proxy passes on what comes from there: then a key of the application ferryman, with the scope
 // read to look and admin to change.
 func byOperators() access { return access{} }
 
@@ -78,7 +79,7 @@ var errUnauthorized = &fault.Error{
 
 // admit lets a request pass that its route's access allows.
 func (s *Server) admit(r *http.Request, a access) error {
-	if a.public || len(a.scopes) == 0 && !s.o.KeysOnly {
+	if a.public || len(a.scopes) == 0 && !s.asksForKeys(r) {
 		return nil
 	}
 	who, err := s.authenticate(r)
@@ -101,6 +102,11 @@ func (s *Server) admit(r *http.Request, a access) error {
 	return nil
 }
 
+// asksForKeys tells whether a caller needs a key for what is open on loopback.
+func (s *Server) asksForKeys(r *http.Request) bool {
+	return s.o.KeysOnly || s.o.LoopbackOnly && forwarded.Of(r).Elsewhere()
+}
+
 func (s *Server) authenticate(r *http.Request) (apikey.Identity, error) {
 	err := error(errUnauthorized)
 	var who apikey.Identity
@@ -110,7 +116,7 @@ func (s *Server) authenticate(r *http.Request) (apikey.Identity, error) {
 	if fault.KindOf(err) != fault.Unauthorized {
 		return who, storeTrouble(err)
 	}
-	if wait := s.wrongKeys.Take(ratelimit.Network(r.RemoteAddr), s.o.Now()); wait > 0 {
+	if wait := s.wrongKeys.Take(ratelimit.Network(forwarded.Of(r).Address), s.o.Now()); wait > 0 {
 		return apikey.Identity{}, &fault.Error{
 			Kind: fault.RateLimited, Code: "too_many_wrong_keys", Detail: "too many calls without a valid key came from this address",
 			RetryAfter: wait,

@@ -12,6 +12,7 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 )
 
 // answerer is a handler: it returns what to say, and never says it itself.
@@ -47,9 +48,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 
+	r = s.o.Proxies.Take(r)
 	ex := &exchange{id: requestID(r), route: route{pattern: unmatched}}
 	defer ex.place.leave()
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex)) //nolint:contextcheck // it is the request's own
 	s.find(w, r, ex)
 	s.finish(w, r, ex, begin)
 }
@@ -177,7 +179,7 @@ func (s *Server) access(r *http.Request, ex *exchange, status int, bytes int64, 
 	attrs := []slog.Attr{
 		slog.String("method", knownMethod(r.Method)), slog.String("route", ex.route.pattern), slog.Int("status", status),
 		slog.Int64("bytes", bytes), slog.Duration("duration", took), slog.String("request_id", ex.id),
-		slog.String("remote", r.RemoteAddr),
+		slog.String("remote", forwarded.Of(r).String()),
 	}
 	if broke, ok := errors.AsType[*panicError](ex.err); ok {
 		level = slog.LevelError

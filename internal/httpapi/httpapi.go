@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ferryman/internal/audit"
+	"ferryman/internal/forwarded"
 	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
 	"ferryman/internal/pipeline"
@@ -103,6 +104,10 @@ type Options struct {
 	// the Host header. A page at any other port is of another origin: its proxy must
 	// pass the Host header on, port included.
 	Hosts []string
+
+	// Proxies are the peers whose word on who calls is taken; may be empty. On loopback a
+	// call that they pass on from elsewhere needs a key, as it does beyond.
+	Proxies forwarded.Proxies
 
 	MaxBody int64            // bytes of a request's body; 1 MiB if 0
 	Now     func() time.Time // time.Now if nil

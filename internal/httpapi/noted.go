@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/audit"
+	"ferryman/internal/forwarded"
 	"ferryman/internal/ledgerjson"
 )
 
@@ -70,16 +70,12 @@ func (s *Server) note(r *http.Request, ex *exchange) {
 	if ex.who != (apikey.Identity{}) {
 		who = audit.Key(ex.who.Prefix, ex.who.App)
 	}
-	remote := r.RemoteAddr
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		remote = host
-	}
 	detail := detailOfCall(r, ex.body)
 	if releases {
 		detail = strings.TrimSuffix(fmt.Sprintf("%d runs, %s", released.Released, detail), ", ")
 	}
 	s.o.Audit.Note(ctx, audit.Entry{
-		Who: who, App: ex.who.App, Action: action, Target: s.target(r.WithContext(ctx), ex), Detail: detail, Remote: remote,
+		Who: who, App: ex.who.App, Action: action, Target: s.target(r.WithContext(ctx), ex), Detail: detail, Remote: forwarded.Of(r).Host(),
 	})
 }
 

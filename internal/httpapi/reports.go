@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 	"ferryman/internal/ledger"
 	"ferryman/internal/rejected"
 )
@@ -120,13 +120,9 @@ func (s *Server) keepRefused(r *http.Request, ex *exchange, status int) {
 	if prefix == "" {
 		prefix = apikey.Prefix(r.Header.Get(keyHeader))
 	}
-	remote := r.RemoteAddr
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		remote = host
-	}
 	s.o.Rejected.Note(rejected.Call{
 		AppID: ex.who.AppID, Method: knownMethod(r.Method), Path: r.URL.Path, Status: status, Code: fault.CodeOf(ex.err), Detail: publicDetail(ex.err),
-		KeyPrefix: prefix, Remote: remote, Agent: r.UserAgent(),
+		KeyPrefix: prefix, Remote: forwarded.Of(r).Host(), Agent: r.UserAgent(),
 	})
 }
 

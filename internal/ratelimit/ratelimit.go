@@ -81,15 +81,10 @@ func (l *Limiter[K]) makeRoom(now time.Time) {
 	}
 }
 
-// Network is the part of an address, with its port, that a client's rate goes by; it is
-// not valid where the address is none. A host has as many
-// addresses of IPv6 as it likes, all in one /64.
-func Network(remote string) netip.Prefix {
-	from, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	address := from.Addr().Unmap().WithZone("")
+// Network is the part of an address that a client's rate goes by; it is not valid where
+// the address is not. A host has as many addresses of IPv6 as it likes, all in one /64.
+func Network(address netip.Addr) netip.Prefix {
+	address = address.Unmap().WithZone("")
 	bits := 32
 	if address.Is6() {
 		bits = 64

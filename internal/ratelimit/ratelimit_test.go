@@ -67,14 +67,15 @@ func TestLimiterIsBounded(t *testing.T) {
 
 func TestNetwork(t *testing.T) {
 	for remote, want := range map[string]string{
-		"192.0.2.7:80": "192.0.2.7/32", "[::ffff:192.0.2.7]:80": "192.0.2.7/32", "[2001:db8::7]:80": "2001:db8::/64",
-		"[2001:db8:0:0:ffff::1]:1": "2001:db8::/64", "[fe80::1%eth0]:1": "fe80::/64", "@": "invalid Prefix", "": "invalid Prefix",
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8::7": "2001:db8::/64",
+		"2001:db8:0:0:ffff::1": "2001:db8::/64", "fe80::1%eth0": "fe80::/64",
 	} {
-		if got := fmt.Sprint(Network(remote)); got != want {
+		if got := fmt.Sprint(Network(netip.MustParseAddr(remote))); got != want {
 			t.Errorf("%s: %s, want %s", remote, got, want)
 		}
 	}
-	if Network("[2001:db8::7]:80") != Network("[2001:db8::8]:90") || Network("[2001:db8::7]:80") == (netip.Prefix{}) {
+	one, other := netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("2001:db8::8")
+	if Network(one) != Network(other) || Network(one) == (netip.Prefix{}) || Network(netip.Addr{}) != (netip.Prefix{}) {
 		t.Error("a host is told apart by the address that it chooses")
 	}
 }
