@@ -132,21 +132,13 @@ func (d *DB) examineSchema(ctx context.Context, e *Examination) error {
 		return err
 	}
 	e.Newest = all[len(all)-1].Version
-	there := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
-	if d.dialect == Postgres {
-		there = "SELECT CASE WHEN to_regclass($1) IS NULL THEN 0 ELSE 1 END"
-	}
-	has := func(table string) (n int, err error) {
-		err = d.read.QueryRowContext(ctx, there, table).Scan(&n)
-		return n, d.classify(err)
-	}
-	if n, err := has("ferryman_migrations"); err != nil || n == 0 {
+	if there, err := d.has(ctx, "ferryman_migrations"); err != nil || !there {
 		return err
 	}
 	if e.Version, err = d.SchemaVersion(ctx); err != nil {
 		return err
 	}
-	if n, err := has("schema_compatibility"); err != nil || n == 0 {
+	if there, err := d.has(ctx, "schema_compatibility"); err != nil || !there {
 		return err
 	}
 	err = d.read.QueryRowContext(ctx, "SELECT coalesce(max(oldest), 0) FROM schema_compatibility").Scan(&e.Asked)

@@ -47,11 +47,18 @@ func (d *DB) migrate(ctx context.Context, steps []Migration, parts []func(contex
 	}
 	defer release()
 
-	err = d.Tx(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS ferryman_migrations (
-			version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`)
-		return err
-	})
+	// A store that is up to date is only read: its user need not have the right to make
+	// tables.
+	there, err := d.has(ctx, "ferryman_migrations")
+	if err != nil {
+		return nil, fmt.Errorf("look for a schema: %w", err)
+	}
+	if !there {
+		err = d.Tx(ctx, func(tx *Tx) error {
+			_, err := tx.Exec(ctx, "CREATE TABLE ferryman_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)")
+			return err
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
@@ -135,6 +142,16 @@ func (d *DB) unserved(ctx context.Context, at int) error {
 		Detail: "this release changes the store in a way that older ones cannot work with, and it is served by " + strings.Join(who, ", "),
 		Hint:   "stop every server of the store, then start this release",
 	}
+}
+
+// has tells whether the store has a table.
+func (d *DB) has(ctx context.Context, table string) (there bool, err error) {
+	query := "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)"
+	if d.dialect == Postgres {
+		query = "SELECT to_regclass($1) IS NOT NULL"
+	}
+	err = d.classify(d.read.QueryRowContext(ctx, query, table).Scan(&there))
+	return there, err
 }
 
 // SchemaVersion is the newest migration that the store has had; 0 before the

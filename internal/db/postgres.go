@@ -115,7 +115,8 @@ func (d *DB) classify(err error) error {
 		case pg.Code == "42501":
 			return &fault.Error{
 				Kind: fault.Unconfigured, Code: "store_rights", Detail: "the store refuses: " + pg.Message, Err: err,
-				Hint: "give the user of FERRYMAN_STORE_URL the rights to create and change tables in its schema",
+				Hint: "give the user of FERRYMAN_STORE_URL the rights to create and change tables in its schema, " +
+					"or run ferryman migrate as their owner and let this user read and write them",
 			}
 		case pg.Code[:2] == "40":
 			return &fault.Error{Kind: fault.Unavailable, Code: codeConflict, Detail: "the store has called off a transaction that another one stood against", Err: err}

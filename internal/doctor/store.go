@@ -75,10 +75,10 @@ func server(e db.Examination) (found []Finding) {
 		found = append(found, clock("the database's", e.Ahead))
 	}
 	if !e.MayCreate {
-		remedy := "GRANT USAGE, CREATE ON SCHEMA … TO " + e.User + ", or run ferryman migrate as the owner before each upgrade"
-		f := Doubtful(remedy, "user %s may not make tables", e.User)
+		f := Well("user %s may not make tables: their owner runs ferryman migrate before each upgrade", e.User)
 		if e.Version < e.Newest {
-			f.Level = Problem
+			f = problem("run ferryman migrate as the owner of the tables, or GRANT USAGE, CREATE ON SCHEMA … TO "+e.User,
+				"user %s may not make tables", e.User)
 		}
 		found = append(found, f)
 	}

@@ -52,7 +52,7 @@ func TestStore(t *testing.T) {
 		},
 		"no right to write": {server, func(e *db.Examination) { e.MayWrite = false }, [][2]string{answers, {"problem", "may not write"}, same}},
 		"no right to make tables": {
-			server, func(e *db.Examination) { e.MayCreate = false }, [][2]string{answers, {"warning", "may not make tables"}, same},
+			server, func(e *db.Examination) { e.MayCreate = false }, [][2]string{answers, {"ok", "may not make tables: their owner runs ferryman migrate"}, same},
 		},
 		"no right to make the tables that are needed": {
 			server, func(e *db.Examination) { e.MayCreate, e.Version = false, 0 },

@@ -233,6 +233,10 @@ func TestKilledImport(t *testing.T) {
 			t.Parallel()
 			state := t.TempDir()
 			env, look := book(t, state)
+			if name == "postgres" { // it takes the owner of the tables
+				look = postgresDatabase(t)
+				env = []string{"FERRYMAN_STORE_URL=" + look.url}
+			}
 			pipe := filepath.Join(t.TempDir(), "pipe")
 			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 				t.Fatal(err)
