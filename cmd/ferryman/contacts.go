@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -122,5 +123,5 @@ func runContacts(cmd *cobra.Command, flags *campaignFlags, call contactsCall) er
 	warn(log, campaign, c.Campaigns...)
 	call.run.Campaign, call.run.Resume = campaign, leftOff(in, campaign, log)
 	call.out, call.progress, call.failures = cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.ErrOrStderr()
-	return call.do(cmd.Context(), app.Options{Config: c, Version: version, Log: log})
+	return call.do(cmd.Context(), app.Options{Config: c, Version: version, Log: log, Traceparent: os.Getenv("TRACEPARENT")})
 }

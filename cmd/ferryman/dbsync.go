@@ -69,7 +69,7 @@ func runDBSync(ctx context.Context, program string, args []string, out, errOut i
 	}
 	warn(log, campaign)
 	call.run.Campaign, call.run.Resume = campaign, leftOff(in, campaign, log)
-	return call.do(ctx, app.Options{Config: c, Version: version, Log: log})
+	return call.do(ctx, app.Options{Config: c, Version: version, Log: log, Traceparent: os.Getenv("TRACEPARENT")})
 }
 
 // startDBSyncLog opens the log file, or says that there is none and logs to errOut.

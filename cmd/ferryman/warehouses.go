@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ for its turn. It stands in the ledger like any other.
 				return err
 			}
 			p := newProgress(cmd.ErrOrStderr())
-			run, err := app.SyncWarehouses(cmd.Context(), app.Options{Config: c, Version: version, Log: log}, app.Progress{
+			run, err := app.SyncWarehouses(cmd.Context(), app.Options{Config: c, Version: version, Log: log, Traceparent: os.Getenv("TRACEPARENT")}, app.Progress{
 				Waiting: func() { p.say("waiting for another run to end") },
 				Landed:  func(r pipeline.Report) { p.show(fmt.Sprintf("%d rows landed", r.Total().Read)) },
 			})

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/config"
 	"ferryman/internal/db"
 	"ferryman/internal/jobs"
@@ -31,6 +33,12 @@ type Options struct {
 	Sandbox bool
 	// Shop has a simulated application report its crons to the server.
 	Shop bool
+
+	// Traceparent is the place in a trace that a command's sync is below, as W3C Trace
+	// Context writes it; "" if it was begun by nobody who traces.
+	Traceparent string
+
+	tracer trace.Tracer // nil: nothing is traced
 }
 
 // OpenStore opens and migrates the own store and gives the migrations that it
@@ -71,6 +79,12 @@ type Progress struct {
 // SyncWarehouses runs one warehouse sync in this process, beside a server or
 // without one, and gives the run also when it failed.
 func SyncWarehouses(ctx context.Context, o Options, p Progress) (syncs.Run, error) {
+	node := nodeName()
+	o, end, err := o.traced(ctx, node)
+	if err != nil {
+		return syncs.Run{}, err
+	}
+	defer end() //nolint:errcheck // it never fails
 	d, _, err := OpenStore(ctx, o)
 	if err != nil {
 		return syncs.Run{}, err
@@ -81,12 +95,12 @@ func SyncWarehouses(ctx context.Context, o Options, p Progress) (syncs.Run, erro
 		return syncs.Run{}, err
 	}
 	defer w.close() //nolint:errcheck // everything is durable by now
-	set := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{Logger: o.Log})
+	set := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{Logger: o.Log, Tracer: o.tracer})
 	s, err := set.Add(ctx, w.sync(o.Config.Warehouse, false))
 	if err != nil {
 		return syncs.Run{}, err
 	}
-	return s.RunNow(ctx, nodeName(), p.Waiting, p.Landed)
+	return s.RunNow(o.below(ctx), node, p.Waiting, p.Landed)
 }
 
 // nodeName tells this process from all others of a store, and a person which

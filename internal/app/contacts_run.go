@@ -70,7 +70,7 @@ func SyncContacts(ctx context.Context, o Options, r ContactsRun) (syncs.Run, err
 		return syncs.Run{}, err
 	}
 	defer c.close()
-	return c.whole(ctx)
+	return c.whole(c.o.below(ctx))
 }
 
 // FollowContacts runs cycle after cycle of a campaign until ctx ends or each gives
@@ -101,6 +101,7 @@ type contactsProcess struct {
 	sent        chan error // of the outbox, once it sends no more
 	stopSending func()     // nil while another process sends
 	refusals    refusals
+	endTraces   func() error
 }
 
 func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsProcess, err error) {
@@ -111,7 +112,12 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 			Hint: "a dry run and a verification need a database as the target",
 		}
 	}
-	c := &contactsProcess{o: o, r: r, sent: make(chan error, 1)}
+	node := nodeName()
+	o, endTraces, err := o.traced(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	c := &contactsProcess{o: o, r: r, sent: make(chan error, 1), endTraces: endTraces}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -125,7 +131,7 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 		}
 		c.begun, c.ledger = c.db.Now(), ledger.New(c.db)
 		send := o.Config.Outbox
-		c.outbox = outbox.New(c.db, outbox.Options{Node: nodeName(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: c.refusals.observe})
+		c.outbox = outbox.New(c.db, outbox.Options{Node: node, Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: c.refusals.observe, Tracer: o.tracer})
 	}
 	options := contactOptions{resume: r.Resume, full: r.Verify, distrust: r.Rows, dry: looks}
 	if r.Different != nil {
@@ -139,7 +145,7 @@ func startContacts(ctx context.Context, o Options, r ContactsRun) (_ *contactsPr
 		return c, err
 	}
 	c.contact.sink = finishing{c.contact.sink}
-	set := syncs.NewSet(c.db, c.ledger, nil, syncs.Options{Logger: o.Log})
+	set := syncs.NewSet(c.db, c.ledger, nil, syncs.Options{Logger: o.Log, Tracer: o.tracer})
 	sync := c.contact.sync()
 	if sync.Manual, err = c.unexpected(ctx, sync.Slug); err != nil {
 		return nil, err
@@ -180,6 +186,7 @@ func (c *contactsProcess) close() {
 	if c.db != nil && c.r.beside == nil {
 		_ = c.db.Close()
 	}
+	_ = c.endTraces()
 }
 
 // run does one cycle.

@@ -112,7 +112,7 @@ func (e *endpoints) look(ctx context.Context) error {
 func (e *endpoints) serve(w endpoint.Webhook) {
 	made, err := webhook.New(webhook.Config{
 		URL: w.URL.Reveal(), Secrets: keysOf(w), Guard: e.o.Guard, AllowHosts: e.o.AllowHosts,
-		Timeout: webhookTimeout, Version: e.o.Version, Logger: e.o.Log, Conns: webhookConcurrency,
+		Timeout: webhookTimeout, Version: e.o.Version, Logger: e.o.Log, Conns: webhookConcurrency, Trace: true,
 	})
 	if err != nil {
 		// By what the registry takes this cannot be; another version may take more.

@@ -62,7 +62,7 @@ type Server struct {
 // NewServer checks the settings, takes the address, opens the store and puts the
 // node together. Nothing runs before Run. Close it in any case.
 func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
-	s := &Server{o: o}
+	s := &Server{}
 	defer func() {
 		if err != nil {
 			_ = s.close()
@@ -73,6 +73,12 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, err
 		}
 	}
+	name := nodeName()
+	o, endTraces, err := o.traced(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	s.o, s.closers = o, append(s.closers, endTraces)
 	// An address that the network reaches is taken once it is known that there are keys.
 	exposed := s.listen(ctx, o.Config.Server.InsecureOpen)
 	if exposed != nil && fault.CodeOf(exposed) != "exposed" {
@@ -112,7 +118,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.closers = append(s.closers, s.warehouse.close)
 
-	s.engine, err = jobs.New(d, jobs.Options{Node: nodeName(), Logger: o.Log, Grace: o.Config.Server.StopGrace * 7 / 10})
+	s.engine, err = jobs.New(d, jobs.Options{Node: name, Logger: o.Log, Grace: o.Config.Server.StopGrace * 7 / 10})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +132,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	s.ledger = ledger.New(d)
 	s.ledger.PruneOn(s.engine)
 	counted := newSyncMetrics(registry)
-	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: counted.ended})
+	s.set = syncs.NewSet(d, s.ledger, s.engine, syncs.Options{Logger: o.Log, Ended: counted.ended, Tracer: o.tracer})
 	if o.Config.Warehouse.Unset() {
 		o.Log.Info("warehouses are synced on demand only: neither API_TOKEN nor API_USER is set")
 	}
@@ -137,6 +143,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	send := o.Config.Outbox
 	s.outbox = outbox.New(d, outbox.Options{
 		Node: s.engine.Node(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: newSendMetrics(registry).observe,
+		Tracer: o.tracer,
 	})
 	s.outbox.PruneOn(s.engine)
 	s.nodes = node.New(d, o.Log)
@@ -164,7 +171,7 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.handler, err = httpapi.New(httpapi.Options{
 		Dashboard: s.pages,
-		Log:       o.Log, Registry: registry, Version: o.Version,
+		Log:       o.Log, Registry: registry, Version: o.Version, Tracer: o.tracer,
 		Sync: warehouses, Syncs: s.set, Rows: s.warehouse.sink, Users: pulpo.Users(), Warehouses: pulpo.Warehouses(),
 		Checks: []httpapi.Check{{Name: "store", Run: d.Ping}, {Name: "node", Run: s.work.ready}},
 		Keys:   keys, Apps: keys, Ledger: s.ledger, Rejected: refused, Messages: push.New(d, s.outbox), Outbox: s.outbox,

@@ -68,6 +68,15 @@ func TestViolationsAreFound(t *testing.T) {
 			"River in a test", "internal/ledger/x_test.go", `import "github.com/riverqueue/river/rivertype"`,
 			"internal/ledger may not import github.com/riverqueue/river/rivertype",
 		},
+		{
+			"the tracing SDK", "internal/outbox/x.go", `import "go.opentelemetry.io/otel/sdk/trace"`,
+			"internal/outbox may not import go.opentelemetry.io/otel/sdk/trace: how traces are sent stays behind internal/tracing",
+		},
+		{"its interface", "internal/outbox/x.go", `import "go.opentelemetry.io/otel/trace"`, ""},
+		{
+			"a tracer of the process", "internal/tracing/x.go", `import "go.opentelemetry.io/otel"`,
+			"a tracer is handed over, and not set for the process",
+		},
 		{"River at home", "internal/jobs/x.go", `import "github.com/riverqueue/river"`, ""},
 		{
 			"a test helper in code", "internal/db/x.go", `import "ferryman/internal/testdb"`,

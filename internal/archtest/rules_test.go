@@ -20,7 +20,7 @@ var layers = []struct {
 		"api", "internal/alert", "internal/apikey", "internal/audit", "internal/certificate", "internal/channel/...", "internal/config", "internal/dashboard",
 		"internal/db", "internal/doctor", "internal/draft", "internal/endpoint", "internal/fault", "internal/httpapi", "internal/httpclient", "internal/jobs", "internal/ledger",
 		"internal/node", "internal/outbox", "internal/pipeline", "internal/push", "internal/rejected", "internal/sandbox/...", "internal/schedule",
-		"internal/sink/...", "internal/source/...", "internal/syncs", "internal/transfer",
+		"internal/sink/...", "internal/source/...", "internal/span", "internal/syncs", "internal/tracing", "internal/transfer",
 	}},
 
 	// The faces.
@@ -44,17 +44,17 @@ var layers = []struct {
 
 	// Domains do not know each other; what combines two of them is named for it.
 	{"internal/alert", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/outbox"}},
-	{"internal/syncs", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/pipeline"}},
-	{"internal/push", []string{"internal/db", "internal/fault", "internal/jobs", "internal/outbox"}},
+	{"internal/syncs", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/pipeline", "internal/span"}},
+	{"internal/push", []string{"internal/db", "internal/fault", "internal/jobs", "internal/outbox", "internal/span"}},
 	{"internal/apikey", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/audit", []string{"internal/db", "internal/jobs"}},
-	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs", "internal/schedule"}},
+	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs", "internal/schedule", "internal/span"}},
 	{"internal/ledgerjson", []string{"internal/ledger"}},
 	{"internal/endpoint", []string{"internal/db", "internal/fault", "internal/seal"}},
 	{"internal/node", []string{"internal/db", "internal/fault"}},
 	{"internal/rejected", []string{"internal/db", "internal/fault"}},
-	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs"}},
-	{"internal/pipeline", []string{"internal/fault"}},
+	{"internal/outbox", []string{"internal/db", "internal/fault", "internal/jobs", "internal/span"}},
+	{"internal/pipeline", []string{"internal/fault", "internal/span"}},
 
 	{"internal/doctor", []string{"internal/certificate", "internal/db", "internal/fault", "internal/httpclient"}},
 
@@ -64,11 +64,13 @@ var layers = []struct {
 	{"internal/db", []string{"internal/draft", "internal/fault"}},
 	{"internal/draft", []string{"internal/fault"}},
 	{"internal/pushclient", []string{"internal/fault"}},
-	{"internal/cronexec", []string{"internal/fault", "internal/httpclient"}},
+	{"internal/cronexec", []string{"internal/fault", "internal/httpclient", "internal/span"}},
 	{"internal/config/...", []string{"internal/fault"}},
 	{"internal/schedule", []string{"internal/fault"}},
-	{"internal/httpclient", []string{"internal/fault"}},
 	{"internal/certificate", []string{"internal/fault"}},
+	{"internal/httpclient", []string{"internal/fault", "internal/span"}},
+	{"internal/span", []string{"internal/fault"}},
+	{"internal/tracing", []string{"internal/fault", "internal/httpclient", "internal/span"}},
 	{"internal/fault", nil},
 	{"internal/forwarded", nil},
 	{"internal/ratelimit", nil},
@@ -121,6 +123,17 @@ var reserved = []struct {
 		imports: []string{"github.com/spf13/cobra/..."},
 		to:      []string{"cmd/..."},
 		reason:  "commands are cmd's alone",
+	},
+	{
+		imports: []string{"go.opentelemetry.io/otel/sdk/...", "go.opentelemetry.io/otel/exporters/...", "go.opentelemetry.io/proto/..."},
+		to:      []string{"internal/tracing"},
+		code:    true,
+		reason:  "how traces are sent stays behind internal/tracing",
+	},
+	{
+		// Its only contents are what the whole process shares.
+		imports: []string{"go.opentelemetry.io/otel"},
+		reason:  "a tracer is handed over, and not set for the process",
 	},
 	{
 		imports: testHelpers,

@@ -33,6 +33,7 @@ type Config struct {
 	Campaigns []Campaign // of the campaigns file, in its order, complete and checked
 	Exec      Exec
 	Log       Log
+	Traces    Traces
 
 	// Refused are the campaigns of the file that are wrong, where Input.OneCampaign lets
 	// that be.
@@ -152,6 +153,17 @@ type Exec struct {
 type Log struct {
 	Level slog.Level
 	JSON  bool // one JSON object a line instead of key=value text
+}
+
+// Traces is where OpenTelemetry traces go, and which.
+type Traces struct {
+	URL        string            // of the collector's call that takes them; "": nothing is traced
+	Headers    map[string]Secret // sent with each call, by name
+	Sampler    string            // as OTEL_TRACES_SAMPLER names it
+	Ratio      float64           // for a sampler that goes by it: 0 to 1
+	Service    string
+	Attributes map[string]string // of the service, besides
+	Disabled   bool              // trace nothing, whatever URL is
 }
 
 // Origin tells where a value came from.

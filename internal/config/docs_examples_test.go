@@ -59,6 +59,14 @@ var settingExamples = []string{
 	"FERRYMAN_SPOOL_DIR=/var/spool/ferryman",
 	"FERRYMAN_LOG_LEVEL=debug",
 	"FERRYMAN_LOG_FORMAT=json",
+	"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318",
+	"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://traces.example.com/otlp/v1/traces",
+	"OTEL_EXPORTER_OTLP_HEADERS_FILE=/etc/ferryman/traces-headers",
+	"OTEL_TRACES_SAMPLER=parentbased_traceidratio",
+	"OTEL_TRACES_SAMPLER_ARG=0.1",
+	"OTEL_SERVICE_NAME=ferryman-shop",
+	"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production,service.namespace=shop",
+	"OTEL_SDK_DISABLED=true",
 }
 
 // campaignExamples are lines of the campaigns file.

@@ -151,7 +151,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	if !slices.IsSortedFunc(rows, func(a, b setting) int {
-		order := []Section{FileSection, ServerSection, StoreSection, WarehouseSection, OutboxSection, PushSection, ContactsSection, ExecSection, LogSection}
+		order := []Section{FileSection, ServerSection, StoreSection, WarehouseSection, OutboxSection, PushSection, ContactsSection, ExecSection, LogSection, TracesSection}
 		return slices.Index(order, a.section) - slices.Index(order, b.section)
 	}) {
 		t.Error("a section is torn apart")

@@ -19,6 +19,7 @@ const (
 	ContactsSection  Section = "Contact sync"
 	ExecSection      Section = "Commands that call a server"
 	LogSection       Section = "Log"
+	TracesSection    Section = "Traces"
 )
 
 // setting is one row of the table.
@@ -308,6 +309,49 @@ func (l *loader) table() []setting {
 			name: "FERRYMAN_LOG_FORMAT", flag: "log-format", section: LogSection,
 			help: "key=value text, or one JSON object a line", deflt: "text",
 			kind: oneOf([]string{"text", "json"}, func(word string) { c.Log.JSON = word == "json" }),
+		},
+		// What OpenTelemetry calls them, so that one environment does for all services of a machine.
+		{
+			name: "OTEL_EXPORTER_OTLP_ENDPOINT", section: TracesSection,
+			help: "address of a collector that takes OpenTelemetry traces by OTLP over HTTP, to which /v1/traces is added; without it nothing is traced",
+			kind: collector(&c.Traces.URL, "/v1/traces"),
+		},
+		{
+			name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", section: TracesSection,
+			help: "the same with its whole path, where that is another; wins over it",
+			kind: collector(&c.Traces.URL, ""),
+		},
+		{
+			name: "OTEL_EXPORTER_OTLP_HEADERS", section: TracesSection, secret: true, inFile: true,
+			help: "headers that the collector asks for",
+			kind: headers(&c.Traces.Headers),
+		},
+		{
+			name: "OTEL_TRACES_SAMPLER", section: TracesSection,
+			help: "which traces are kept; those that begin with parentbased_ go by the caller's decision where there is one", deflt: "parentbased_always_on",
+			kind: oneOf([]string{
+				"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio",
+			}, func(word string) { c.Traces.Sampler = word }),
+		},
+		{
+			name: "OTEL_TRACES_SAMPLER_ARG", section: TracesSection,
+			help: "part of the traces that a sampler of traceidratio keeps", deflt: "1",
+			kind: part(&c.Traces.Ratio),
+		},
+		{
+			name: "OTEL_SERVICE_NAME", section: TracesSection,
+			help: "what the traces are of", deflt: "ferryman",
+			kind: text(&c.Traces.Service, "one line of text"),
+		},
+		{
+			name: "OTEL_RESOURCE_ATTRIBUTES", section: TracesSection,
+			help: "what each trace is to say besides",
+			kind: attributes(&c.Traces.Attributes),
+		},
+		{
+			name: "OTEL_SDK_DISABLED", section: TracesSection,
+			help: "trace nothing, whatever the others say", deflt: "false",
+			kind: boolean(&c.Traces.Disabled),
 		},
 	}
 }

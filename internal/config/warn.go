@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"net/url"
@@ -102,6 +103,17 @@ func (l *loader) warnDoubtful() {
 	}
 	if unencrypted(w.BaseURL) {
 		l.warn("API_BASE_URL", "is http: the token and the password cross the network unencrypted")
+	}
+	if t := l.config.Traces; t.URL != "" && !t.Disabled {
+		if len(t.Headers) > 0 && unencrypted(t.URL) {
+			l.warn("OTEL_EXPORTER_OTLP_ENDPOINT", "is http: the headers cross the network unencrypted")
+		}
+		for _, name := range [...]string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+			if v := cmp.Or(l.dotenv[name].Value, l.environ[name]); v != "" && v != "http/protobuf" {
+				l.warn(name, "has no effect: traces go by http/protobuf, for which collectors usually have the port 4318")
+				break
+			}
+		}
 	}
 	if unencrypted(l.config.Exec.URL) {
 		l.warn("FERRYMAN_URL", "is http: the key crosses the network unencrypted")

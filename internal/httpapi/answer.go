@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
 	"ferryman/internal/forwarded"
@@ -30,6 +32,9 @@ type exchange struct {
 	cut   bool // the answer broke off in the middle
 
 	passed *passing // if the dashboard answers
+
+	begun time.Time
+	span  trace.Span // nil: it is not traced
 }
 
 type exchangeKey struct{}
@@ -49,7 +54,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.metrics.inFlight.Dec()
 
 	r = s.o.Proxies.Take(r)
-	ex := &exchange{id: requestID(r), route: route{pattern: unmatched}}
+	ex := &exchange{id: requestID(r), route: route{pattern: unmatched}, begun: begin}
 	defer ex.place.leave()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex)) //nolint:contextcheck // it is the request's own
 	s.find(w, r, ex)
@@ -68,6 +73,7 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, ex *exchange, be
 	took := time.Since(begin)
 	s.metrics.observe(ex.route.pattern, r.Method, status, took)
 	s.access(r, ex, status, bytes, took)
+	ex.endSpan(status)
 	s.keepRefused(r, ex, status)
 	if ex.cut {
 		panic(http.ErrAbortHandler) // or the client would take what it has for the whole
@@ -114,6 +120,7 @@ func (s *Server) dispatch(rt route) http.Handler {
 func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt route) {
 	ex.route = rt
 	awaitAnswer(w, r)
+	r = s.beginSpan(r, ex)
 	if ex.err = s.admit(r, rt.access); ex.err != nil {
 		if r.ContentLength > largeBody {
 			refuseBody(w, r)
@@ -188,5 +195,9 @@ func (s *Server) access(r *http.Request, ex *exchange, status int, bytes int64, 
 	if ex.err != nil {
 		attrs = append(attrs, slog.String("err", ex.err.Error()))
 	}
-	s.o.Log.LogAttrs(r.Context(), level, "request", attrs...)
+	ctx := r.Context()
+	if ex.span != nil {
+		ctx = trace.ContextWithSpan(ctx, ex.span)
+	}
+	s.o.Log.LogAttrs(ctx, level, "request", attrs...)
 }

@@ -11,6 +11,7 @@ const dashboardRoot = "/ui/"
 // passing is an answer that somebody else writes: the dashboard's.
 type passing struct {
 	http.ResponseWriter
+	method string
 	status int // 0 before it begins
 	bytes  int64
 }
@@ -38,7 +39,8 @@ func (p *passing) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 func (s *Server) pass(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeOf(r.Context())
 	ex.route = route{pattern: dashboardRoot}
-	ex.passed = &passing{ResponseWriter: w}
+	ex.passed = &passing{ResponseWriter: w, method: knownMethod(r.Method)}
+	r = s.beginSpan(r, ex)
 	w.Header().Set("X-Request-Id", ex.id)
 	s.o.Dashboard.ServeHTTP(ex.passed, r)
 	if method, pattern, found := strings.Cut(r.Pattern, " "); found {

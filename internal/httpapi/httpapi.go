@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"ferryman/internal/audit"
 	"ferryman/internal/forwarded"
@@ -68,6 +69,7 @@ type Options struct {
 	Log      *slog.Logger
 	Registry *prometheus.Registry // gathered at /metrics; New registers its own metrics there
 	Version  string               // of the build
+	Tracer   trace.Tracer         // is told of calls; nil: nothing is traced
 
 	Sync       WarehouseSync
 	Syncs      Syncs

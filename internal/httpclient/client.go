@@ -27,6 +27,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"go.opentelemetry.io/otel/propagation"
 )
 
 // DefaultMaxAnswerBytes is the answer limit of a client that sets none: 16 MiB.
@@ -46,6 +48,9 @@ type Options struct {
 	Conns          int           // connections a host, idle and busy; default 8
 	Direct         bool          // goes through no proxy
 	TLS            *tls.Config   // how the other side is known; nil: by the authorities of the system
+	// Trace has requests say which trace they are of, by the header traceparent, where
+	// they are of one: for other sides that work together with whoever runs this.
+	Trace bool
 
 	// Control sees every address before it is connected to, as net.Dialer.Control
 	// does, and refuses it by an error; nil refuses none.
@@ -72,6 +77,7 @@ type Client struct {
 	agent    string
 	settings Settings
 	log      *slog.Logger
+	trace    bool
 }
 
 // New makes a client. Proxies are taken from the environment, as usual in Go,
@@ -106,6 +112,7 @@ func New(o Options) *Client {
 		agent:    "ferryman/" + o.Version,
 		settings: o.Settings,
 		log:      o.Logger,
+		trace:    o.Trace,
 	}
 }
 
@@ -147,7 +154,7 @@ type Request struct {
 	Shown   *url.URL    // shown in place of URL, for one whose path is secret; nil shows URL
 	Header  http.Header // sent besides; what is secret in it belongs into Secrets too
 	Bearer  string      // sent as Authorization: Bearer, and secret; "" sends none
-	Body    []byte      // JSON; nil sends none
+	Body    []byte      // JSON, unless Header has another Content-Type; nil sends none
 	Secrets []string    // further values that no error may show, such as a password in Body
 
 	accept string // the media type that is wanted; "" is any
@@ -170,11 +177,13 @@ type Answer struct {
 func (c *Client) Do(ctx context.Context, r Request, read func(*Answer) error) error {
 	redact := redactorOf(r)
 	start := time.Now()
+	ctx, s := begin(ctx, r)
 	status, err := c.send(ctx, r, redact, read)
 	if err != nil {
 		err = explain(err, r, redact)
 	}
 	c.note(ctx, r, status, start)
+	end(s, status, err)
 	return err
 }
 
@@ -234,12 +243,17 @@ func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
 		// Without GetBody net/http cannot send the request a second time by itself.
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))
 		req.ContentLength = int64(len(r.Body))
-		req.Header.Set("Content-Type", "application/json")
+		if req.Header.Get("Content-Type") == "" {
+			req.Header.Set("Content-Type", "application/json")
+		}
 	}
 	if r.Bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+r.Bearer)
 	}
 	req.Header.Set("User-Agent", c.agent)
+	if c.trace {
+		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(req.Header))
+	}
 	return req, nil
 }
 

@@ -30,11 +30,13 @@ type Exchange struct {
 // one: what did come, and Written, stand beside it.
 func (c *Client) Exchange(ctx context.Context, r Request) (Exchange, error) {
 	start := time.Now()
+	ctx, s := begin(ctx, r)
 	e, err := c.exchange(ctx, r)
 	if err != nil {
 		err = explain(err, r, redactorOf(r))
 	}
 	c.note(ctx, r, e.Status, start)
+	end(s, e.Status, err)
 	return e, err
 }
 

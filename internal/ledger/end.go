@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ferryman/internal/db"
+	"ferryman/internal/span"
 )
 
 // Outcome is how an execution of Ferryman's own ended.
@@ -105,6 +106,8 @@ type Reported struct {
 // released. The first report stands: it gives ErrEnded for another outcome, and
 // for the same one what was said the first time. It gives ErrNoExecution.
 func (l *Ledger) Report(ctx context.Context, app, id int64, r Report) (out Reported, err error) {
+	ctx, t := span.Start(ctx, "ledger end")
+	defer func() { endSpan(t, out.Execution, out.Replayed, err) }()
 	cron, err := l.cronOf(ctx, app, id)
 	if err != nil {
 		return Reported{}, fmt.Errorf("end execution %d: %w", id, err)

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"ferryman/internal/db"
+	"ferryman/internal/span"
 )
 
 // MessageType is the level of a message.
@@ -69,6 +70,8 @@ func (k kept) count(received int64) int64 { return received - max(k.tail-1-k.hea
 // lease of an execution whose cron has a heartbeat. It gives ErrNoExecution or
 // ErrTooLate.
 func (l *Ledger) Say(ctx context.Context, app, id int64, messages []Message) (said []Message, err error) {
+	ctx, t := span.Start(ctx, "ledger message")
+	defer func() { endSpan(t, Execution{ID: id}, false, err) }()
 	cron, err := l.cronOf(ctx, app, id)
 	if err != nil {
 		return nil, fmt.Errorf("message of execution %d: %w", id, err)

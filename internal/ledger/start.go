@@ -9,6 +9,7 @@ import (
 
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
+	"ferryman/internal/span"
 )
 
 // Start is what is known when an execution asks to begin.
@@ -42,6 +43,8 @@ type Start struct {
 // When all places are taken, executions that are overdue or whose lease has run
 // out are ended first.
 func (l *Ledger) Start(ctx context.Context, s Start) (e Execution, replayed bool, err error) {
+	ctx, t := span.Start(ctx, "ledger start")
+	defer func() { endSpan(t, e, replayed, err) }()
 	// A name that is out of date shows itself once the cron is locked.
 	name := called{s.App, s.Cron}
 	id, known := l.named.get(name)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ferryman/internal/db"
+	"ferryman/internal/span"
 )
 
 // Add stores items in tx and gives their ids, rising in the order of the items,
@@ -19,10 +20,11 @@ import (
 // is committed.
 //
 // On PostgreSQL it waits for transactions that are adding the same; if they are
-// undone, nothing is taken. Add all of a transaction by one call: two that call
+// undone, nothing is taken. A delivery remembers the span of ctx, to which its
+// attempts are linked. Add all of a transaction by one call: two that call
 // twice may stand against each other.
 func (o *Outbox) Add(ctx context.Context, tx *db.Tx, items []Item, ifTaken IfTaken) (ids []int64, taken []int, err error) {
-	a := adding{items: items, ids: make([]int64, len(items)), refuses: ifTaken == Refuse}
+	a := adding{items: items, ids: make([]int64, len(items)), refuses: ifTaken == Refuse, asked: text(span.Traceparent(ctx))}
 	a.tell()
 	if len(a.first) == 0 {
 		return a.ids, a.taken, nil
@@ -55,6 +57,7 @@ type adding struct {
 	items   []Item
 	first   []int // positions of the items that no earlier one is equal to
 	refuses bool
+	asked   *string // the traceparent of who adds; nil: not traced
 
 	ids   []int64
 	taken []int
@@ -121,11 +124,11 @@ func (a *adding) addEach(ctx context.Context, tx *db.Tx) error {
 			continue
 		}
 		n, err := tx.Exec(ctx, `
-			INSERT INTO deliveries (id, state, topic, channel, recipient, payload, dedupe, order_key, start_at, due_at, expires_at, created_at)
-			VALUES ($1, CASE WHEN $7 IS NULL THEN 0 ELSE 2 END, $2, $3, $4, $5, $6, $7, $8, coalesce(max($8, $10), $10), $9, $10)
+			INSERT INTO deliveries (id, state, topic, channel, recipient, payload, dedupe, order_key, start_at, due_at, expires_at, created_at, traceparent)
+			VALUES ($1, CASE WHEN $7 IS NULL THEN 0 ELSE 2 END, $2, $3, $4, $5, $6, $7, $8, coalesce(max($8, $10), $10), $9, $10, $11)
 			ON CONFLICT (recipient, channel, dedupe) DO NOTHING`,
 			last+1, int(it.Topic), it.Channel, it.Recipient, it.Payload, blob(it.Dedupe), text(it.OrderKey),
-			micros(it.StartAt), micros(it.ExpiresAt), now.UnixMicro())
+			micros(it.StartAt), micros(it.ExpiresAt), now.UnixMicro(), a.asked)
 		if err != nil {
 			return err
 		}
@@ -200,9 +203,9 @@ func (a *adding) addAll(ctx context.Context, tx *db.Tx) error {
 			SELECT nextval('deliveries_id_seq') AS id, `+itemColumns+` FROM (
 				SELECT `+itemColumns+` FROM item AS v WHERE NOT taken AND ($10 = 2 OR $10 = 1 AND NOT EXISTS (SELECT 1 FROM item WHERE taken)) ORDER BY position) AS v
 		), stored AS (
-			INSERT INTO deliveries (id, state, topic, channel, recipient, payload, dedupe, order_key, start_at, due_at, expires_at, created_at)
+			INSERT INTO deliveries (id, state, topic, channel, recipient, payload, dedupe, order_key, start_at, due_at, expires_at, created_at, traceparent)
 			SELECT id, CASE WHEN order_key IS NULL THEN 0 ELSE 2 END, topic, channel, recipient, payload, dedupe, order_key,
-				start_at, greatest(start_at, $11), expires_at, $11
+				start_at, greatest(start_at, $11), expires_at, $11, CAST($12 AS TEXT)
 			FROM placed ORDER BY rank
 			ON CONFLICT (recipient, channel, dedupe) DO NOTHING RETURNING id
 		)
@@ -211,7 +214,7 @@ func (a *adding) addAll(ctx context.Context, tx *db.Tx) error {
 			coalesce(string_agg(CAST(id AS TEXT), ' ' ORDER BY position), ''),
 			coalesce(string_agg(CAST(position AS TEXT), ' ') FILTER (WHERE id NOT IN (SELECT id FROM stored)), '')
 		FROM placed`,
-		positions, topics, channels, recipients, payloads, dedupes, orders, starts, ends, store, tx.Now().UnixMicro(),
+		positions, topics, channels, recipients, payloads, dedupes, orders, starts, ends, store, tx.Now().UnixMicro(), a.asked,
 	).Scan(&taken, &placed, &given, &lost)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ const (
 const ready = "d.channel = $1 AND d.state = 0 AND d.due_at <= $2 AND (d.expires_at IS NULL OR d.expires_at > $2)"
 
 // claimed are the columns of a flight.
-const claimed = "id, topic, recipient, payload, attempts, spared, uncertain, created_at, due_at, expires_at, order_key"
+const claimed = "id, topic, recipient, payload, attempts, spared, uncertain, created_at, due_at, expires_at, order_key, traceparent"
 
 // claim takes what is due, as much as slots, the channel's rate and those of
 // recipients allow.
@@ -109,10 +109,13 @@ func (t *turn) claimAny(ctx context.Context, tx *db.Tx, n int, only string) erro
 }
 
 func (t *turn) scan(r *db.Rows) (f flight, err error) {
-	var order *string
-	err = r.Scan(&f.ID, &f.Topic, &f.Recipient, &f.Payload, &f.Attempt, &f.spared, &f.uncertain, db.ScanTime(&f.CreatedAt), db.ScanTime(&f.due), db.ScanTime(&f.expires), &order)
+	var order, asked *string
+	err = r.Scan(&f.ID, &f.Topic, &f.Recipient, &f.Payload, &f.Attempt, &f.spared, &f.uncertain, db.ScanTime(&f.CreatedAt), db.ScanTime(&f.due), db.ScanTime(&f.expires), &order, &asked)
 	if order != nil {
 		f.orderKey = *order
+	}
+	if asked != nil {
+		f.traceparent = *asked
 	}
 	f.sender, f.claimed = t.sender, t.now
 	return f, err

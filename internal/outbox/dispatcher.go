@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/db"
 )
 
@@ -68,6 +70,8 @@ type flight struct {
 	expires   time.Time // zero: never
 	orderKey  string
 	probe     bool // to see whether the other side is out of trouble
+
+	traceparent string // of who asked for it; "": not traced
 }
 
 // counted is how many attempts the delivery has had that count, with this one.
@@ -80,6 +84,7 @@ type result struct {
 	at, over time.Time // begun, by the store's clock, and ended, by the monotonic one
 	took     time.Duration
 	unsent   bool // it surely did not go out
+	span     trace.SpanContext
 }
 
 func newDispatcher(o *Outbox, name string, c Config) *dispatcher {
@@ -236,7 +241,10 @@ func (d *dispatcher) attempt(s *serving, f flight) {
 		r.unsent = true
 	} else {
 		ctx, cancel := context.WithTimeout(s.attempts, d.c.Timeout)
+		var s trace.Span
+		ctx, s = d.beginSpan(ctx, f)
 		r.Outcome = d.send(ctx, f.Delivery)
+		r.span = endSpan(s, r.Outcome)
 		cancel()
 		r.took = max(time.Since(begun), time.Microsecond)
 		if d.o.o.Observe != nil {

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/db"
 )
 
@@ -21,6 +23,7 @@ type Options struct {
 	// Observe is told of every attempt; may be nil. Late is how long after its time
 	// the attempt began, took how long it lasted.
 	Observe func(channel string, o Outcome, late, took time.Duration)
+	Tracer  trace.Tracer // is told of attempts; nil: nothing is traced
 }
 
 // Item is a delivery to be made.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/db"
 )
 
@@ -149,10 +151,10 @@ func (t *turn) tell() {
 		log.Warn("the other side is in trouble: the channel rests", "channel", t.d.name, "until", t.ch.heldUntil)
 	}
 	for _, r := range t.dead {
-		log.Warn("a delivery has failed for good", "channel", t.d.name, "delivery", r.ID, "attempt", r.Attempt, "code", r.Code)
+		log.WarnContext(trace.ContextWithSpanContext(context.Background(), r.span), "a delivery has failed for good", "channel", t.d.name, "delivery", r.ID, "attempt", r.Attempt, "code", r.Code)
 	}
 	for _, r := range t.lost {
-		log.Warn("an attempt was taken over before its result could be noted", "channel", t.d.name, "delivery", r.ID, "attempt", r.Attempt, "outcome", string(r.Verdict))
+		log.WarnContext(trace.ContextWithSpanContext(context.Background(), r.span), "an attempt was taken over before its result could be noted", "channel", t.d.name, "delivery", r.ID, "attempt", r.Attempt, "outcome", string(r.Verdict))
 	}
 	for _, name := range t.freed {
 		if name != t.d.name {

@@ -3,6 +3,12 @@ package pipeline
 import (
 	"context"
 	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"ferryman/internal/span"
 )
 
 // Report is what a run carried across.
@@ -64,7 +70,7 @@ func Run(ctx context.Context, src Source, sink Sink, observe func(Report)) (Repo
 		if err != nil {
 			return report, err
 		}
-		landed, err := sink.Write(ctx, batch)
+		landed, err := write(ctx, sink, batch)
 		if err != nil {
 			return report, err
 		}
@@ -77,4 +83,32 @@ func Run(ctx context.Context, src Source, sink Sink, observe func(Report)) (Repo
 		}
 	}
 	return report, ctx.Err()
+}
+
+// write writes a batch, and tells the trace what it did to each table.
+func write(ctx context.Context, sink Sink, b Batch) (Landed, error) {
+	ctx, s := span.Start(ctx, "write batch")
+	landed, err := sink.Write(ctx, b)
+	if s.IsRecording() {
+		for _, t := range landed {
+			s.AddEvent("table written", trace.WithAttributes(append(t.attributes(), semconv.DBCollectionName(t.Table),
+				attribute.Int64("ferryman.target.micros", t.Micros))...))
+		}
+	}
+	span.End(s, err)
+	return landed, err
+}
+
+// attributes are what a trace tells of the rows.
+func (c TableCount) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.Int64("ferryman.rows.read", c.Read), attribute.Int64("ferryman.rows.written", c.Written),
+		attribute.Int64("ferryman.rows.unchanged", c.Unchanged), attribute.Int64("ferryman.rows.deleted", c.Deleted),
+		attribute.Int64("ferryman.rows.rejected", c.Rejected),
+	}
+}
+
+// Attributes are what a trace tells of the whole run.
+func (r Report) Attributes() []attribute.KeyValue {
+	return append(r.Total().attributes(), attribute.Int("ferryman.batches", r.Batches))
 }

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"slices"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 	"ferryman/internal/outbox"
+	"ferryman/internal/span"
 )
 
 const (
@@ -56,6 +59,9 @@ func (m *Messages) Post(ctx context.Context, messages []Message, key string) (an
 		return []byte("[]"), nil
 	}
 	items := itemsOf(messages)
+	ctx, s := span.Start(ctx, "accept messages", trace.WithSpanKind(trace.SpanKindProducer))
+	defer func() { endSpan(s, items, err) }()
+	asked := trace.SpanContextFromContext(ctx)
 	var ids []int64
 	var taken []int
 	err = m.transact(ctx, items, k, func(ctx context.Context, tx *db.Tx) error {
@@ -67,6 +73,7 @@ func (m *Messages) Post(ctx context.Context, messages []Message, key string) (an
 			}
 		}
 		var err error
+		ctx = trace.ContextWithSpanContext(ctx, asked) // it may be that of many
 		if ids, taken, err = m.outbox.Add(ctx, tx, items, outbox.Refuse); err != nil || k == nil {
 			return err
 		}

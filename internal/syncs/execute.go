@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 	"ferryman/internal/jobs"
@@ -30,10 +32,13 @@ const closing = 2 * time.Second
 
 // execute runs the pipeline as the admitted execution e and ends e in the
 // ledger; complete, if not nil, takes part in that transaction. A run that fails
-// is no error here: the ledger has it.
-func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(pipeline.Report), complete func(context.Context, *db.Tx) error) error {
+// is no error here: the ledger has it. place is where its span stands, below that of
+// ctx if it is nil.
+func (s *Syncer) execute(ctx context.Context, e ledger.Execution, place []trace.SpanStartOption, observe func(pipeline.Report), complete func(context.Context, *db.Tx) error) error {
 	log := s.set.log.With("sync", s.sync.Slug, "execution", e.ID, "trigger", string(e.Trigger))
-	log.Info("sync started", "attempt", e.Attempt)
+	ctx, t := s.beginSpan(ctx, e, place)
+	defer t.End()
+	log.InfoContext(ctx, "sync started", "attempt", e.Attempt)
 
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -47,6 +52,7 @@ func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(p
 	if err != nil && running.Err() != nil {
 		err = cutOffBy(running)
 	}
+	told(ctx, t, report, err)
 	if errors.Is(err, errLeaseLost) {
 		return err
 	}
@@ -93,7 +99,7 @@ func (s *Syncer) execute(ctx context.Context, e ledger.Execution, observe func(p
 func (s *Syncer) carry(ctx context.Context, observe func(pipeline.Report)) (report pipeline.Report, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.set.log.Error("sync panicked", "sync", s.sync.Slug, "panic", p, "stack", string(debug.Stack()))
+			s.set.log.ErrorContext(ctx, "sync panicked", "sync", s.sync.Slug, "panic", p, "stack", string(debug.Stack()))
 			err = errPanic
 		}
 	}()
@@ -137,7 +143,7 @@ func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id i
 				cancel(errLeaseLost)
 				return
 			case ctx.Err() == nil:
-				s.set.log.Warn("renew lease", "execution", id, "err", err)
+				s.set.log.WarnContext(ctx, "renew lease", "execution", id, "err", err)
 			}
 		}
 	})
@@ -151,13 +157,13 @@ func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id i
 func (s *Syncer) report(ctx context.Context, id int64, err error) {
 	e, readErr := s.set.ledger.Execution(ctx, 0, id)
 	if readErr != nil {
-		s.set.log.Warn("read back execution", "execution", id, "err", readErr)
+		s.set.log.WarnContext(ctx, "read back execution", "execution", id, "err", readErr)
 		return
 	}
 	log := s.set.log.With("sync", s.sync.Slug, "execution", id, "duration", e.EndedAt.Sub(e.StartedAt))
 	switch {
 	case e.Status == ledger.Cancelled:
-		log.Info("sync stopped", "reason", e.Reason, "detail", e.Detail)
+		log.InfoContext(ctx, "sync stopped", "reason", e.Reason, "detail", e.Detail)
 	case err != nil:
 		level := slog.LevelError
 		if s.set.engine == nil {
@@ -165,7 +171,7 @@ func (s *Syncer) report(ctx context.Context, id int64, err error) {
 		}
 		log.Log(ctx, level, "sync failed", "reason", e.Reason, "err", err)
 	default:
-		log.Info("sync done", "read", e.Counts.Read, "written", e.Counts.Written, "deleted", e.Counts.Deleted, "rejected", e.Counts.Rejected)
+		log.InfoContext(ctx, "sync done", "read", e.Counts.Read, "written", e.Counts.Written, "deleted", e.Counts.Deleted, "rejected", e.Counts.Rejected)
 	}
 	if s.set.ended == nil {
 		return

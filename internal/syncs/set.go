@@ -15,11 +15,14 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 	"ferryman/internal/jobs"
 	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/span"
 )
 
 const (
@@ -48,7 +51,8 @@ type Sync struct {
 type Options struct {
 	Logger *slog.Logger
 	// Ended is told of every run that this process ended; nil tells nobody.
-	Ended func(Run)
+	Ended  func(Run)
+	Tracer trace.Tracer // is told of runs; nil: nothing is traced
 }
 
 // Set is the syncs of this process.
@@ -58,6 +62,7 @@ type Set struct {
 	engine *jobs.Engine
 	log    *slog.Logger
 	ended  func(Run)
+	tracer trace.Tracer
 	syncs  map[string]*Syncer
 	closed chan struct{}
 }
@@ -66,7 +71,7 @@ type Set struct {
 // may be nil in a process that only runs syncs itself, with RunNow.
 func NewSet(d *db.DB, l *ledger.Ledger, engine *jobs.Engine, opts Options) *Set {
 	s := &Set{
-		db: d, ledger: l, engine: engine, log: opts.Logger, ended: opts.Ended,
+		db: d, ledger: l, engine: engine, log: opts.Logger, ended: opts.Ended, tracer: opts.Tracer,
 		syncs: map[string]*Syncer{}, closed: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -158,6 +163,8 @@ type job struct {
 	Sync    string         `json:"sync"    river:"unique"`
 	Request string         `json:"request" river:"unique"`
 	Trigger ledger.Trigger `json:"trigger"`
+	// Traceparent is where the trace of who asked stands; "": not traced.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // Kind implements jobs.Args.
@@ -188,7 +195,7 @@ func (s *Set) work(ctx context.Context, j jobs.Job[job]) error {
 	case replayed:
 		return nil
 	}
-	return sr.execute(ctx, e, nil, j.Complete)
+	return sr.execute(ctx, e, span.After(ctx, j.Args.Traceparent), nil, j.Complete)
 }
 
 func (s *Set) shuttingDown() error {

@@ -14,6 +14,7 @@ import (
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/span"
 )
 
 // Syncer is one sync of a set.
@@ -116,7 +117,7 @@ func (s *Syncer) enqueue(ctx context.Context, tx *db.Tx, request string, trigger
 		}
 		return err
 	}
-	_, err := s.set.engine.Enqueue(ctx, tx, s.sync.Slug, job{Sync: s.sync.Slug, Request: request, Trigger: trigger})
+	_, err := s.set.engine.Enqueue(ctx, tx, s.sync.Slug, job{Sync: s.sync.Slug, Request: request, Trigger: trigger, Traceparent: span.Traceparent(ctx)})
 	return err
 }
 
@@ -170,7 +171,7 @@ func (s *Syncer) RunNow(ctx context.Context, holder string, waiting func(), obse
 			Trigger: ledger.CLI, Holder: holder, Request: request, Resume: true, Lease: lease,
 		})
 		if err == nil {
-			if err := s.execute(ctx, e, observe, nil); err != nil {
+			if err := s.execute(ctx, e, nil, observe, nil); err != nil {
 				return Run{}, err
 			}
 			if e, err = s.set.ledger.Execution(context.WithoutCancel(ctx), 0, e.ID); err != nil {

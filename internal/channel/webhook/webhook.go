@@ -45,6 +45,7 @@ type Config struct {
 	Version string        // of the User-Agent
 	Logger  *slog.Logger  // gets one debug line an attempt; nil for none
 	Conns   int           // connections at the same time; 8 if 0
+	Trace   bool          // tell the endpoint of which trace an attempt is, where it is of one
 }
 
 // Bounds of what is read of an answer, and of what an endpoint may ask for.
@@ -78,7 +79,7 @@ func New(c Config) (*Channel, error) {
 		}
 	}
 	options := httpclient.Options{
-		Timeout: c.Timeout, MaxAnswerBytes: maxAnswer, Version: c.Version, Logger: c.Logger, Conns: c.Conns, Direct: c.Guard,
+		Timeout: c.Timeout, MaxAnswerBytes: maxAnswer, Version: c.Version, Logger: c.Logger, Conns: c.Conns, Direct: c.Guard, Trace: c.Trace,
 		Settings: httpclient.Settings{Address: "the webhook's URL"},
 	}
 	if c.Guard && !allowed(u, c.AllowHosts) {

@@ -59,6 +59,7 @@ type dialect interface {
 
 // traits are the constants of a dialect.
 type traits struct {
+	system       string // as OpenTelemetry calls it
 	timeLayout   string // of a time as a parameter, in UTC
 	maxName      int    // of a table or column, in bytes
 	inCharacters bool   // maxName counts characters instead

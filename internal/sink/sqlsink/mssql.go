@@ -83,6 +83,7 @@ func (d *mssql) checkVersion(version string) error {
 
 func (d *mssql) traits() traits {
 	tr := traits{
+		system:     "microsoft.sql_server",
 		timeLayout: "2006-01-02T15:04:05.000000",
 		maxName:    128, inCharacters: true,
 		foldsNames: true, foldsTables: true, // as the usual collations have it

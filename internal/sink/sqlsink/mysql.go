@@ -136,7 +136,12 @@ func mysqlVersion(version string) (rowAlias bool, collation string) {
 }
 
 func (d *mysql) traits() traits {
+	system := "mysql"
+	if d.mariaDB.Load() {
+		system = "mariadb"
+	}
 	return traits{
+		system:     system,
 		timeLayout: "2006-01-02 15:04:05.000000",
 		maxName:    64, inCharacters: true,
 		foldsNames:  true,

@@ -127,6 +127,7 @@ func (d *postgres) checkVersion(version int) error {
 
 func (d *postgres) traits() traits {
 	return traits{
+		system:     "postgresql",
 		timeLayout: "2006-01-02T15:04:05.000000Z",
 		maxName:    63,
 		maxColumns: 1600,

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -37,6 +40,7 @@ func (s *Sink) again(ctx context.Context, err error, attempt int, since time.Tim
 		}
 	}
 	s.log.DebugContext(ctx, "target is busy", "attempt", attempt, "err", err)
+	trace.SpanFromContext(ctx).AddEvent("target is busy", trace.WithAttributes(attribute.Int("ferryman.attempt", attempt)))
 	if d.wait == 0 {
 		d.wait = rand.N(10 * time.Millisecond << min(attempt, 5))
 	}

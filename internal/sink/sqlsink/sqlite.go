@@ -66,6 +66,7 @@ func (d *sqliteDB) limit(n int) string                   { return fmt.Sprintf(" 
 
 func (d *sqliteDB) traits() traits {
 	return traits{
+		system:     "sqlite",
 		timeLayout: textTime,
 		maxName:    1000,
 		maxColumns: 2000,

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"time"
 
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
 )
@@ -25,6 +28,7 @@ func (s *Sink) Write(ctx context.Context, b pipeline.Batch) (pipeline.Landed, er
 	defer s.writing.Unlock()
 	defer s.scratch.release()
 
+	defer s.nameSystem(ctx)
 	since, careful, round := time.Now(), false, 1
 	for attempt := 1; ; attempt++ {
 		landed, err := s.attempt(ctx, b, careful, round > mostRounds)
@@ -47,6 +51,13 @@ func (s *Sink) Write(ctx context.Context, b pipeline.Batch) (pipeline.Landed, er
 		case !s.again(ctx, err, attempt, since):
 			return nil, s.explain(ctx, "write to", "", err)
 		}
+	}
+}
+
+// nameSystem tells the span of ctx what the target is, which the server has said by then.
+func (s *Sink) nameSystem(ctx context.Context) {
+	if here := trace.SpanFromContext(ctx); here.IsRecording() {
+		here.SetAttributes(semconv.DBSystemNameKey.String(s.dialect.traits().system))
 	}
 }
 
