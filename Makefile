@@ -85,6 +85,11 @@ BENCH ?= .
 bench: ## run the benchmarks on servers with their default durability (PKG, BENCH, BENCHFLAGS)
 	@$(WITH_DB) --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) $(PKG)
 
+SOAK ?= 1h
+.PHONY: soak
+soak: ## keep three nodes under load for SOAK and write docs/soak.md
+	@$(WITH_DB) --durable -- $(GO) test -count=1 -timeout=0 -run '^TestSoak$$' ./internal/e2e/soak -soak '$(SOAK)' -report '$(CURDIR)/docs/soak.md'
+
 .PHONY: screenshots
 screenshots: ## take the pictures in docs/images anew, of a sandbox in Chromium
 	@FERRYMAN_TEST_REQUIRE_DB=1 $(GO) test -count=1 -timeout=10m -run '^TestPictures$$' ./internal/e2e/browser -pictures "$(CURDIR)/docs/images"

@@ -1,16 +1,14 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ferryman/internal/e2e/program"
 )
 
 // BenchmarkLedger has so many clients at a time start and end executions, each of
@@ -79,18 +77,9 @@ func pairs(b *testing.B, n *node, key string, clients int) {
 // is not part of it.
 func (n *node) cpu(t testing.TB) time.Duration {
 	t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
+	used := program.CPU(n.cmd.Process.Pid)
+	if used == 0 {
+		t.Fatal("the server has ended")
 	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	var ticks int64
-	for _, field := range fields[11:13] { // utime, stime
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
+	return used
 }

@@ -156,9 +156,15 @@ func scattered(i int) uint32 { return uint32(i) * 2654435761 }
 // accept posts n messages in lists and gives how many a second.
 func accept(b *testing.B, server *node, first, n, list, clients int) float64 {
 	b.Helper()
+	return acceptOn(b, []*node{server}, first, n, list, clients)
+}
+
+// acceptOn does so with clients that are spread over some nodes.
+func acceptOn(b *testing.B, nodes []*node, first, n, list, clients int) float64 {
+	b.Helper()
 	posters := make([]*poster, clients)
 	for i := range posters {
-		posters[i] = newPoster(b, server.url)
+		posters[i] = newPoster(b, nodes[i%len(nodes)].url)
 	}
 	lists := n / list
 	bodies := make([]string, lists)
