@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"ferryman/internal/app"
 	"ferryman/internal/config"
 	"ferryman/internal/cronexec"
 )
@@ -35,7 +37,8 @@ after its end is lost. SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and
 SIGWINCH are handed to it, but not what a terminal sends by itself to all of its
 foreground: SIGINT, SIGQUIT and SIGWINCH are left to the terminal while the
 command is there. The command finds FERRYMAN_CRON and, if the start was answered,
-FERRYMAN_EXECUTION_ID in its environment.
+FERRYMAN_EXECUTION_ID in its environment; and TRACEPARENT, if the run is traced
+(OTEL_EXPORTER_OTLP_ENDPOINT).
 
 Exit codes: the command's own; 128+N if signal N ended it; 126 it could not be
 run; 127 it was not found; --refused-exit if the server refused; 75 not run for
@@ -58,7 +61,8 @@ want of an answer, with --if-unreachable fail; 1 wrong usage.
 				return usageError{cmd, fmt.Errorf("--refused-exit is %d, expected 0 to 255", o.RefusedExit)}
 			}
 			o.Slug, o.Command = args[0], args[1:]
-			execSettings(cmd, &o)
+			endTraces := execSettings(cmd, &o)
+			defer endTraces()
 			// From here on signals are the command's: the first must not call
 			// anything off, and the second must not end this process.
 			signal.Reset(syscall.SIGINT, syscall.SIGTERM)
@@ -99,16 +103,16 @@ func execArgs(cmd *cobra.Command, args []string) error {
 }
 
 // execSettings loads the settings. Whatever is wrong with them keeps the command
-// from nothing.
-func execSettings(cmd *cobra.Command, o *cronexec.Options) {
+// from nothing. endTraces is to be called when the run is over.
+func execSettings(cmd *cobra.Command, o *cronexec.Options) (endTraces func()) {
 	o.Environ, o.Version = os.Environ(), version
 	o.Stdin, o.Stdout, o.Stderr = os.Stdin, os.Stdout, os.Stderr
 	in, err := config.Process(cmd.Flags())
 	if err != nil {
 		o.Settings = err
-		return
+		return func() {}
 	}
-	in.Sections = []config.Section{config.FileSection, config.StoreSection, config.ExecSection}
+	in.Sections = []config.Section{config.FileSection, config.StoreSection, config.ExecSection, config.TracesSection}
 	in.Ignore = []string{"FERRYMAN_STORE_URL", "FERRYMAN_SQLITE_SYNCHRONOUS"}
 	c, warnings, err := config.Load(in)
 	o.Settings = err
@@ -119,4 +123,12 @@ func execSettings(cmd *cobra.Command, o *cronexec.Options) {
 			fmt.Fprintln(cmd.ErrOrStderr(), "ferryman: warning:", w)
 		}
 	}
+	log := slog.New(slog.DiscardHandler) // a cron would mail every line
+	if o.Verbose {
+		log = newLogger(cmd.ErrOrStderr(), config.Log{})
+	}
+	if o.Tracer, endTraces, err = app.Tracer(cmd.Context(), app.Options{Config: c, Version: version, Log: log}); err != nil {
+		log.Warn("nothing is traced", "err", err)
+	}
+	return endTraces
 }

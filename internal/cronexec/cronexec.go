@@ -26,6 +26,8 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"ferryman/internal/fault"
 )
 
@@ -52,6 +54,9 @@ type Options struct {
 	Settings error       // what is wrong with the settings; nil if nothing is
 	SpoolDir string      // for reports that cannot be delivered; "" loses them
 	Version  string      // for the User-Agent
+	// Tracer is told of the run, below the TRACEPARENT of Environ if there is one; the
+	// command then has a TRACEPARENT below the run's. nil: nothing is traced.
+	Tracer trace.Tracer
 
 	RefusedExit     int  // the exit code if the server refuses the start
 	FailUnreachable bool // without an answer to the start do not run, and give ExitTemporary
@@ -70,6 +75,13 @@ func Run(ctx context.Context, o Options) int {
 	if o.callTimeout == 0 {
 		o.callTimeout = 5 * time.Second
 	}
+	ctx, t := o.beginSpan(ctx)
+	code := o.run(ctx)
+	endSpan(t, code)
+	return code
+}
+
+func (o Options) run(ctx context.Context) int {
 	r := &run{Options: o, signals: catch(), spool: spool{o.SpoolDir}}
 	defer r.signals.release()
 	r.report = report{Key: fingerprint(o.Key), Slug: o.Slug, RID: newRID()}

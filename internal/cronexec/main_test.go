@@ -71,7 +71,7 @@ func wrapCommand(t *testing.T, o Options) *wrapped {
 	if o.Key == "" {
 		o.Key = "fm_secretsecret"
 	}
-	text, err := json.Marshal(o)
+	text, err := json.Marshal(o) //nolint:staticcheck // what has functions in it is nil here
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func newServer(o Options) (*server, error) {
 	return &server{
 		http: httpclient.New(httpclient.Options{
 			Timeout: o.callTimeout, MaxAnswerBytes: 1 << 20, Version: o.Version,
-			Settings: httpclient.Settings{Address: "FERRYMAN_URL"}, TLS: o.TLS,
+			Settings: httpclient.Settings{Address: "FERRYMAN_URL"}, TLS: o.TLS, Trace: true,
 		}),
 		base: base, key: o.Key, host: host,
 	}, nil

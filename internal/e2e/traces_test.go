@@ -224,3 +224,37 @@ func TestCollectorThatIsDown(t *testing.T) {
 		})
 	}
 }
+
+// From the cron's wrapper to the rows: the job, here a sync of ours, is below the
+// wrapper's span, and so are the reports.
+func TestTraceOfACronJob(t *testing.T) {
+	t.Parallel()
+	u, c, state := newUpstream(t), newCollector(t), t.TempDir()
+	env := append(append(u.env(), manual), c.env()...)
+	n := serve(t, state, env)
+	n.awaitFirst()
+	ferryman(t, state, env, "app", "add", "shop")
+	key := ferryman(t, state, env, "key", "create", "--app", "shop")
+	ferryman(t, state, env, "cron", "add", "import", "--app", "shop")
+	const password = "a-password-among-arguments"
+	ferryman(t, state, append(env, "FERRYMAN_URL="+n.url, "FERRYMAN_API_KEY="+key, "TRACEPARENT="+sampled),
+		"cron", "exec", "import", "--", "sh", "-c", `"$1" warehouses sync`, password, binary)
+
+	job := c.await(t, "cron exec import", nil)
+	if job.trace != callersTrace || job.parent != callersSpan || job.attrs["process.exit.code"] != "0" {
+		t.Errorf("the job is %+v", job)
+	}
+	run := c.await(t, "sync warehouses", func(s traced) bool { return s.attrs["ferryman.trigger"] == "cli" })
+	if run.trace != job.trace || run.parent != job.id {
+		t.Errorf("the sync is %+v, and not below %+v", run, job)
+	}
+	for _, call := range []string{"start", "end"} {
+		request := c.await(t, "POST /api/{id}/"+call, nil)
+		reported := c.await(t, "ledger "+call, nil)
+		if request.trace != job.trace || reported.parent != request.id || reported.attrs["ferryman.execution.id"] == "" {
+			t.Errorf("%s is %+v, by %+v", call, reported, request)
+		}
+	}
+	n.stop()
+	c.holdsNone(t, key, password)
+}
