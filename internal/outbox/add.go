@@ -104,11 +104,20 @@ func (a *adding) orderKeys() []orderKey {
 // writes meanwhile, so what was stored can be undone.
 func (a *adding) addEach(ctx context.Context, tx *db.Tx) error {
 	var before int64
-	const query = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'deliveries'), 0)"
-	if err := tx.QueryRow(ctx, query).Scan(&before); err != nil {
+	const sequence = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'deliveries'), 0)"
+	if err := tx.QueryRow(ctx, sequence).Scan(&before); err != nil {
 		return err
 	}
 	last, now, passed := before, tx.Now(), false
+	var column, value string // each value that is bound costs something
+	var traced []any
+	if a.asked != nil {
+		column, value, traced = ", traceparent", ", $11", []any{*a.asked}
+	}
+	query := `
+		INSERT INTO deliveries (id, state, topic, channel, recipient, payload, dedupe, order_key, start_at, due_at, expires_at, created_at` + column + `)
+		VALUES ($1, CASE WHEN $7 IS NULL THEN 0 ELSE 2 END, $2, $3, $4, $5, $6, $7, $8, coalesce(max($8, $10), $10), $9, $10` + value + `)
+		ON CONFLICT (recipient, channel, dedupe) DO NOTHING`
 	for _, i := range a.first {
 		it := &a.items[i]
 		if a.refused() { // only tell which others are taken
@@ -123,12 +132,11 @@ func (a *adding) addEach(ctx context.Context, tx *db.Tx) error {
 			}
 			continue
 		}
-		n, err := tx.Exec(ctx, `
-			INSERT INTO deliveries (id, state, topic, channel, recipient, payload, dedupe, order_key, start_at, due_at, expires_at, created_at, traceparent)
-			VALUES ($1, CASE WHEN $7 IS NULL THEN 0 ELSE 2 END, $2, $3, $4, $5, $6, $7, $8, coalesce(max($8, $10), $10), $9, $10, $11)
-			ON CONFLICT (recipient, channel, dedupe) DO NOTHING`,
-			last+1, int(it.Topic), it.Channel, it.Recipient, it.Payload, blob(it.Dedupe), text(it.OrderKey),
-			micros(it.StartAt), micros(it.ExpiresAt), now.UnixMicro(), a.asked)
+		args := append([]any{
+			last + 1, int(it.Topic), it.Channel, it.Recipient, it.Payload, blob(it.Dedupe), text(it.OrderKey),
+			micros(it.StartAt), micros(it.ExpiresAt), now.UnixMicro(),
+		}, traced...)
+		n, err := tx.Exec(ctx, query, args...)
 		if err != nil {
 			return err
 		}
