@@ -20,6 +20,11 @@ func TestCompose(t *testing.T) {
 		Healthcheck struct{ Test []string }
 		DependsOn   map[string]any `yaml:"depends_on"`
 		Volumes     []string
+		ReadOnly    bool     `yaml:"read_only"`
+		CapDrop     []string `yaml:"cap_drop"`
+		SecurityOpt []string `yaml:"security_opt"`
+		Privileged  bool
+		Ports       []string
 	}
 	var compose struct {
 		Services map[string]service
@@ -51,6 +56,17 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s: there is no secret %s", name, secret)
 			}
 		}
+		if !slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) || s.Privileged {
+			t.Errorf("%s: it may gain rights", name)
+		}
+		if strings.HasPrefix(name, "node-") && (!s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"})) {
+			t.Errorf("%s: it has rights that it does not need", name)
+		}
+		for _, port := range s.Ports {
+			if !strings.HasPrefix(port, "127.0.0.1:") {
+				t.Errorf("%s: the network reaches %s", name, port)
+			}
+		}
 		for _, volume := range s.Volumes {
 			volume, _, _ = strings.Cut(volume, ":")
 			if _, ok := compose.Volumes[volume]; !ok {
@@ -65,6 +81,9 @@ func TestCompose(t *testing.T) {
 		if len(s.Healthcheck.Test) == 0 {
 			t.Errorf("%s: its health is not checked", name)
 		}
+	}
+	if image := string(read(t, "deploy/Containerfile")); !strings.Contains(image, "\nUSER 65532:65532\n") {
+		t.Error("the image's user is another than that of nobody")
 	}
 	ignored := string(read(t, ".gitignore"))
 	for _, path := range []string{"/deploy/.env\n", "/deploy/secrets/\n", "/deploy/ferryman.compose.env\n"} {
