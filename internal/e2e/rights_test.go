@@ -62,7 +62,7 @@ func guardedStore(t testing.TB) guarded {
 	exec := func(d database, statements ...string) {
 		t.Helper()
 		for _, s := range statements {
-			if _, err := d.Exec(s); err != nil { //nolint:noctx // also at the end of the test
+			if _, err := d.Exec(s); err != nil {
 				t.Fatalf("%s: %v", s, err)
 			}
 		}
@@ -128,7 +128,7 @@ func TestNodesNeedNotMakeTables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { rows.Exec("DROP OWNED BY " + target.User.Username()) }) //nolint:noctx // at the end of the test
+	t.Cleanup(func() { _, _ = rows.Exec("DROP OWNED BY " + target.User.Username()) })
 	granted := len(n.logged())
 	n.mustSync(6)
 
