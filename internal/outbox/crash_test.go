@@ -112,36 +112,42 @@ func TestWhatTheDeadWereSendingThatNobodyServes(t *testing.T) {
 // A store that was away for longer than a lease makes no sender take another for dead.
 func TestNobodyDiesWhileTheStoreIsAway(t *testing.T) {
 	url := testdb.Postgres(t)
-	const beat = 100 * time.Millisecond
+	const beat = 200 * time.Millisecond
 	gate, side := make(chan struct{}), &otherSide{}
 	side.answer = func(context.Context, outbox.Delivery) outbox.Outcome {
 		<-gate
 		return outbox.Outcome{Verdict: outbox.Accepted}
 	}
+	d := dbtest.Open(t, url, db.Options{})
+	alive := func(want int64, since time.Time) func() bool {
+		return func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM senders WHERE alive_until > $1", db.Time{Time: since}) == want
+		}
+	}
+	// Each serves a channel. They look half a beat after each other: whoever does first
+	// when the store is back has seen the other's last sign of life.
 	var ids []int64
 	var o *outbox.Outbox
-	for _, channel := range []string{"telegram", "viber"} { // each is served by one
+	for i, channel := range []string{"telegram", "viber"} {
 		o = outbox.New(dbtest.Open(t, url, db.Options{}), outbox.Options{})
 		o.SetBeat(beat)
 		o.Set(channel, outbox.Config{Channel: side})
 		item := letterTo("anna", "hello")
 		item.Channel = channel
-		ids = append(ids, addItems(t, dbtest.Open(t, url, db.Options{}), o, outbox.Refuse, item).ids...)
+		ids = append(ids, addItems(t, d, o, outbox.Refuse, item).ids...)
+		testwait.Until(t, "the other begins a beat", alive(int64(i), d.Now().Add(8*beat)))
+		<-time.After(beat / 2)
 		running(t, o, time.Second)
+		testwait.Until(t, "it is under way", func() bool { return side.count() == i+1 })
 	}
-	testwait.Until(t, "both are under way", func() bool { return side.count() == 2 })
-	d := dbtest.Open(t, url, db.Options{})
-	alive := func(since time.Time) func() bool {
-		return func() bool {
-			return countSQL(t, d, "SELECT count(*) FROM senders WHERE alive_until > $1", db.Time{Time: since}) == 2
-		}
-	}
+	testwait.Until(t, "they have seen each other", alive(2, d.Now().Add(10*beat)))
+	<-time.After(beat / 4)
 	writeSQL(t, d, "ALTER TABLE senders RENAME TO elsewhere")
 	away := d.Now()
-	testwait.Until(t, "the leases have run out", func() bool { return d.Now().Sub(away) > 20*beat })
+	testwait.Until(t, "the leases have run out", func() bool { return d.Now().Sub(away) > 12*beat+beat/2 })
 	writeSQL(t, d, "ALTER TABLE elsewhere RENAME TO senders")
-	testwait.Until(t, "both are back", alive(d.Now().Add(beat)))
-	testwait.Until(t, "and stay", alive(d.Now().Add(10*beat)))
+	testwait.Until(t, "both are back", alive(2, d.Now().Add(beat)))
+	testwait.Until(t, "and stay", alive(2, d.Now().Add(10*beat)))
 	close(gate)
 	awaitState(t, o, outbox.Sent, ids...)
 	for _, id := range ids {
