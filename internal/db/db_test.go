@@ -314,6 +314,36 @@ func TestATransactionThatStandsStillIsEnded(t *testing.T) {
 	}
 }
 
+// What was sent by a connection that the network has forgotten is never answered.
+func TestForgottenConnectionsAreGivenUp(t *testing.T) {
+	line := dbtest.OpenLine(t, testdb.Postgres(t))
+	d, err := db.Open(t.Context(), line.URL, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 { // each on a connection of its own
+		all.Go(func() {
+			if err := d.QueryRow(t.Context(), "SELECT pg_sleep(0.2)").Scan(new(any)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	line.Forget()
+	<-time.After(1500 * time.Millisecond) // those that were used in the last second are trusted
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	if err := d.QueryRow(ctx, "SELECT 1").Scan(new(int)); err != nil {
+		t.Error(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- d.Close() }()
+	if err := testwait.Receive(t, closed); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenSaysWhatToMend(t *testing.T) {
 	const secret = "s3cr3t-Pa55"
 	pg := testdb.Postgres(t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"net"
 	"net/url"
 	"strconv"
 	"time"
@@ -54,6 +55,15 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	if !given.Has("connect_timeout") {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	// Connections of which the other side knows nothing any more: the pool looks at one
+	// that was idle before it gives it away, and would wait for ever, also at Close; who
+	// waits for an answer is told by the system.
+	if !given.Has("pool_ping_timeout") {
+		cfg.PingTimeout = time.Second
+	}
+	cfg.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}).DialContext
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "ferryman"
 	}

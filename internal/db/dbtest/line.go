@@ -15,8 +15,13 @@ type Line struct {
 	URL         string      // of the database, by this way
 	LoseCommits atomic.Bool // from now on
 
-	to string
+	to      string
+	forgets atomic.Int64
 }
+
+// Forget loses all answers by the connections that are there, and tells nobody, as a
+// firewall does that has forgotten them.
+func (l *Line) Forget() { l.forgets.Add(1) }
 
 // OpenLine opens a line to the database of a URL; it is closed when the test ends.
 func OpenLine(t *testing.T, postgres string) *Line {
@@ -61,11 +66,14 @@ func (l *Line) connect(t *testing.T, client net.Conn) {
 		defer server.Close() //nolint:errcheck // both ends are given up
 		_, _ = io.Copy(server, client)
 	}()
-	buf := make([]byte, 64<<10)
+	buf, known := make([]byte, 64<<10), l.forgets.Load()
 	for {
 		n, err := server.Read(buf)
 		if err != nil || l.LoseCommits.Load() && bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
 			return
+		}
+		if l.forgets.Load() != known {
+			continue
 		}
 		if _, err := client.Write(buf[:n]); err != nil {
 			return
