@@ -73,6 +73,14 @@ packages-env:
 		$(MAKE) -s $(RELEASER) >&2; root=$$(scripts/debroot path); \
 		printf 'export FERRYMAN_TEST_GORELEASER=%q FERRYMAN_TEST_DEBIAN_ROOT=%q\n' '$(RELEASER)' "$$root"; fi
 
+CHAOS_SEED   ?= 0
+CHAOS_ROUNDS ?= 100
+.PHONY: chaos
+chaos: ## treat nodes and their database badly under load and report in bin/chaos.md (CHAOS_SEED, CHAOS_ROUNDS)
+	@mkdir -p bin && rm -f bin/chaos.md
+	@FERRYMAN_TEST_REQUIRE_DB=1 $(GO) test -count=1 -timeout=3h -v -run '^Test(Proxy|Chaos|Disk|Clock)$$' ./internal/e2e/chaos \
+		-seed $(CHAOS_SEED) -rounds $(CHAOS_ROUNDS) -report "$(CURDIR)/bin/chaos.md" $(CHAOSFLAGS)
+
 .PHONY: check
 check:
 	@unformatted=$$(gofmt -l .); if [[ $$unformatted ]]; then \

@@ -93,6 +93,7 @@ var layers = []struct {
 	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb", "internal/testwait"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
 	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testwait"}},
+	{"internal/e2e/chaos/witness", nil}, // it, too, is to share no mistake with us
 	{"internal/e2e/...", []string{"internal/certificate/certtest", "internal/sandbox/wms", "internal/testdb", "internal/testwait"}},
 }
 
@@ -160,7 +161,7 @@ var reserved = []struct {
 }
 
 // apart names packages whose tests, too, may import of ours only each other.
-var apart = []string{"internal/sandbox/..."}
+var apart = []string{"internal/sandbox/...", "internal/e2e/chaos/witness"}
 
 // blank names packages that may import others for their side effect: SQL
 // drivers register themselves, schedule embeds the time zones, and the tests of
