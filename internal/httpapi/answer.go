@@ -57,6 +57,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ex := &exchange{id: requestID(r), route: route{pattern: unmatched}, begun: begin}
 	defer ex.place.leave()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex)) //nolint:contextcheck // it is the request's own
+	if len(r.TransferEncoding) > 0 {
+		// It may have had a length as well, which net/http does not tell. RFC 9112 has the
+		// connection end then: another reader may see the next request in this one's body.
+		w.Header().Set("Connection", "close")
+	}
 	s.find(w, r, ex)
 	s.finish(w, r, ex, begin)
 }

@@ -148,12 +148,10 @@ func frame(kind, flags byte, stream uint32, payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(head, stream), payload...)
 }
 
-// asksHealth is the header block of GET /healthz: indexed fields, and two literals.
-func asksHealth() []byte {
-	block := []byte{0x82, 0x87, 0x04, byte(len("/healthz"))}
-	block = append(block, "/healthz"...)
-	block = append(block, 0x01, byte(len("localhost")))
-	return append(block, "localhost"...)
+// asks is the header block of a GET: indexed fields, and two literals.
+func asks(path string) []byte {
+	block := append([]byte{0x82, 0x87, 0x04, byte(len(path))}, path...)
+	return append(append(block, 0x01, byte(len("localhost"))), "localhost"...)
 }
 
 // speak2 opens a connection of HTTP/2 by hand.
@@ -206,7 +204,7 @@ func TestHTTP2TellsItsBounds(t *testing.T) {
 func TestFloodsOfHTTP2(t *testing.T) {
 	for name, flood := range map[string]func(conn net.Conn) error{
 		"continuation": func(conn net.Conn) error {
-			if _, err := conn.Write(frame(frameHeaders, 0, 1, asksHealth())); err != nil {
+			if _, err := conn.Write(frame(frameHeaders, 0, 1, asks("/healthz"))); err != nil {
 				return err
 			}
 			field := append([]byte{0x00, 1, 'x', 100}, bytes.Repeat([]byte("y"), 100)...) // a literal, not indexed
@@ -295,7 +293,7 @@ func TestRapidReset(t *testing.T) {
 	go func() {
 		var err error
 		for stream := uint32(1); err == nil && stream < 200_000; stream += 2 {
-			pair := append(frame(frameHeaders, endStream|endHeaders, stream, asksHealth()), frame(frameReset, 0, stream, []byte{0, 0, 0, 8})...)
+			pair := append(frame(frameHeaders, endStream|endHeaders, stream, asks("/healthz")), frame(frameReset, 0, stream, []byte{0, 0, 0, 8})...)
 			_, err = conn.Write(pair)
 		}
 		sent <- err
@@ -316,5 +314,25 @@ func TestRapidReset(t *testing.T) {
 	stop()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSlowReaderOfHTTP2IsCut asks for much and takes nothing of it: the server gives up
+// where HTTP/2 has it wait for leave to send more.
+func TestSlowReaderOfHTTP2IsCut(t *testing.T) {
+	h := build(t)
+	long := strings.Repeat("x", 100_000)
+	h.rows["users"] = nil
+	for i := range 150 {
+		h.rows["users"] = append(h.rows["users"], []any{int64(i), long, "e", "i", "f", "l", epoch, epoch})
+	}
+	trusts := h.encrypted(ServeOptions{WriteTimeout: 20 * time.Millisecond})
+	conn := speak2(t, h.url, trusts)
+	if _, err := conn.Write(frame(frameHeaders, endStream|endHeaders, 1, asks("/api/users?limit=150"))); err != nil {
+		t.Fatal(err)
+	}
+	_ = testwait.Receive(t, h.log.written)
+	if n := h.logged("/api/users")[0]["bytes"].(float64); n >= 15_000_000 {
+		t.Errorf("%v bytes went to a client that takes nothing", n)
 	}
 }
