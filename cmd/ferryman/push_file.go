@@ -168,7 +168,8 @@ type rejects struct {
 func newRejects(out io.Writer, name string) (*rejects, error) {
 	r := &rejects{out: out}
 	if name != "" {
-		file, err := os.Create(name)
+		// What is refused are messages to people: for their owner alone.
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		if err != nil {
 			return nil, badFlag("--rejects: %v", err)
 		}

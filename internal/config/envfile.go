@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,6 +64,30 @@ func (l *loader) readEnvFile(name string) (string, error) {
 		l.warn(envFileName, "has no effect in the file itself (%s); export it or use --env-file", l.line(a.Line))
 	}
 	return path, nil
+}
+
+// warnOpenEnvFile warns of secrets that everybody on the machine may read.
+func (l *loader) warnOpenEnvFile() {
+	if !l.secretInEnvFile {
+		return
+	}
+	path, err := l.resolve(l.envFile)
+	if err != nil {
+		return // it was read: the path is good
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+		l.warn(envFileName, "%s holds secrets, and everybody on this machine may read it; chmod 600 it, or name files with %s", l.envFile, fileSuffix)
+	}
+}
+
+// holdsPassword tells whether a text is a URL with a password.
+func holdsPassword(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	_, is := u.User.Password()
+	return is
 }
 
 // line names a place in the .env file.

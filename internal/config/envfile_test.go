@@ -138,3 +138,31 @@ func warns(warnings []config.Warning, name, detail string) bool {
 		return w.Name == name && strings.Contains(w.Detail, detail)
 	})
 }
+
+// A file with secrets is its owner's alone, or its group's.
+func TestOpenEnvFile(t *testing.T) {
+	for _, test := range []struct {
+		text   string
+		mode   os.FileMode
+		warned bool
+	}{
+		{"API_PASSWORD=secret", 0o644, true},
+		{"WAREHOUSE_DATABASE_URL=postgres://u:secret@h/d", 0o604, true},
+		{"API_PASSWORD=secret", 0o640, false},
+		{"API_PASSWORD=secret", 0o600, false},
+		{"API_USER=me\nWAREHOUSE_DATABASE_URL=postgres://u@h/d", 0o644, false},
+		{"API_PASSWORD_FILE=password", 0o644, false},
+		{"OTHER_PASSWORD=secret", 0o644, false},
+	} {
+		in := input(t)
+		write(t, in.Dir, "password", "secret")
+		write(t, in.Dir, ".env", test.text)
+		if err := os.Chmod(filepath.Join(in.Dir, ".env"), test.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, warnings := load(t, in)
+		if got := warns(warnings, "FERRYMAN_ENV_FILE", "chmod 600"); got != test.warned {
+			t.Errorf("%s, mode %04o: %v", test.text, test.mode, warnings)
+		}
+	}
+}

@@ -53,6 +53,7 @@ func Load(in Input) (Config, []Warning, error) {
 	l.checkTLS()
 	l.warnUnknown()
 	l.warnDoubtful()
+	l.warnOpenEnvFile()
 	return l.config, l.warnings, l.err()
 }
 
@@ -69,13 +70,15 @@ func (in Input) loader() *loader {
 
 type loader struct {
 	Input
-	config   Config
-	environ  map[string]string
-	known    map[string]bool // the variables of all settings
-	envFile  string          // its path as it was named; "" without one
-	dotenv   map[string]dotenv.Assignment
-	warnings []Warning
-	problems []string
+	config  Config
+	environ map[string]string
+	known   map[string]bool // the variables of all settings
+	envFile string          // its path as it was named; "" without one
+	dotenv  map[string]dotenv.Assignment
+	// secretInEnvFile says that a setting that counts has its secret there.
+	secretInEnvFile bool
+	warnings        []Warning
+	problems        []string
 }
 
 // value is a text and where it came from.
@@ -127,6 +130,7 @@ func (l *loader) find(s setting) (value, error) {
 			case direct.text != "" && file.text != "":
 				return direct, fmt.Errorf("%s%s is set too, from %s; unset one of them", s.name, fileSuffix, file.from())
 			case direct.text != "":
+				l.secretInEnvFile = l.secretInEnvFile || direct.origin == FromEnvFile && (s.secret || holdsPassword(direct.text))
 				return direct, nil
 			case file.text != "":
 				return l.fromFile(s, file)
