@@ -94,7 +94,7 @@ var layers = []struct {
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
 	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testwait"}},
 	{"internal/e2e/chaos/witness", nil}, // it, too, is to share no mistake with us
-	{"internal/e2e/...", []string{"internal/certificate/certtest", "internal/sandbox/wms", "internal/testdb", "internal/testwait"}},
+	{"internal/e2e/...", []string{"internal/certificate/certtest", "internal/e2e/canary", "internal/sandbox/wms", "internal/testdb", "internal/testwait"}},
 }
 
 var testHelpers = []string{

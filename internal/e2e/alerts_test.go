@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"ferryman/internal/e2e/program"
 	"ferryman/internal/sandbox/messengers"
 	"ferryman/internal/testwait"
 )
@@ -76,11 +75,8 @@ func (s shop) ran(t testing.TB, n *node, cron string, successes ...bool) {
 func tried(t testing.TB, state string, env []string, args ...string) (string, int) {
 	t.Helper()
 	cmd := command(t, state, env, args...)
-	out, err := cmd.CombinedOutput()
-	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out)), cmd.ProcessState.ExitCode()
+	out, problems, _ := program.Run(t, cmd) // its exit code tells
+	return strings.TrimSpace(out + problems), cmd.ProcessState.ExitCode()
 }
 
 // TestAlerts has a cron fail, recover and be missed, and shows that a chat and a

@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -17,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"ferryman/internal/e2e/program"
 	"ferryman/internal/sandbox/campaign"
 )
 
@@ -80,13 +79,8 @@ func asDBSync2(t testing.TB, state string, args ...string) *exec.Cmd {
 // finish runs a command to its end and gives its exit code and what it wrote.
 func finish(t testing.TB, cmd *exec.Cmd) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, problems bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	err := cmd.Run()
-	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
-		t.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), problems.String()
+	stdout, stderr, _ = program.Run(t, cmd) // its exit code tells
+	return cmd.ProcessState.ExitCode(), stdout, stderr
 }
 
 // succeed runs a command that should end with the given code.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ferryman/internal/e2e/program"
 	"ferryman/internal/testwait"
 )
 
@@ -272,8 +273,8 @@ func TestKilledImport(t *testing.T) {
 			if n := look.column(t, "SELECT CAST(count(*) AS TEXT) FROM senders"); !slices.Equal(n, []string{fmt.Sprint(rows)}) {
 				t.Errorf("%v rows are imported", n)
 			}
-			said, err := command(t, state, env, "import", file).CombinedOutput()
-			if exit, is := err.(*exec.ExitError); !is || exit.ExitCode() != 5 || !strings.Contains(string(said), fmt.Sprintf("senders (%d)", rows)) { //nolint:errorlint // it is as it comes
+			_, said, err := program.Run(t, command(t, state, env, "import", file))
+			if exit, is := err.(*exec.ExitError); !is || exit.ExitCode() != 5 || !strings.Contains(said, fmt.Sprintf("senders (%d)", rows)) { //nolint:errorlint // it is as it comes
 				t.Errorf("once more: %v %s", err, said)
 			}
 		})

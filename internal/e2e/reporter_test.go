@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"ferryman/internal/e2e/program"
 )
 
 // books are the stores that the ledger may be in, each fresh: the settings that
@@ -30,14 +32,11 @@ var books = map[string]func(t testing.TB, state string) (env []string, look data
 // ferryman runs the program to its end and gives what it writes.
 func ferryman(t testing.TB, state string, env []string, args ...string) string {
 	t.Helper()
-	cmd := command(t, state, env, args...)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
+	out, problems, err := program.Run(t, command(t, state, env, args...))
 	if err != nil {
-		t.Fatalf("ferryman %s: %v\n%s", strings.Join(args, " "), err, &errs)
+		t.Fatalf("ferryman %s: %v\n%s", strings.Join(args, " "), err, problems)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(out)
 }
 
 // reporter is an application that reports its crons: one connection, on which

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ferryman/internal/e2e/program"
 	"ferryman/internal/testwait"
 )
 
@@ -118,8 +119,8 @@ func TestBeyondLoopbackWithKeys(t *testing.T) {
 	env := []string{manual}
 	refused := command(t, state, env, "serve", "--listen", "0.0.0.0:0")
 	time.AfterFunc(testwait.Limit, func() { _ = refused.Process.Kill() })
-	out, err := refused.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "ferryman key create") {
+	_, out, err := program.Run(t, refused)
+	if err == nil || !strings.Contains(out, "ferryman key create") {
 		t.Fatalf("%v %s", err, out)
 	}
 	admin := ferryman(t, state, env, "key", "create", "--app", "ferryman", "--scope", "admin")

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"net/url"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ferryman/internal/e2e/program"
 	"ferryman/internal/testdb"
 	"ferryman/internal/testwait"
 )
@@ -90,9 +90,8 @@ func TestNodesNeedNotMakeTables(t *testing.T) {
 	g, u, p, state := guardedStore(t), newUpstream(t), newPeople(t), t.TempDir()
 	env := append(append(u.env(), p.env()...), "FERRYMAN_STORE_URL="+g.node)
 
-	early := command(t, state, env, "serve", "--listen", "127.0.0.1:0")
-	said, err := early.CombinedOutput()
-	if err == nil || !bytes.Contains(said, []byte("permission denied")) || !bytes.Contains(said, []byte("run ferryman migrate")) {
+	_, said, err := program.Run(t, command(t, state, env, "serve", "--listen", "127.0.0.1:0"))
+	if err == nil || !strings.Contains(said, "permission denied") || !strings.Contains(said, "run ferryman migrate") {
 		t.Errorf("without a schema: %v\n%s", err, said)
 	}
 	ferryman(t, state, nil, "migrate", "--store", g.owner)
@@ -128,7 +127,11 @@ func TestNodesNeedNotMakeTables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { _, _ = rows.Exec("DROP OWNED BY " + target.User.Username()) })
+	t.Cleanup(func() {
+		if _, err := rows.Exec("DROP OWNED BY " + target.User.Username()); err != nil {
+			t.Error(err)
+		}
+	})
 	granted := len(n.logged())
 	n.mustSync(6)
 

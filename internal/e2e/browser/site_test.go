@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -93,14 +92,11 @@ func (s *site) ferryman(args ...string) string {
 	if s.sandbox {
 		args = append(args, "--sandbox")
 	}
-	cmd := program.Command(s.t, binary, s.state, []string{manual}, args...)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
+	out, problems, err := program.Run(s.t, program.Command(s.t, binary, s.state, []string{manual}, args...))
 	if err != nil {
-		s.t.Fatalf("ferryman %s: %v\n%s", strings.Join(args, " "), err, &errs)
+		s.t.Fatalf("ferryman %s: %v\n%s", strings.Join(args, " "), err, problems)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(out)
 }
 
 // call makes a call of the API and decodes its answer into out, unless that is nil.

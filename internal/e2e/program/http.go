@@ -35,6 +35,7 @@ func Do(t testing.TB, method, url, body string, headers ...string) (status int, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	Saw(t, "answer to "+method+" "+req.URL.Path, string(all))
 	return res.StatusCode, string(all)
 }
 

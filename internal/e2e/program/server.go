@@ -43,6 +43,7 @@ func Serve(t testing.TB, binary, state string, env []string, args ...string) *Se
 	}
 	t.Cleanup(func() {
 		s.Kill()
+		Saw(t, "log of ferryman serve", s.Logged())
 		if t.Failed() {
 			t.Logf("log of the server with pid %d:\n%s", s.Cmd.Process.Pid, s.Logged())
 		}
