@@ -2,6 +2,7 @@ package sqlsink
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -9,9 +10,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/testdb"
 )
 
 // cutter is a server's proxy that cuts the connection at a COMMIT, if told to:
@@ -19,6 +22,7 @@ import (
 type cutter struct {
 	server        string
 	before, after atomic.Bool // reset by the cut
+	forgets       atomic.Int64
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -74,6 +78,7 @@ func through(t *testing.T, target string) (string, *cutter) {
 func (c *cutter) serve(client, server net.Conn) {
 	var deaf atomic.Bool // to the server
 	var group sync.WaitGroup
+	known := c.forgets.Load() // once there are more, all answers are lost and nobody is told
 	group.Go(func() {
 		defer client.Close()
 		buffer := make([]byte, 64<<10)
@@ -81,6 +86,9 @@ func (c *cutter) serve(client, server net.Conn) {
 			n, err := server.Read(buffer)
 			if err != nil || deaf.Load() {
 				return
+			}
+			if c.forgets.Load() != known {
+				continue
 			}
 			if _, err := client.Write(buffer[:n]); err != nil {
 				return
@@ -136,5 +144,18 @@ func TestConnectionCutAtCommit(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A batch does not wait for the answer by a connection that the network has forgotten
+// between two of them.
+func TestAForgottenConnectionIsGivenUp(t *testing.T) {
+	proxied, proxy := through(t, testdb.Postgres(t))
+	s := lockable(t, proxied)
+	proxy.forgets.Add(1)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	if _, err := s.Write(ctx, one(2)); err != nil {
+		t.Error(err)
 	}
 }

@@ -3,6 +3,7 @@ package sqlsink
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"net"
 	"net/url"
@@ -55,13 +56,28 @@ func openPostgres(u *url.URL) (dialect, *sql.DB, error) {
 		}
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	db := stdlib.OpenDB(*config)
+	config.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3, // the driver's own takes most of an hour
+	}}).DialContext
+	db := stdlib.OpenDB(*config, stdlib.OptionResetSession(stillThere),
+		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false })) // it would wait for ever
 	db.SetMaxOpenConns(4)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return &postgres{
 		user: config.User, database: config.Database, lockTimeout: patience,
 		address: net.JoinHostPort(config.Host, fmt.Sprint(config.Port)),
 	}, db, nil
+}
+
+// stillThere has a connection given up that was kept and does not answer: the network
+// may have forgotten it.
+func stillThere(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if conn.Ping(ctx) != nil {
+		return driver.ErrBadConn
+	}
+	return nil
 }
 
 // standstill is how long a transaction may do nothing: a batch is in memory before
