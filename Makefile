@@ -75,11 +75,12 @@ packages-env:
 
 CHAOS_SEED   ?= 0
 CHAOS_ROUNDS ?= 100
+CHAOS_OTHERS ?= 10
 .PHONY: chaos
-chaos: ## treat nodes and their database badly under load and report in bin/chaos.md (CHAOS_SEED, CHAOS_ROUNDS)
+chaos: ## treat nodes and their database badly under load and report in bin/chaos.md (CHAOS_SEED, CHAOS_ROUNDS, CHAOS_OTHERS)
 	@mkdir -p bin && rm -f bin/chaos.md
 	@FERRYMAN_TEST_REQUIRE_DB=1 $(GO) test -count=1 -timeout=3h -v -run '^Test(Proxy|Chaos|Disk|Clock)$$' ./internal/e2e/chaos \
-		-seed $(CHAOS_SEED) -rounds $(CHAOS_ROUNDS) -report "$(CURDIR)/bin/chaos.md" $(CHAOSFLAGS)
+		-seed $(CHAOS_SEED) -rounds $(CHAOS_ROUNDS) -others $(CHAOS_OTHERS) -report "$(CURDIR)/bin/chaos.md" $(CHAOSFLAGS)
 
 .PHONY: check
 check:

@@ -152,7 +152,7 @@ func (c *cluster) plan(all []fault) (plan []fault) {
 		case *roundsFlag > 0 && f.often:
 			times = *roundsFlag
 		case *roundsFlag > 0:
-			times = max(1, *roundsFlag/10)
+			times = *othersFlag
 		case f.short, len(only) > 0:
 			times = 1
 		}

@@ -18,7 +18,8 @@ var binary string
 // What is asked for on the command line: see make chaos.
 var (
 	seedFlag   = flag.Uint64("seed", 0, "what chooses faults and instants; 0: any")
-	roundsFlag = flag.Int("rounds", 0, "how often a node is killed, and a tenth of it each other fault; 0: the short form")
+	roundsFlag = flag.Int("rounds", 0, "how often a node is killed; 0: the short form")
+	othersFlag = flag.Int("others", 10, "how often each other fault comes, beside rounds")
 	onlyFlag   = flag.String("only", "", "the faults to commit, separated by commas; none: all")
 	reportFlag = flag.String("report", "", "file that the report is added to")
 )
