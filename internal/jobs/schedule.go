@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"ferryman/internal/db"
@@ -31,7 +32,8 @@ type Schedule struct {
 	Every   time.Duration
 	CatchUp CatchUp
 	// Fire does in tx what the tick is for, normally Enqueue. It is given the
-	// time for which the tick stood. An error leaves the tick due.
+	// time for which the tick stood. An error leaves the tick due. Schedules may
+	// fire at the same time.
 	Fire func(ctx context.Context, tx *db.Tx, tick time.Time) error
 }
 
@@ -70,6 +72,9 @@ const (
 	lookEvery = 5 * time.Second
 	// tryEvery is how soon a schedule is tried again that could not be advanced.
 	tryEvery = time.Second
+	// atOnce is how many schedules are tended at a time: they share the flush of
+	// their commits, and leave the store's other connections to those who call.
+	atOnce = 4
 )
 
 // runScheduler fires what is due until ctx ends.
@@ -87,15 +92,31 @@ func (e *Engine) runScheduler(ctx context.Context) {
 			timer.Reset(tryEvery)
 			continue
 		}
+		e.tendAll(ctx, look)
 		wait := lookEvery
-		for i, s := range e.schedules {
-			if time.Until(look[i]) <= 0 {
-				look[i] = time.Now().Add(e.tend(ctx, s))
-			}
-			wait = min(wait, max(time.Until(look[i]), time.Millisecond))
+		for _, at := range look {
+			wait = min(wait, max(time.Until(at), time.Millisecond))
 		}
 		timer.Reset(wait)
 	}
+}
+
+// tendAll tends the schedules whose time has come, some of them side by side: many
+// may be due at the same moment, and each waits for the disk.
+func (e *Engine) tendAll(ctx context.Context, look []time.Time) {
+	var all sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for i, s := range e.schedules {
+		if time.Until(look[i]) > 0 {
+			continue
+		}
+		places <- struct{}{}
+		all.Go(func() {
+			look[i] = time.Now().Add(e.tend(ctx, s))
+			<-places
+		})
+	}
+	all.Wait()
 }
 
 // tend fires s if it is due and tells how long it need not be looked at.
