@@ -122,7 +122,7 @@ func freePort(t testing.TB) int {
 }
 
 func (p *postgres) program(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(p.bin, name), args...) //nolint:gosec // the arguments are ours
+	cmd := exec.Command(filepath.Join(p.bin, name), args...)
 	cmd.Dir, cmd.Env = filepath.Dir(p.dir), append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}, p.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as}
 	return cmd

@@ -229,7 +229,7 @@ func tryRows[T any](c *cluster, db *sql.DB, fields func(*T) []any, query string,
 
 // sabotage does to a database what Ferryman would not, and gives how many rows that
 // tells of.
-func (c *cluster) sabotage(db *sql.DB, statement string) int {
+func (c *cluster) sabotage(db *sql.DB, statement string, args ...any) int {
 	c.t.Helper()
-	return len(rowsOf(c, db, func(*struct{}) []any { return []any{new(any)} }, statement))
+	return len(rowsOf(c, db, func(*struct{}) []any { return []any{new(any)} }, statement, args...))
 }
