@@ -30,7 +30,8 @@ func TestWhatIsLostIsSeen(t *testing.T) {
 		}
 	}
 	later := c.sabotage(c.store, "DELETE FROM deliveries WHERE state = 0 AND recipient::bigint = ANY ($1) RETURNING id", due)
-	c.await("all else is settled", func() bool { return c.open() == 0 && len(c.unlike()) == 0 })
+	gone := time.Now().Add(witness.Ahead)
+	c.await("all else is settled, and those are due", func() bool { return c.open() == 0 && len(c.unlike()) == 0 && time.Now().After(gone) })
 	for _, n := range c.nodes {
 		n.Kill()
 	}

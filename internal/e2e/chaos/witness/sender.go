@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ahead is how much later than now every second message is due.
-const ahead = 4 * time.Second
+// Ahead is how much later than now every second message is due.
+const Ahead = 4 * time.Second
 
 // Message is one that was acknowledged.
 type Message struct {
@@ -59,7 +59,7 @@ func (s *Sender) post(ctx context.Context) {
 	s.last += 2
 	s.mu.Unlock()
 	now := time.Now().UTC()
-	due := now.Add(ahead)
+	due := now.Add(Ahead)
 	list := []message{
 		{Recipient: first, Messenger: 1, Text: "message " + strconv.FormatInt(first, 10)},
 		{Recipient: first + 1, Messenger: 1, Text: "message " + strconv.FormatInt(first+1, 10), StartAt: due.Format(time.RFC3339Nano)},
