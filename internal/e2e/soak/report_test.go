@@ -29,14 +29,15 @@ while each store had
 - a page of the dashboard every seven seconds, and its live stream on each node.
 
 Of each cron %d executions were kept, what comes in a sixth of the time. Attempts, alerts and jobs are kept for a day: what was older than a sixth
-of the time was made to look a day older, once, so that its coming and going is seen within the hour. Each sample was taken from outside, every ten
+of the time was made to look a day older, once, so that its coming and going is seen within the hour. Of syncs %d runs were kept, and each node
+had a pool of %d connections. Each sample was taken from outside, every ten
 seconds; the tables have medians of %s each.
 
 ## Lost or twice
 
 | | executions ended | messages accepted | arrived | twice | calls | not answered well |
 |---|---|---|---|---|---|---|
-`, spoken(d), runs, lists*perList, recipients, perList, keepRuns(d), spoken(d/columns))
+`, spoken(d), runs, lists*perList, recipients, perList, keepRuns(d), keepSyncs, pool, spoken(d/columns))
 	for _, w := range witnesses {
 		twice := 0
 		for _, one := range p.twice {

@@ -42,6 +42,16 @@ const (
 	recipients = 50 // whom they go to
 )
 
+// Two things are set so that what grows without bound shows apart from what fills up
+// slowly. A pool has as many connections as were ever needed at once, each with its
+// statements; one of few is full early. And an index keeps a page as long as it
+// leads to one execution, so that runs of syncs, of which 10,000 are kept, hold on to
+// pages that are else empty.
+const (
+	pool      = 8
+	keepSyncs = 10
+)
+
 // keepRuns is how many executions of a cron are kept: what comes in a sixth of the
 // soak, so that their number is steady after a third.
 func keepRuns(d time.Duration) int {
@@ -59,7 +69,7 @@ func open(t *testing.T, name string, nodes int, people, centre string, d time.Du
 	if s.postgres {
 		url := testdb.Postgres(t)
 		target = testdb.Postgres(t)
-		s.env = append(s.env, "FERRYMAN_STORE_URL="+url, "FERRYMAN_SECRET="+strings.Repeat("soak", 16))
+		s.env = append(s.env, fmt.Sprintf("FERRYMAN_STORE_URL=%s&pool_max_conns=%d", url, pool), "FERRYMAN_SECRET="+strings.Repeat("soak", 16))
 		dsn = url
 	} else {
 		s.file = filepath.Join(s.state, "ferryman.db")
@@ -97,6 +107,9 @@ func open(t *testing.T, name string, nodes int, people, centre string, d time.Du
 	s.db.SetMaxOpenConns(1)
 	if s.postgres {
 		s.server = program.Postmaster(t, s.db)
+	}
+	if _, err := s.db.ExecContext(t.Context(), "UPDATE crons SET keep_runs = $1 WHERE kind = 'sync'", keepSyncs); err != nil {
+		t.Fatal(err)
 	}
 	return s
 }
