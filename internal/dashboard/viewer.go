@@ -4,14 +4,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/audit"
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 )
 
 // viewer is who looks at a page.
@@ -112,16 +110,7 @@ func direct(r *http.Request) bool {
 			return false
 		}
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return forwarded.Local(r.Host)
 }
 
 func signedIn(s apikey.Session, token string) viewer {

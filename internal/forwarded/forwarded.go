@@ -21,9 +21,10 @@ type Proxies []netip.Prefix
 type Caller struct {
 	Address   netip.Addr // without zone, and of IPv4 where it is one; not valid where it is not known
 	Encrypted bool       // the caller speaks TLS, with us or with the proxy
-	Proxied   bool       // a trusted proxy passed the call on
+	Trusted   bool       // the peer is one of the trusted proxies; the call may be its own
 
 	remote string // as http.Request.RemoteAddr has it
+	host   string // the Host header as it arrived
 }
 
 // String is the address, with the port where that is known.
@@ -41,7 +42,35 @@ func (c Caller) Host() string {
 }
 
 // Elsewhere tells whether a proxy passed on the call of another machine.
-func (c Caller) Elsewhere() bool { return c.Proxied && !c.Address.IsLoopback() }
+func (c Caller) Elsewhere() bool { return c.Trusted && !c.Address.IsLoopback() }
+
+// Hosts are the names by which the server was called: the one in the Host header as it
+// arrived, and the one that a trusted proxy tells of, if that is another. A page that
+// reaches us by a name of its own chooses what it sends, but for the Host header.
+func Hosts(r *http.Request) []string {
+	if c := Of(r); c.Trusted && c.host != r.Host {
+		return []string{c.host, r.Host}
+	}
+	return []string{r.Host}
+}
+
+// Local tells whether a host, with or without port, is a name or an address of loopback.
+func Local(host string) bool {
+	host = Name(host)
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true // reserved for loopback by RFC 6761
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// Name is a host without port and brackets, in lower case.
+func Name(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
 
 type callerKey struct{}
 
@@ -51,20 +80,20 @@ func Of(r *http.Request) Caller {
 	if c, found := r.Context().Value(callerKey{}).(Caller); found {
 		return c
 	}
-	return Caller{Address: address(r.RemoteAddr), Encrypted: r.TLS != nil, remote: r.RemoteAddr}
+	return Caller{Address: address(r.RemoteAddr), Encrypted: r.TLS != nil, remote: r.RemoteAddr, host: r.Host}
 }
 
 // Take gives the call as its caller made it, for Of to tell. Of X-Forwarded-For it takes
 // the last address that is none of a trusted proxy; what is no address ends the search, and
 // whoever passed it on counts as the caller. Of the other two headers the last value
-// counts, which the proxy that is nearest wrote; one that cannot be is ignored. The host
-// stands in Host, where those look who ask by which name the server was called.
+// counts, which the proxy that is nearest wrote; one that cannot be is ignored, as is a host
+// of loopback. The host stands in Host, and Hosts has the one that it takes the place of, too.
 func (p Proxies) Take(r *http.Request) *http.Request {
 	peer := address(r.RemoteAddr)
 	if !p.trust(peer) {
 		return r
 	}
-	c := Caller{Address: peer, Encrypted: r.TLS != nil, Proxied: true, remote: r.RemoteAddr}
+	c := Caller{Address: peer, Encrypted: r.TLS != nil, Trusted: true, remote: r.RemoteAddr, host: r.Host}
 	for hop := range hops(r.Header["X-Forwarded-For"]) {
 		a := address(hop)
 		if !a.IsValid() || strings.Contains(hop, "%") {
@@ -82,7 +111,7 @@ func (p Proxies) Take(r *http.Request) *http.Request {
 		c.Encrypted = false
 	}
 	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
-	if host := last(r.Header["X-Forwarded-Host"]); mayBeHost(host) {
+	if host := last(r.Header["X-Forwarded-Host"]); mayBeHost(host) && !Local(host) {
 		r.Host = host
 	}
 	return r

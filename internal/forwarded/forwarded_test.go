@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,7 +28,7 @@ func TestWhoCalls(t *testing.T) {
 		from    string
 		headers []string
 		want    string
-		proxied bool
+		trusted bool
 	}{
 		"nobody between":            {"192.0.2.7:80", nil, "192.0.2.7", false},
 		"a stranger's word":         {"192.0.2.7:80", []string{by, "203.0.113.9"}, "192.0.2.7", false},
@@ -55,12 +56,12 @@ func TestWhoCalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Of(trusted.Take(request(tt.from, tt.headers...)))
-			if c.Host() != tt.want || c.Proxied != tt.proxied || !strings.Contains(c.String(), tt.want) && !strings.Contains(c.String(), "::ffff:"+tt.want) {
+			if c.Host() != tt.want || c.Trusted != tt.trusted || !strings.Contains(c.String(), tt.want) && !strings.Contains(c.String(), "::ffff:"+tt.want) {
 				t.Errorf("%+v is at %s", c, c.Host())
 			}
 		})
 	}
-	if c := Of(Proxies(nil).Take(request("127.0.0.1:80", by, "203.0.113.9"))); c.Host() != "127.0.0.1" || c.Proxied {
+	if c := Of(Proxies(nil).Take(request("127.0.0.1:80", by, "203.0.113.9"))); c.Host() != "127.0.0.1" || c.Trusted {
 		t.Errorf("nobody is trusted, and %+v calls", c)
 	}
 	if !Of(trusted.Take(request("127.0.0.1:1", by, "203.0.113.9"))).Elsewhere() || Of(trusted.Take(request("127.0.0.1:1", by, "127.0.0.2"))).Elsewhere() || Of(request("203.0.113.9:1")).Elsewhere() {
@@ -82,6 +83,11 @@ func TestHowTheyCall(t *testing.T) {
 		{"10.1.0.1:80", "ftp", "ferry.example/path", true, true, "inside:8080"},
 		{"10.1.0.1:80", "", "", true, true, "inside:8080"},
 		{"10.1.0.1:80", "https,", "ferry.example,", false, false, "inside:8080"},
+		{"10.1.0.1:80", "", "localhost", false, false, "inside:8080"},
+		{"10.1.0.1:80", "", "Ferry.Localhost.:80", false, false, "inside:8080"},
+		{"10.1.0.1:80", "", "[::1]:8080", false, false, "inside:8080"},
+		{"10.1.0.1:80", "", "127.0.0.2", false, false, "inside:8080"},
+		{"10.1.0.1:80", "", "[::ffff:127.0.0.2]:1", false, false, "inside:8080"},
 		{"10.1.0.1:80", "", "a@b", false, false, "inside:8080"},
 		{"10.1.0.1:80", "", strings.Repeat("a", 300), false, false, "inside:8080"},
 		{"192.0.2.7:80", "https", "ferry.example", false, false, "inside:8080"},
@@ -94,6 +100,16 @@ func TestHowTheyCall(t *testing.T) {
 		if c := Of(taken); c.Encrypted != tt.encrypted || taken.Host != tt.want || r.Host != "inside:8080" {
 			t.Errorf("%+v: %+v to %s", tt, c, taken.Host)
 		}
+		want := []string{"inside:8080"} // which arrived, and is never forgotten
+		if tt.want != want[0] {
+			want = append(want, tt.want)
+		}
+		if got := Hosts(taken); !slices.Equal(got, want) {
+			t.Errorf("%+v: called as %q", tt, got)
+		}
+	}
+	if got := Hosts(request("127.0.0.1:80", "X-Forwarded-Host", "ferry.example")); !slices.Equal(got, []string{"inside:8080"}) {
+		t.Errorf("nobody is trusted, and it is called as %q", got)
 	}
 }
 
@@ -107,7 +123,7 @@ func FuzzTake(f *testing.F) {
 		r := request("10.1.0.1:80", by, forwarded, "X-Forwarded-Proto", proto, "X-Forwarded-Host", host)
 		taken := trusted.Take(r)
 		c := Of(taken)
-		if !c.Proxied || !c.Address.IsValid() || c.Address.Zone() != "" {
+		if !c.Trusted || !c.Address.IsValid() || c.Address.Zone() != "" {
 			t.Errorf("%+v", c)
 		}
 		if c.Host() != "10.1.0.1" && !strings.Contains(forwarded, c.String()) {
@@ -119,7 +135,7 @@ func FuzzTake(f *testing.F) {
 		if taken.Host != r.Host && !mayBeHost(taken.Host) {
 			t.Errorf("the host is %q", taken.Host)
 		}
-		if stranger := Of(trusted.Take(request("192.0.2.7:80", by, forwarded))); stranger.Host() != "192.0.2.7" || stranger.Proxied {
+		if stranger := Of(trusted.Take(request("192.0.2.7:80", by, forwarded))); stranger.Host() != "192.0.2.7" || stranger.Trusted {
 			t.Errorf("a stranger is %+v", stranger)
 		}
 	})

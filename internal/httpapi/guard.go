@@ -2,22 +2,22 @@ package httpapi
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/forwarded"
 )
 
 // guard refuses calls that a web page of somebody else makes through its
 // visitor's browser. Clients that are no browsers pass.
 func (s *Server) guard(r *http.Request) error {
-	if s.o.LoopbackOnly && r.Host != "" && !s.hostAllowed(r.Host) {
+	if s.o.LoopbackOnly && !s.hostsAllowed(r) {
 		return &fault.Error{
 			Kind: fault.Forbidden, Code: "host_not_allowed", Detail: "the host header names no host that this server answers for",
-			Hint: "call it as localhost or 127.0.0.1; if a proxy makes it known by another name, set FERRYMAN_HOSTS to that",
+			Hint: "call it as localhost or 127.0.0.1; if a proxy makes it known by another name, set FERRYMAN_HOSTS to that, " +
+				"and have the proxy send it or a loopback address as Host",
 		}
 	}
 	if err := s.origin.Check(r); err != nil {
@@ -30,19 +30,15 @@ func (s *Server) guard(r *http.Request) error {
 	return nil
 }
 
-func (s *Server) hostAllowed(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
+// hostsAllowed looks at the host that a proxy tells of and at the one that arrived: a page
+// may send the former, and not the latter. A call without any is no browser's.
+func (s *Server) hostsAllowed(r *http.Request) bool {
+	for _, host := range forwarded.Hosts(r) {
+		if host != "" && !forwarded.Local(host) && !slices.Contains(s.o.Hosts, forwarded.Name(host)) {
+			return false
+		}
 	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true // reserved for loopback by RFC 6761
-	}
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
-		return true
-	}
-	return slices.Contains(s.o.Hosts, host)
+	return true
 }
 
 // originGuard refuses what a page of another origin asks for. The pages of hosts

@@ -102,3 +102,31 @@ func TestOpenServerBehindAProxy(t *testing.T) {
 		t.Errorf("%d %s", a.StatusCode, a.text)
 	}
 }
+
+// TestRebindingPastATrustedProxy has a page call that points its own name at loopback, where
+// the browser's machine is a trusted proxy: it may send any header but Host.
+func TestRebindingPastATrustedProxy(t *testing.T) {
+	h := open(t, trusting)
+	for _, tt := range []struct {
+		host, told string
+		status     int
+	}{
+		{"evil.example", "", http.StatusForbidden},
+		{"evil.example", "localhost", http.StatusForbidden},
+		{"evil.example", "127.0.0.1", http.StatusForbidden},
+		{"evil.example", "ferry.example", http.StatusForbidden},
+		{"localhost", "evil.example", http.StatusForbidden},
+		{"localhost", "", http.StatusOK},
+		{"127.0.0.1:8080", "ferry.example", http.StatusOK},
+		{"ferry.example", "localhost", http.StatusOK}, // of a proxy; what it tells of is ignored
+		{"ferry.example", "ferry.example", http.StatusOK},
+	} {
+		headers := []string{"Host", tt.host, by, "127.0.0.1"}
+		if tt.told != "" {
+			headers = append(headers, "X-Forwarded-Host", tt.told)
+		}
+		if a := h.do("GET", "/api/users", "", headers...); a.StatusCode != tt.status {
+			t.Errorf("%+v: %d %s", tt, a.StatusCode, a.text)
+		}
+	}
+}
