@@ -56,7 +56,7 @@ func TestOpenToNobodyBehindAProxy(t *testing.T) {
 		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, Root, http.NoBody)
 		r.Host = from.host
 		if from.header != "" {
-			r.Header.Set(from.header, "192.0.2.7")
+			r.Header[from.header] = []string{"", "192.0.2.7"}
 		}
 		d.ServeHTTP(w, r)
 		if open := w.Code == http.StatusOK; open != from.direct {

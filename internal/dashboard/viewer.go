@@ -105,12 +105,7 @@ func (d *Dashboard) identify(r *http.Request, use use) (viewer, error) {
 // direct tells whether a browser of this machine asks, as far as that shows: what a
 // proxy passes on may come from anywhere, though it reaches us by loopback.
 func direct(r *http.Request) bool {
-	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
-		if r.Header.Get(name) != "" {
-			return false
-		}
-	}
-	return forwarded.Local(r.Host)
+	return !forwarded.Passed(r) && forwarded.Local(r.Host)
 }
 
 func signedIn(s apikey.Session, token string) viewer {

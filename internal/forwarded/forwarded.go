@@ -23,8 +23,9 @@ type Caller struct {
 	Encrypted bool       // the caller speaks TLS, with us or with the proxy
 	Trusted   bool       // the peer is one of the trusted proxies; the call may be its own
 
-	remote string // as http.Request.RemoteAddr has it
-	host   string // the Host header as it arrived
+	remote    string // as http.Request.RemoteAddr has it
+	elsewhere bool
+	host      string // the Host header as it arrived
 }
 
 // String is the address, with the port where that is known.
@@ -41,8 +42,38 @@ func (c Caller) Host() string {
 	return c.remote
 }
 
-// Elsewhere tells whether a proxy passed on the call of another machine.
-func (c Caller) Elsewhere() bool { return c.Trusted && !c.Address.IsLoopback() }
+// Elsewhere tells whether the call came by a trusted proxy and need not be one of this
+// machine: unless all that the headers tell of is loopback, it may be anybody's. So it is
+// where one of them is there and names no caller.
+func (c Caller) Elsewhere() bool { return c.elsewhere }
+
+// Passed tells whether a header says that a proxy passed the call on, trusted or not.
+func Passed(r *http.Request) bool {
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// elsewhere judges all hops, and not the caller alone: between two that are trusted
+// somebody may have made one up. Of the headers that are not read, one may be all that the
+// proxy writes, and the others its caller's: X-Real-IP must not contradict, and Forwarded
+// not be there.
+func elsewhere(r *http.Request, peer netip.Addr) bool {
+	if !peer.IsLoopback() || len(r.Header["Forwarded"]) > 0 {
+		return true
+	}
+	for _, name := range [...]string{"X-Forwarded-For", "X-Real-Ip"} {
+		for hop := range hops(r.Header[name]) {
+			if !address(hop).IsLoopback() { // nor is one that is not valid
+				return true
+			}
+		}
+	}
+	return Passed(r) && len(r.Header["X-Forwarded-For"]) == 0
+}
 
 // Hosts are the names by which the server was called: the one in the Host header as it
 // arrived, and the one that a trusted proxy tells of, if that is another. A page that
@@ -93,7 +124,7 @@ func (p Proxies) Take(r *http.Request) *http.Request {
 	if !p.trust(peer) {
 		return r
 	}
-	c := Caller{Address: peer, Encrypted: r.TLS != nil, Trusted: true, remote: r.RemoteAddr, host: r.Host}
+	c := Caller{Address: peer, Encrypted: r.TLS != nil, Trusted: true, remote: r.RemoteAddr, elsewhere: elsewhere(r, peer), host: r.Host}
 	for hop := range hops(r.Header["X-Forwarded-For"]) {
 		a := address(hop)
 		if !a.IsValid() || strings.Contains(hop, "%") {

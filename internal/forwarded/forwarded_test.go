@@ -69,6 +69,44 @@ func TestWhoCalls(t *testing.T) {
 	}
 }
 
+// TestElsewhere has all be elsewhere who may be.
+func TestElsewhere(t *testing.T) {
+	for name, tt := range map[string]struct {
+		from    string
+		headers []string
+		want    bool
+	}{
+		"a direct call":                  {"127.0.0.1:1", nil, false},
+		"of this machine":                {"127.0.0.1:1", []string{by, "127.0.0.1"}, false},
+		"with all headers":               {"127.0.0.1:1", []string{by, "::1", "X-Real-Ip", "::1", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "ferry.example", "Via", "2 x"}, false},
+		"by two proxies":                 {"127.0.0.1:1", []string{by, "::1, 127.0.0.3:80", by, "[::ffff:127.0.0.2]"}, false},
+		"another machine":                {"127.0.0.1:1", []string{by, "203.0.113.9"}, true},
+		"made up before a trusted hop":   {"127.0.0.1:1", []string{by, "127.0.0.1, 10.1.0.7"}, true},
+		"a trusted hop":                  {"127.0.0.1:1", []string{by, "10.1.0.7"}, true},
+		"behind one that is not trusted": {"127.0.0.1:1", []string{by, "203.0.113.9, ::1"}, true},
+		"on another line":                {"127.0.0.1:1", []string{by, "10.1.0.7", by, "127.0.0.1"}, true},
+		"unknown":                        {"127.0.0.1:1", []string{by, "unknown"}, true},
+		"nothing":                        {"127.0.0.1:1", []string{by, ""}, true},
+		"nothing at the end":             {"127.0.0.1:1", []string{by, "127.0.0.1,"}, true},
+		"unknown before":                 {"127.0.0.1:1", []string{by, "unknown, 127.0.0.1"}, true},
+		"no address":                     {"127.0.0.1:1", []string{by, "localhost"}, true},
+		"X-Real-IP alone":                {"127.0.0.1:1", []string{"X-Real-Ip", "203.0.113.9"}, true},
+		"X-Real-IP of loopback alone":    {"127.0.0.1:1", []string{"X-Real-Ip", "127.0.0.1"}, true},
+		"X-Real-IP is another":           {"127.0.0.1:1", []string{by, "127.0.0.1", "X-Real-Ip", "203.0.113.9"}, true},
+		"X-Forwarded-Proto alone":        {"127.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, true},
+		"X-Forwarded-Host alone":         {"127.0.0.1:1", []string{"X-Forwarded-Host", "ferry.example"}, true},
+		"Forwarded alone":                {"127.0.0.1:1", []string{"Forwarded", "for=127.0.0.1"}, true},
+		"Forwarded is another":           {"127.0.0.1:1", []string{by, "127.0.0.1", "Forwarded", "for=203.0.113.9"}, true},
+		"Via alone":                      {"127.0.0.1:1", []string{"Via", "1.1 proxy"}, true},
+		"a proxy on another machine":     {"10.1.0.1:1", []string{by, "127.0.0.1"}, true},
+		"whom nobody trusts":             {"203.0.113.9:1", []string{by, "127.0.0.1"}, false}, // it came by no proxy
+	} {
+		if got := Of(trusted.Take(request(tt.from, tt.headers...))).Elsewhere(); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestHowTheyCall(t *testing.T) {
 	for _, tt := range []struct {
 		from, proto, host string
@@ -128,6 +166,10 @@ func FuzzTake(f *testing.F) {
 		}
 		if c.Host() != "10.1.0.1" && !strings.Contains(forwarded, c.String()) {
 			t.Errorf("%q comes from nowhere", c.String())
+		}
+		here := request("127.0.0.1:80", by, forwarded)
+		if c := Of(trusted.Take(here)); !c.Elsewhere() && !c.Address.IsLoopback() {
+			t.Errorf("%+v is of this machine", c)
 		}
 		if strings.Trim(c.String(), "0123456789abcdefABCDEF.:[]") != "" {
 			t.Errorf("%q cannot be shown", c.String())

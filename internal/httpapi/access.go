@@ -38,8 +38,8 @@ type access struct {
 func byAll() access { return access{public: true} }
 
 // byOperators lets everybody in, unless the server is open to the network for
-// holders of keys only, or a proxy passes on what comes from there: then a key of the application ferryman, with the scope
-// read to look and admin to change.
+// holders of keys only, or a proxy passes on what may come from there: then a key of the
+// application ferryman, with the scope read to look and admin to change.
 func byOperators() access { return access{} }
 
 // byOperatorsWith is byOperators for calls that one of the scopes suffices for.

@@ -130,3 +130,14 @@ func TestRebindingPastATrustedProxy(t *testing.T) {
 		}
 	}
 }
+
+// TestWhomATrustedProxyHides has nobody do without a key because of what a proxy leaves out
+// or a caller makes up.
+func TestWhomATrustedProxyHides(t *testing.T) {
+	h := open(t, trusting, func(o *Options) { o.Proxies = append(o.Proxies, netip.MustParsePrefix("10.1.0.0/16")) })
+	for _, headers := range [][]string{
+		{by, "127.0.0.1, 10.1.0.7"}, {by, "unknown"}, {"X-Real-Ip", "203.0.113.9"}, {"X-Forwarded-Proto", "https"}, {"Forwarded", "for=203.0.113.9"},
+	} {
+		h.wantProblem(h.do("GET", "/api/users", "", headers...), http.StatusUnauthorized, "unauthorized")
+	}
+}
