@@ -182,7 +182,7 @@ func TestATailLooksOnlyAtWhatIsNew(t *testing.T) {
 	f, counted := ledger.MessageFilter{Limit: messagesOnPage}, int64(-1)
 	look := func() string {
 		w.Body.Reset()
-		if _, err := d.tailOnce(r, newEvents(w), e.ID, &f, &counted); err != nil {
+		if _, err := d.tailOnce(r, d.newEvents(w), e.ID, &f, &counted); err != nil {
 			t.Fatal(err)
 		}
 		return w.Body.String()

@@ -87,6 +87,7 @@ type Dashboard struct {
 	views  views
 	forms  []byte // the key of the tokens in our forms
 	live   *live
+	within time.Duration // how long a browser may take a piece of what is streamed
 	loads  kept[[]outbox.Load]
 	// letters are the first pages of syncs' dead letters, by their slugs.
 	letters map[string]*kept[lettersFound]
@@ -105,7 +106,7 @@ func New(o Options) (*Dashboard, error) {
 		o.Now = time.Now
 	}
 	d := &Dashboard{
-		o: o, mux: http.NewServeMux(), live: newLive(o.Log, pulses(o)), letters: map[string]*kept[lettersFound]{},
+		o: o, mux: http.NewServeMux(), live: newLive(o.Log, pulses(o)), within: liveWrite, letters: map[string]*kept[lettersFound]{},
 		wrongKeys: ratelimit.New[netip.Prefix](wrongKeyRate, wrongKeyBurst),
 	}
 	for _, p := range o.Pipelines {

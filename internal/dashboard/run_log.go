@@ -152,7 +152,7 @@ func (d *Dashboard) tail(w http.ResponseWriter, r *request) error {
 		return errManyStreams
 	}
 	defer shut()
-	out := newEvents(w)
+	out := d.newEvents(w)
 	if out.beat() != nil { // the browser shall know that it is connected
 		return nil
 	}
@@ -238,7 +238,7 @@ func (d *Dashboard) downloadMessages(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	c := http.NewResponseController(w)
+	limit := d.deadline(w)
 	for after := int64(0); ; {
 		some, err := d.o.Ledger.Messages(r.Context(), e.ID, after, messagesOnPage)
 		switch {
@@ -250,9 +250,10 @@ func (d *Dashboard) downloadMessages(w http.ResponseWriter, r *request) error {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="run-%d.txt"`, e.ID))
 		}
+		limit.start() // also for what is written at the end of all
 		for i := range some {
 			m := &some[i]
-			_ = c.SetWriteDeadline(time.Now().Add(liveWrite))
+			limit.start()
 			if _, err := fmt.Fprintf(w, "%s %-7s %s\n", m.At.UTC().Format("2006-01-02T15:04:05.000Z"), m.Type, m.Text); err != nil {
 				return nil //nolint:nilerr // the browser is gone
 			}
@@ -261,6 +262,7 @@ func (d *Dashboard) downloadMessages(w http.ResponseWriter, r *request) error {
 		if len(some) < messagesOnPage {
 			return nil
 		}
+		limit.lift() // while the store is asked
 	}
 }
 

@@ -25,7 +25,7 @@ func (d *Dashboard) stream(w http.ResponseWriter, r *http.Request) {
 	defer shut()
 	c := d.live.join()
 	defer d.live.leave(c)
-	events := newEvents(w)
+	events := d.newEvents(w)
 	if events.beat() != nil { // or a browser that has the newest already would not know that it is connected
 		return
 	}
@@ -94,15 +94,15 @@ func (d *Dashboard) versionsOf(all map[string]string, topics []string) string {
 
 // events writes server-sent events.
 type events struct {
-	w http.ResponseWriter
-	c *http.ResponseController
+	w        http.ResponseWriter
+	deadline deadline
 }
 
-func newEvents(w http.ResponseWriter) events {
+func (d *Dashboard) newEvents(w http.ResponseWriter) events {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no") // or proxies of that kind would keep events back
-	return events{w: w, c: http.NewResponseController(w)}
+	return events{w: w, deadline: d.deadline(w)}
 }
 
 // send writes one event; data has no line breaks.
@@ -121,9 +121,27 @@ func (e events) send(event, id, data string) error {
 func (e events) beat() error { return e.write(":\n\n") }
 
 func (e events) write(text string) error {
-	_ = e.c.SetWriteDeadline(time.Now().Add(liveWrite))
+	e.deadline.start()
+	defer e.deadline.lift()
 	if _, err := fmt.Fprint(e.w, text); err != nil {
 		return err
 	}
-	return e.c.Flush()
+	return e.deadline.Flush()
 }
+
+// deadline bounds how long a browser may take what is written to it.
+type deadline struct {
+	*http.ResponseController
+	within time.Duration
+}
+
+func (d *Dashboard) deadline(w http.ResponseWriter) deadline {
+	return deadline{http.NewResponseController(w), d.within}
+}
+
+// start has what is written from now on taken in time.
+func (d deadline) start() { _ = d.SetWriteDeadline(time.Now().Add(d.within)) }
+
+// lift comes before a time in which nothing is written: HTTP/2 ends the request at its
+// deadline whether anything is written or not.
+func (d deadline) lift() { _ = d.SetWriteDeadline(time.Time{}) }
