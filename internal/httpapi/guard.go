@@ -16,8 +16,7 @@ func (s *Server) guard(r *http.Request) error {
 	if s.o.LoopbackOnly && !s.hostsAllowed(r) {
 		return &fault.Error{
 			Kind: fault.Forbidden, Code: "host_not_allowed", Detail: "the host header names no host that this server answers for",
-			Hint: "call it as localhost or 127.0.0.1; if a proxy makes it known by another name, set FERRYMAN_HOSTS to that, " +
-				"and have the proxy send it or a loopback address as Host",
+			Hint: "call it as localhost or 127.0.0.1; if a proxy makes it known by another name, set FERRYMAN_HOSTS to that",
 		}
 	}
 	if err := s.origin.Check(r); err != nil {
