@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,23 +70,38 @@ func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // Read reads a certificate and its key, which must belong to each other. That it has
 // expired is no error. Errors are faults of kind Unconfigured.
 func Read(f Files) (*Pair, error) {
-	cert, _, err := read(f.Cert)
+	t, err := readBoth(f)
 	if err != nil {
-		return nil, unusable("the certificate", err, "FERRYMAN_TLS_CERT_FILE is a file in PEM that this user may read")
+		return nil, err
 	}
-	key, mode, err := read(f.Key)
-	if err != nil {
-		return nil, unusable("the key of the certificate", err, "FERRYMAN_TLS_KEY_FILE is a file in PEM that this user may read, without a passphrase")
+	return t.pair(f)
+}
+
+// texts are what is in the files.
+type texts struct {
+	cert, key []byte
+	keyMode   os.FileMode
+	sum       [sha256.Size]byte // of both
+}
+
+func readBoth(f Files) (t texts, err error) {
+	if t.cert, _, err = read(f.Cert); err != nil {
+		return t, unusable("the certificate", err, "FERRYMAN_TLS_CERT_FILE is a file in PEM that this user may read")
 	}
-	loaded, err := tls.X509KeyPair(cert, key)
+	if t.key, t.keyMode, err = read(f.Key); err != nil {
+		return t, unusable("the key of the certificate", err, "FERRYMAN_TLS_KEY_FILE is a file in PEM that this user may read, without a passphrase")
+	}
+	t.sum = sha256.Sum256(slices.Concat(t.cert, []byte{0}, t.key))
+	return t, nil
+}
+
+func (t texts) pair(f Files) (*Pair, error) {
+	loaded, err := tls.X509KeyPair(t.cert, t.key)
 	if err != nil {
 		return nil, unusable(fmt.Sprintf("the certificate in %s with the key in %s", f.Cert, f.Key), err,
 			"both are in PEM, the server's certificate is the first of its file, and the key is its own, without a passphrase")
 	}
-	return &Pair{
-		Leaf: loaded.Leaf, loaded: loaded, sum: sha256.Sum256(slices.Concat(cert, []byte{0}, key)),
-		KeyOpen: runtime.GOOS != "windows" && mode.Perm()&0o004 != 0,
-	}, nil
+	return &Pair{Leaf: loaded.Leaf, loaded: loaded, sum: t.sum, KeyOpen: runtime.GOOS != "windows" && t.keyMode.Perm()&0o004 != 0}, nil
 }
 
 func unusable(what string, err error, hint string) error {
@@ -120,7 +136,10 @@ type Holder struct {
 	files Files
 	log   *slog.Logger
 	now   atomic.Pointer[Pair]
-	said  string // of files that cannot be used; Watch's own
+
+	mu     sync.Mutex // of who looks
+	said   string     // of files that cannot be used
+	warned time.Time  // when the log last told that it wants renewing
 }
 
 // Open reads the certificate that the server begins with.
@@ -131,6 +150,7 @@ func Open(files Files, log *slog.Logger) (*Holder, error) {
 		return nil, err
 	}
 	h.show(p)
+	h.remind()
 	return h, nil
 }
 
@@ -138,14 +158,22 @@ func Open(files Files, log *slog.Logger) (*Holder, error) {
 func (h *Holder) Current() *Pair { return h.now.Load() }
 
 // TLS is how the server speaks: TLS 1.2 or newer, with the certificate of the moment.
+// It looks for that at each handshake, since clients that know it by its file do so, too;
+// but no two wait for a disk that hangs.
 func (h *Holder) TLS() *tls.Config {
 	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &h.Current().loaded, nil },
+		MinVersion: tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if h.mu.TryLock() {
+				h.look()
+				h.mu.Unlock()
+			}
+			return &h.Current().loaded, nil
+		},
 	}
 }
 
-// lookEvery is how often the files are read. They are small, and what is in them is
+// lookEvery is how often the files are read while nobody calls. They are small, and what is in them is
 // what counts: the time of a file that a symbolic link leads to may be an old one.
 const lookEvery = 5 * time.Second
 
@@ -157,47 +185,67 @@ func (h *Holder) Watch(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
+			h.mu.Lock()
 			h.look()
+			h.mu.Unlock()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// look shows what is new in the files. Its caller holds mu.
 func (h *Holder) look() {
-	p, err := Read(h.files)
-	if err != nil {
-		if h.said != err.Error() {
-			h.said = err.Error()
-			h.log.Warn("the new tls certificate cannot be used; the old one stays", "file", h.files.Cert, "err", err)
+	t, err := readBoth(h.files)
+	if err == nil && t.sum != h.Current().sum {
+		var p *Pair
+		if p, err = t.pair(h.files); err == nil {
+			h.show(p)
+			h.warned = time.Time{}
 		}
+	}
+	switch {
+	case err == nil:
+		h.said = ""
+	case h.said != err.Error():
+		h.said = err.Error()
+		h.log.Warn("the new tls certificate cannot be used; the old one stays", "file", h.files.Cert, "err", err)
+	}
+	h.remind()
+}
+
+// remindEvery is how often the log tells that the certificate wants renewing.
+const remindEvery = 24 * time.Hour
+
+func (h *Holder) remind() {
+	now := time.Now()
+	if now.Sub(h.warned) < remindEvery {
 		return
 	}
-	h.said = ""
-	if p.sum != h.Current().sum {
-		h.show(p)
+	if what, _ := h.Current().Trouble(now); what != "" {
+		h.warned = now
+		h.log.Warn("the tls certificate wants renewing", "file", h.files.Cert, "problem", what)
 	}
 }
 
 func (h *Holder) show(p *Pair) {
 	h.now.Store(p)
 	h.log.Info("tls certificate", "file", h.files.Cert, "name", strings.Join(p.Names(), ","), "until", p.Leaf.NotAfter.UTC())
-	if what, _ := p.Trouble(time.Now()); what != "" {
-		h.log.Warn("the tls certificate wants renewing", "file", h.files.Cert, "problem", what)
-	}
 	if p.KeyOpen {
 		h.log.Warn("everybody on this machine may read the key of the tls certificate: chmod 640", "file", h.files.Key)
 	}
 }
 
 // Pinned lets a client on the server's machine know it by the certificate in its file,
-// whatever names that is for: on loopback it goes by none.
+// whatever names it is for: on loopback it goes by none. Where the server shows another,
+// since it cannot use a new one, that must be good for a name of the one in the file, by
+// the authorities of the system or those in the file below it.
 func Pinned(file string) *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection takes the one certificate and no other
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection takes no certificate but those
 		VerifyConnection: func(s tls.ConnectionState) error {
-			if err := isIn(file, s.PeerCertificates); err != nil {
+			if err := known(file, s.PeerCertificates); err != nil {
 				return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
 			}
 			return nil
@@ -205,21 +253,59 @@ func Pinned(file string) *tls.Config {
 	}
 }
 
-func isIn(file string, shown []*x509.Certificate) error {
+func known(file string, shown []*x509.Certificate) error {
 	text, _, err := read(file)
 	if err != nil {
 		return err
 	}
-	for {
-		var block *pem.Block
-		switch block, text = pem.Decode(text); {
-		case block == nil:
-			return fmt.Errorf("%s holds no certificate", file)
-		case block.Type != "CERTIFICATE":
-		case len(shown) == 0 || !bytes.Equal(block.Bytes, shown[0].Raw):
-			return errors.New("the server shows another certificate than the one in " + file)
-		default:
+	var chain [][]byte
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			chain = append(chain, block.Bytes)
+		}
+	}
+	switch {
+	case len(chain) == 0:
+		return fmt.Errorf("%s holds no certificate", file)
+	case len(shown) == 0:
+		return errors.New("the server shows no certificate")
+	case bytes.Equal(chain[0], shown[0].Raw):
+		return nil
+	}
+	if err := standsFor(chain, shown); err != nil {
+		return fmt.Errorf("the server shows another certificate than the one in %s (its log may say why), and one that is not trusted: %w", file, err)
+	}
+	return nil
+}
+
+// standsFor verifies, in the ordinary way, a certificate that is shown in place of the first
+// of a chain.
+func standsFor(chain [][]byte, shown []*x509.Certificate) error {
+	leaf, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		return err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	for _, der := range chain[1:] {
+		if authority, err := x509.ParseCertificate(der); err == nil && authority.IsCA {
+			roots.AddCert(authority)
+		}
+	}
+	between := x509.NewCertPool()
+	for _, c := range shown[1:] {
+		between.AddCert(c)
+	}
+	if _, err := shown[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
+		return err
+	}
+	err = errors.New("the one in the file names nobody")
+	for _, name := range (&Pair{Leaf: leaf}).Names() {
+		if err = shown[0].VerifyHostname(name); err == nil {
 			return nil
 		}
 	}
+	return err
 }

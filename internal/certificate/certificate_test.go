@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,12 +87,36 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
+// journal is a log that is read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+func (j *journal) Reset() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text.Reset()
+}
+
 // TestWatch changes the files while somebody watches them.
 func TestWatch(t *testing.T) {
 	a, dir := certtest.NewAuthority(t), t.TempDir()
 	cert, key := a.Issue(t, dir, time.Now().Add(time.Hour), "one.example")
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log journal
 		h, err := Open(Files{cert, key}, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +133,7 @@ func TestWatch(t *testing.T) {
 			}
 		}
 		pass("one.example")
-		if log.Len() > 0 {
+		if log.String() != "" {
 			t.Errorf("nothing changed:\n%s", log.String())
 		}
 		old, err := os.ReadFile(key)
@@ -151,22 +176,108 @@ func TestPinned(t *testing.T) {
 	for file, want := range map[string]string{
 		cert: "", other: "another certificate", key: "holds no certificate", filepath.Join(dir, "none"): "none",
 	} {
-		here, there := net.Pipe()
-		go func() {
-			server := tls.Server(there, h.TLS())
-			if server.Handshake() == nil {
-				_, _ = io.WriteString(server, "x")
-			}
-			_ = there.Close()
-		}()
-		known := Pinned(file)
-		known.ServerName = "127.0.0.1"
-		err := tls.Client(here, known).Handshake()
-		_ = here.Close()
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := meet(h, file); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
+}
+
+// meet has a client that knows a certificate's file call the server.
+func meet(h *Holder, file string) error {
+	here, there := net.Pipe()
+	go func() {
+		server := tls.Server(there, h.TLS())
+		if server.Handshake() == nil {
+			_, _ = io.WriteString(server, "x")
+		}
+		_ = there.Close()
+	}()
+	known := Pinned(file)
+	known.ServerName = "127.0.0.1"
+	err := tls.Client(here, known).Handshake()
+	_ = here.Close()
+	return err
+}
+
+// TestRenewalLosesNobody has a client call at once after the files were replaced, before
+// the next look at them is due.
+func TestRenewalLosesNobody(t *testing.T) {
+	a, dir := certtest.NewAuthority(t), t.TempDir()
+	cert, key := a.Issue(t, dir, time.Now().Add(time.Hour), "ferry.example")
+	h, err := Open(Files{cert, key}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Issue(t, dir, time.Now().Add(time.Hour), "ferry.example")
+	if err := meet(h, cert); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHalfARenewal has the server keep its certificate, since the new one came without its
+// key. Clients that find the new one in the file go on if an authority vouches for the old.
+func TestHalfARenewal(t *testing.T) {
+	a := certtest.NewAuthority(t)
+	vouch, err := os.ReadFile(a.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := os.ReadFile(certtest.NewAuthority(t).File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		old, renewed string
+		left         time.Duration // of the old one
+		authority    []byte        // in the file of the new one
+		want         string
+	}{
+		{"ferry.example", "ferry.example", time.Hour, vouch, ""},
+		{"ferry.example", "*.example", time.Hour, vouch, "not *.example"},
+		{"*.example", "*.example", time.Hour, vouch, ""},
+		{"127.0.0.1", "127.0.0.1", time.Hour, vouch, ""},
+		{"other.example", "ferry.example", time.Hour, vouch, "other.example"},
+		{"ferry.example", "ferry.example", -time.Minute, vouch, "expired"},
+		{"ferry.example", "ferry.example", time.Hour, stranger, "unknown authority"},
+		{"ferry.example", "ferry.example", time.Hour, nil, "unknown authority"},
+	} {
+		dir := t.TempDir()
+		cert, key := a.Issue(t, dir, time.Now().Add(tt.left), tt.old)
+		h, err := Open(Files{cert, key}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, _ := a.Issue(t, t.TempDir(), time.Now().Add(time.Hour), tt.renewed)
+		text, err := os.ReadFile(fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(cert, append(text, tt.authority...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := meet(h, cert); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s for %s: %v", tt.old, tt.renewed, err)
+		}
+	}
+}
+
+// TestReminders has the log tell each day of a certificate that nobody renews.
+func TestReminders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cert, key := certtest.NewAuthority(t).Issue(t, t.TempDir(), time.Now().Add(Soon+time.Hour), "ferry.example")
+		var log bytes.Buffer
+		h, err := Open(Files{cert, key}, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for hour := range 4 * 24 {
+			h.look()
+			if got, want := strings.Count(log.String(), "wants renewing"), (hour+22)/24; got != want { // it is soon after two hours
+				t.Fatalf("after %d hours it told of it %d times:\n%s", hour, got, log.String())
+			}
+			time.Sleep(time.Hour)
+		}
+	})
 }
 
 func TestOldTLSIsNotSpoken(t *testing.T) {
