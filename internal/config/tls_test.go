@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,6 +39,36 @@ func TestCommandsKnowTheServer(t *testing.T) {
 		c, _ := load(t, in)
 		if c.Exec.URL != want[0] || c.Exec.Cert != want[1] {
 			t.Errorf("%s: %+v", url, c.Exec)
+		}
+	}
+}
+
+// What the example of the service's settings has of HTTPS, and what the operator's page
+// shows of it, leads commands to the server that it makes.
+func TestExampleOfTLS(t *testing.T) {
+	for file, begin := range map[string]string{"deploy/ferryman.env": "# HTTPS, ", "docs/operations.md": "```ini\n"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, found := strings.Cut(string(text), begin)
+		var lines []string
+		for line := range strings.Lines(rest) {
+			line = strings.TrimSpace(strings.TrimPrefix(line, "# "))
+			if line == "" || line == "```" {
+				break
+			}
+			if strings.HasPrefix(line, "FERRYMAN_") {
+				lines = append(lines, line)
+			}
+		}
+		c, _ := load(t, input(t, lines...))
+		_, port, err := net.SplitHostPort(c.Server.Listen)
+		if !found || err != nil || c.Server.TLSCert == "" || c.Server.TLSKey == "" || c.Exec.URL != "https://127.0.0.1:"+port || c.Exec.Cert != c.Server.TLSCert {
+			t.Errorf("%s has %q: %+v %+v", file, lines, c.Server, c.Exec)
+		}
+		if strings.HasPrefix(c.Server.TLSCert, "/etc/ferryman/") {
+			t.Errorf("%s: users of crons may not enter %s", file, filepath.Dir(c.Server.TLSCert))
 		}
 	}
 }

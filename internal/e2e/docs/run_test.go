@@ -30,7 +30,7 @@ type docRun struct {
 }
 
 // The folders that documents name, which must not be those of this machine.
-var folders = []string{"/tmp", "/var/lib/ferryman", "/var/backups", "/etc/ferryman"}
+var folders = []string{"/tmp", "/var/lib/ferryman", "/var/backups", "/etc/ferryman", "/etc/ssl/ferryman"}
 
 // postgresURL is how documents name a PostgreSQL database.
 var postgresURL = regexp.MustCompile(`postgres://ferry(?:man)?:password@[a-z.]+:5432/(\w+)`)

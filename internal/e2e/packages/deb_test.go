@@ -6,7 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"ferryman/internal/certificate/certtest"
 	"ferryman/internal/testwait"
 )
 
@@ -34,6 +36,7 @@ func TestPackages(t *testing.T) {
 		{"install", l.install},
 		{"files", l.files},
 		{"commands", l.commands},
+		{"encryption", l.encryption},
 		{"manual", l.manual},
 		{"completions", l.completions},
 		{"upgrade", l.upgrade},
@@ -149,6 +152,50 @@ func (l life) commands(t *testing.T) {
 	}
 	l.asUser(t, "ferryman", "app", "add", "shop")
 	l.asUser(t, "ferryman", "health")
+}
+
+// encryption does what the operator's page says of TLS: the service speaks it, and both its
+// own user and one of a cron know it.
+func (l life) encryption(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "### TLS\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	made := regexp.MustCompile(`(?m)^(install -d|chmod|chgrp) .*`).FindAllString(section, -1)
+	settings := regexp.MustCompile("(?s)```ini\n(.*?)```").FindStringSubmatch(section)
+	if len(made) != 4 || settings == nil {
+		t.Fatalf("the page has %q and %q", made, settings)
+	}
+	cert, key := certtest.NewAuthority(t).Issue(t, t.TempDir(), time.Now().Add(time.Hour), "ferryman.example.com") // the machine has no openssl
+	l.shell(t, "umask 077; "+made[0]+"; cp /etc/ferryman/.env /root/env; printf '\n"+strings.ReplaceAll(settings[1], "\n", `\n`)+"' >>/etc/ferryman/.env")
+	for name, file := range map[string]string{"fullchain.pem": cert, "privkey.pem": key} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.shell(t, "umask 077; echo '"+string(text)+"' >/etc/ssl/ferryman/"+name)
+	}
+	l.shell(t, strings.Join(made[1:], "; ")+"; systemctl stop ferryman")
+	// Beyond loopback it wants a key.
+	ping := strings.Fields(l.asUser(t, "ferryman", "key", "create", "--app", "shop"))
+	l.shell(t, "systemctl start ferryman")
+	testwait.Until(t, "the service speaks TLS", func() bool {
+		_, err := l.try("runuser", "--user", "ferryman", "--", "env", "--chdir=/etc/ferryman", "ferryman", "health")
+		return err == nil
+	})
+	exec := "cd /; FERRYMAN_API_KEY=" + ping[len(ping)-1] + " FERRYMAN_URL=https://127.0.0.1:8443 FERRYMAN_TLS_CERT_FILE=/etc/ssl/ferryman/fullchain.pem FERRYMAN_SPOOL_DIR=/tmp/spool " +
+		"ferryman cron exec --if-unreachable fail nightly -- echo done"
+	l.asUser(t, "ferryman", "cron", "add", "--app", "shop", "nightly")
+	if out := l.run(t, "runuser", "--user", "nobody", "--", "bash", "-euc", exec); !strings.HasSuffix(out, "done") {
+		t.Errorf("a cron of another user hears %s", out)
+	}
+	if out, err := l.try("runuser", "--user", "nobody", "--", "cat", "/etc/ssl/ferryman/privkey.pem"); err == nil {
+		t.Errorf("everybody reads the key: %d bytes", len(out))
+	}
+	l.shell(t, "cp /root/env /etc/ferryman/.env; rm -r /root/env /etc/ssl/ferryman; systemctl restart ferryman")
+	l.serves(t, "8080", "1.0.1")
 }
 
 // manual looks whether each page can be read.
