@@ -49,12 +49,12 @@ func exchangeOf(ctx context.Context) *exchange {
 
 // ServeHTTP answers a request, logs it and counts it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begin := time.Now()
+	ex := &exchange{route: route{pattern: unmatched}, begun: time.Now()}
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 
 	r = s.o.Proxies.Take(r)
-	ex := &exchange{id: requestID(r), route: route{pattern: unmatched}, begun: begin}
+	ex.id = requestID(r)
 	defer ex.place.leave()
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex)) //nolint:contextcheck // it is the request's own
 	if len(r.TransferEncoding) > 0 {
@@ -63,11 +63,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	s.find(w, r, ex)
-	s.finish(w, r, ex, begin)
+	s.finish(w, r, ex)
 }
 
 // finish writes the answer, logs the request and counts it.
-func (s *Server) finish(w http.ResponseWriter, r *http.Request, ex *exchange, begin time.Time) {
+func (s *Server) finish(w http.ResponseWriter, r *http.Request, ex *exchange) {
 	var status int
 	var bytes int64
 	if ex.passed != nil {
@@ -75,9 +75,9 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, ex *exchange, be
 	} else {
 		status, bytes = s.write(w, r, ex)
 	}
-	took := time.Since(begin)
+	took := time.Since(ex.begun)
 	s.metrics.observe(ex.route.pattern, r.Method, status, took)
-	s.access(r, ex, status, bytes, took)
+	s.logRequest(r, ex, status, bytes, took)
 	ex.endSpan(status)
 	s.keepRefused(r, ex, status)
 	if ex.cut {
@@ -125,13 +125,13 @@ func (s *Server) dispatch(rt route) http.Handler {
 func (s *Server) run(w http.ResponseWriter, r *http.Request, ex *exchange, rt route) {
 	ex.route = rt
 	awaitAnswer(w, r)
-	r = s.beginSpan(r, ex)
 	if ex.err = s.admit(r, rt.access); ex.err != nil {
 		if r.ContentLength > largeBody {
 			refuseBody(w, r)
 		}
 		return
 	}
+	r = s.beginSpan(r, ex)
 	if rt.access.body && !rt.access.bulk && (r.ContentLength < 0 || r.ContentLength > largeBody) {
 		leave, found := s.room()
 		if !found {
@@ -178,9 +178,9 @@ func wellFormed(id string) bool {
 	return true
 }
 
-// access writes the request's line in the log. It names the pattern and not the
+// logRequest writes the request's line in the log. It names the pattern and not the
 // path or the query, which may hold anything.
-func (s *Server) access(r *http.Request, ex *exchange, status int, bytes int64, took time.Duration) {
+func (s *Server) logRequest(r *http.Request, ex *exchange, status int, bytes int64, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
 	case (status >= 500 || ex.cut) && fault.KindOf(ex.err) != fault.Canceled: // a client that leaves is no trouble

@@ -442,13 +442,13 @@ func TestAnExportBreaksOff(t *testing.T) {
 	h := open(t)
 	pages := 0
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{id: "x", out: reply{body: []byte("first\n"), more: func(context.Context) ([]byte, error) {
+		ex := &exchange{id: "x", begun: time.Now(), out: reply{body: []byte("first\n"), more: func(context.Context) ([]byte, error) {
 			if pages++; pages > 3 {
 				return nil, &fault.Error{Kind: fault.Unavailable, Code: "store_unavailable", Detail: "gone", Err: errors.New("why")}
 			}
 			return []byte(strings.Repeat("x", 100_000)), nil
 		}}}
-		h.finish(w, r, ex, time.Now())
+		h.finish(w, r, ex)
 	}))
 	defer srv.Close()
 	resp, err := client.Get(srv.URL)
