@@ -24,9 +24,9 @@ func newCrowd(most int) *crowd {
 	return &crowd{most: most, idle: list.New(), at: map[net.Conn]*list.Element{}}
 }
 
-// below is the connection that carries another: to say goodbye by TLS would wait for
+// carrier is the connection that carries another: to say goodbye by TLS would wait for
 // whoever takes nothing.
-func below(conn net.Conn) net.Conn {
+func carrier(conn net.Conn) net.Conn {
 	if c, ok := conn.(*tls.Conn); ok {
 		return c.NetConn()
 	}
@@ -56,6 +56,6 @@ func (c *crowd) track(conn net.Conn, state http.ConnState) {
 			leaves = c.idle.Remove(first).(net.Conn)
 			delete(c.at, leaves)
 		}
-		_ = below(leaves).Close() // its own goroutine finds out, and says so
+		_ = carrier(leaves).Close() // its own goroutine finds out, and says so
 	}
 }

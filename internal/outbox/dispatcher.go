@@ -241,10 +241,9 @@ func (d *dispatcher) attempt(s *serving, f flight) {
 		r.unsent = true
 	} else {
 		ctx, cancel := context.WithTimeout(s.attempts, d.c.Timeout)
-		var s trace.Span
-		ctx, s = d.beginSpan(ctx, f)
+		ctx, t := d.beginSpan(ctx, f)
 		r.Outcome = d.send(ctx, f.Delivery)
-		r.span = endSpan(s, r.Outcome)
+		r.span = endSpan(t, r.Outcome)
 		cancel()
 		r.took = max(time.Since(begun), time.Microsecond)
 		if d.o.o.Observe != nil {
