@@ -62,11 +62,13 @@ var settingExamples = []string{
 	"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318",
 	"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://traces.example.com/otlp/v1/traces",
 	"OTEL_EXPORTER_OTLP_HEADERS_FILE=/etc/ferryman/traces-headers",
+	"OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE=/etc/ferryman/traces-headers",
 	"OTEL_TRACES_SAMPLER=parentbased_traceidratio",
 	"OTEL_TRACES_SAMPLER_ARG=0.1",
 	"OTEL_SERVICE_NAME=ferryman-shop",
 	"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production,service.namespace=shop",
 	"OTEL_SDK_DISABLED=true",
+	"OTEL_TRACES_EXPORTER=none",
 }
 
 // campaignExamples are lines of the campaigns file.

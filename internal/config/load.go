@@ -51,6 +51,7 @@ func Load(in Input) (Config, []Warning, error) {
 		l.config.shown = append(l.config.shown, l.load(s))
 	}
 	l.checkTLS()
+	l.checkTraces()
 	l.warnUnknown()
 	l.warnDoubtful()
 	l.warnOpenEnvFile()
@@ -79,6 +80,7 @@ type loader struct {
 	secretInEnvFile bool
 	warnings        []Warning
 	problems        []string
+	traces          []string // likewise, of the settings of traces: see checkTraces
 }
 
 // value is a text and where it came from.
@@ -106,7 +108,12 @@ func (l *loader) load(s setting) Shown {
 	}
 	if err != nil {
 		shown.Value = invalid
-		l.problem("%s, from %s: %v", s.label(), v.from(), err)
+		problem := fmt.Sprintf("%s, from %s: %v", s.label(), v.from(), err)
+		if s.section == TracesSection {
+			l.traces = append(l.traces, problem)
+		} else {
+			l.problem("%s", problem)
+		}
 	}
 	return shown
 }

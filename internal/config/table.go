@@ -312,18 +312,23 @@ func (l *loader) table() []setting {
 		},
 		// What OpenTelemetry calls them, so that one environment does for all services of a machine.
 		{
-			name: "OTEL_EXPORTER_OTLP_ENDPOINT", section: TracesSection,
+			name: endpointName, section: TracesSection,
 			help: "address of a collector that takes OpenTelemetry traces by OTLP over HTTP, to which /v1/traces is added; without it nothing is traced",
 			kind: collector(&c.Traces.URL, "/v1/traces"),
 		},
 		{
-			name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", section: TracesSection,
+			name: tracesEndpointName, section: TracesSection,
 			help: "the same with its whole path, where that is another; wins over it",
 			kind: collector(&c.Traces.URL, ""),
 		},
 		{
 			name: "OTEL_EXPORTER_OTLP_HEADERS", section: TracesSection, secret: true, inFile: true,
 			help: "headers that the collector asks for",
+			kind: headers(&c.Traces.Headers),
+		},
+		{
+			name: "OTEL_EXPORTER_OTLP_TRACES_HEADERS", section: TracesSection, secret: true, inFile: true,
+			help: "the same for traces alone; wins over it, nothing of which is then sent",
 			kind: headers(&c.Traces.Headers),
 		},
 		{
@@ -352,6 +357,11 @@ func (l *loader) table() []setting {
 			name: "OTEL_SDK_DISABLED", section: TracesSection,
 			help: "trace nothing, whatever the others say", deflt: "false",
 			kind: boolean(&c.Traces.Disabled),
+		},
+		{
+			name: "OTEL_TRACES_EXPORTER", section: TracesSection,
+			help: "who is to have the traces; without otlp, as with none, nothing is traced", deflt: "otlp",
+			kind: exporters(&c.Traces.Disabled),
 		},
 	}
 }

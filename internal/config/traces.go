@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,40 @@ func collector(to *string, path string) kind {
 			*to += path
 		}
 		return shown, err
+	}
+	return k
+}
+
+// checkTraces tells what is wrong with the settings of traces, if there are to be any.
+// Where there are none, such variables are meant for other programs, which may know
+// more values than we do.
+func (l *loader) checkTraces() {
+	asked := slices.ContainsFunc(l.config.shown, func(s Shown) bool {
+		return (s.Name == endpointName || s.Name == tracesEndpointName) && s.Value != ""
+	})
+	if asked && !l.config.Traces.Disabled {
+		l.problems = append(l.problems, l.traces...)
+	}
+}
+
+const (
+	endpointName       = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	tracesEndpointName = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+)
+
+// exporters reads which exporters traces are for, as OpenTelemetry names them. We are
+// one of them, or nothing is traced.
+func exporters(disabled *bool) kind {
+	k := text(new(string), "otlp, or none; of several with commas between, otlp counts")
+	k.metavar = "exporters"
+	parse := k.parse
+	k.parse = func(raw string) (string, error) {
+		ours := false
+		for one := range strings.SplitSeq(raw, ",") {
+			ours = ours || strings.EqualFold(strings.TrimSpace(one), "otlp")
+		}
+		*disabled = *disabled || !ours
+		return parse(raw)
 	}
 	return k
 }

@@ -49,11 +49,53 @@ func TestTracesThatAreWrong(t *testing.T) {
 		"OTEL_TRACES_SAMPLER=hidden", "OTEL_TRACES_SAMPLER_ARG=2", "OTEL_TRACES_SAMPLER_ARG=nan", "OTEL_RESOURCE_ATTRIBUTES=hidden",
 		"OTEL_EXPORTER_OTLP_HEADERS=" + strings.Repeat("a=hidden,", 2) + strings.Join(names(65), ","),
 	} {
-		_, _, err := loadTraces(t, setting)
+		settings := []string{setting}
+		if !strings.HasPrefix(setting, "OTEL_EXPORTER_OTLP_ENDPOINT=") {
+			settings = append(settings, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318")
+		}
+		_, _, err := loadTraces(t, settings...)
 		name, _, _ := strings.Cut(setting, "=")
 		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%s: %v", setting, err)
 		}
+	}
+}
+
+// What is meant for other programs keeps nothing from working while nothing is traced.
+func TestTracesOfOtherPrograms(t *testing.T) {
+	const to = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"
+	wrong := []string{
+		"OTEL_TRACES_SAMPLER=xray", "OTEL_TRACES_SAMPLER_ARG=endpoint=http://localhost:14250", "OTEL_RESOURCE_ATTRIBUTES=none",
+		"OTEL_EXPORTER_OTLP_HEADERS=wrong", "OTEL_EXPORTER_OTLP_HEADERS_FILE=/does/not/exist", "OTEL_SERVICE_NAME=a	b",
+	}
+	for name, settings := range map[string][]string{
+		"no collector":   append([]string{"OTEL_TRACES_EXPORTER=otlp"}, wrong...),
+		"disabled":       append([]string{to, "OTEL_SDK_DISABLED=true"}, wrong...),
+		"no exporter":    append([]string{to, "OTEL_TRACES_EXPORTER=none"}, wrong...),
+		"wrong, unasked": {"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4317", "OTEL_SDK_DISABLED=true"},
+	} {
+		c, warnings, err := loadTraces(t, settings...)
+		if err != nil || len(warnings) > 0 || c.Traces.URL != "" && !c.Traces.Disabled {
+			t.Errorf("%s: %+v, %v, %v", name, c.Traces, warnings, err)
+		}
+	}
+}
+
+func TestWhoHasTheTraces(t *testing.T) {
+	for exporters, off := range map[string]bool{
+		"": false, "otlp": false, "OTLP": false, "console, otlp": false, "none": true, "None": true, "console": true, "zipkin,jaeger": true,
+	} {
+		c, _, err := loadTraces(t, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER="+exporters)
+		if err != nil || c.Traces.Disabled != off {
+			t.Errorf("%q: %+v, %v", exporters, c.Traces, err)
+		}
+	}
+}
+
+func TestHeadersOfTraces(t *testing.T) {
+	c, _, err := loadTraces(t, "OTEL_EXPORTER_OTLP_HEADERS=a=b,c=d", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=x=hidden")
+	if err != nil || len(c.Traces.Headers) != 1 || c.Traces.Headers["x"].Reveal() != "hidden" || strings.Contains(fmt.Sprint(c, c.Show()), "hidden") {
+		t.Errorf("got %v, %v", c.Traces.Headers, err)
 	}
 }
 

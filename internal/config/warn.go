@@ -106,7 +106,7 @@ func (l *loader) warnDoubtful() {
 	}
 	if t := l.config.Traces; t.URL != "" && !t.Disabled {
 		if len(t.Headers) > 0 && unencrypted(t.URL) {
-			l.warn("OTEL_EXPORTER_OTLP_ENDPOINT", "is http: the headers cross the network unencrypted")
+			l.warn(endpointName, "is http: the headers cross the network unencrypted")
 		}
 		for _, name := range [...]string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 			if v := cmp.Or(l.dotenv[name].Value, l.environ[name]); v != "" && v != "http/protobuf" {
