@@ -40,7 +40,7 @@ type Config struct {
 
 // The bounds of what waits to be sent.
 const (
-	queueMost = 2048 // spans in memory; more are dropped
+	queueMost = 2048 // spans in memory, those on their way included; more are dropped
 	batchMost = 512
 	batchWait = 2 * time.Second
 	sendTime  = 10 * time.Second // for a batch, its repetitions included
@@ -66,11 +66,13 @@ func New(ctx context.Context, c Config) (*Provider, error) {
 		end()
 		return nil, fmt.Errorf("trace: %w", err)
 	}
+	to := &sparing{SpanExporter: exporter, log: c.Log}
+	batches := sdk.NewBatchSpanProcessor(to,
+		sdk.WithMaxQueueSize(queueMost), sdk.WithMaxExportBatchSize(batchMost), sdk.WithBatchTimeout(batchWait), sdk.WithExportTimeout(sendTime))
 	return &Provider{end: end, sdk: sdk.NewTracerProvider(
 		sdk.WithSampler(samplerOf(c)),
 		sdk.WithResource(c.resource()),
-		sdk.WithBatcher(&sparing{SpanExporter: exporter, log: c.Log},
-			sdk.WithMaxQueueSize(queueMost), sdk.WithMaxExportBatchSize(batchMost), sdk.WithBatchTimeout(batchWait), sdk.WithExportTimeout(sendTime)),
+		sdk.WithSpanProcessor(queue{batches, to}),
 	)}, nil
 }
 

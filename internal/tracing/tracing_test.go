@@ -162,6 +162,54 @@ func TestTroubleIsToldOnceAndHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// What there is no room for is counted: each span is taken, or told of.
+func TestNoSpanIsLostUnsaid(t *testing.T) {
+	hold := make(chan struct{})
+	var taken atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-hold
+		var data tracepb.TracesData
+		z, err := gzip.NewReader(r.Body)
+		var body []byte
+		if err == nil {
+			body, err = io.ReadAll(z)
+		}
+		if err == nil {
+			err = proto.Unmarshal(body, &data)
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		taken.Add(int64(len(data.ResourceSpans[0].ScopeSpans[0].Spans)))
+	}))
+	t.Cleanup(server.Close)
+	p, log := begin(t, tracing.Config{URL: server.URL})
+	const most = 2048
+	fill := func(n int) {
+		for range n {
+			_, s := p.Tracer().Start(t.Context(), "one")
+			s.End()
+		}
+	}
+	fill(most)
+	if said := log.String(); said != "" {
+		t.Errorf("there is room, and the log has %s", said)
+	}
+	fill(1)
+	if said := log.String(); !strings.Contains(said, "left out") || !strings.Contains(said, "lost=1") {
+		t.Errorf("there is no room, and the log has %s", said)
+	}
+	fill(1000)
+	close(hold)
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if taken.Load() != most || strings.Count(log.String(), "left out") != 1 {
+		t.Errorf("%d are taken of %d; the log has %s", taken.Load(), most, log)
+	}
+}
+
 func TestSamplers(t *testing.T) {
 	const none, kept, dropped = "", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 	for sampler, want := range map[string]string{ // below none, kept, dropped; after kept, dropped
