@@ -70,7 +70,7 @@ type Engine struct {
 	schedules []Schedule
 
 	mu      sync.Mutex
-	running map[int64]context.CancelCauseFunc // by job id
+	running map[place]context.CancelCauseFunc
 	halting bool
 	working []client // the last one; those before it only finish what they have begun
 	resting bool
@@ -81,13 +81,20 @@ type Engine struct {
 	free   []func() // run in reverse order at the end
 }
 
+// place is a job at an attempt: one that others took over, or that this node has
+// fetched once more, is at another.
+type place struct {
+	job     int64
+	attempt int
+}
+
 // New makes an engine that can enqueue at once and works after Start.
 func New(d *db.DB, opts Options) (*Engine, error) {
 	e := &Engine{
 		db: d, node: opts.Node, log: opts.Logger, grace: opts.Grace,
 		workers: river.NewWorkers(),
 		queues:  map[string]river.QueueConfig{},
-		running: map[int64]context.CancelCauseFunc{},
+		running: map[place]context.CancelCauseFunc{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

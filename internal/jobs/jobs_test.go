@@ -247,6 +247,16 @@ func TestWorkOfALivingNodeIsLeftAlone(t *testing.T) {
 // A node whose connection breaks is back among the others, goes on with what is still
 // its own, and ends what others have taken meanwhile.
 func TestANodeRejoinsWhenItsConnectionBreaks(t *testing.T) {
+	for name, taken := range map[string]string{
+		"by another": "attempted_by = ARRAY['n2']",
+		"by itself":  "attempt = attempt + 1", // it was handed back, and fetched here once more
+	} {
+		t.Run(name, func(t *testing.T) { rejoins(t, taken) })
+	}
+}
+
+func rejoins(t *testing.T, taken string) {
+	t.Helper()
 	d := postgres(t)
 	type end struct {
 		name  string
@@ -267,17 +277,13 @@ func TestANodeRejoinsWhenItsConnectionBreaks(t *testing.T) {
 		enqueue(t, d, e, greet{Name: name})
 		testwait.Receive(t, begun)
 	}
-	holder := func() (pid int) {
-		_ = d.QueryRow(t.Context(), `SELECT pid FROM pg_locks WHERE locktype = 'advisory'
-			AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('ferryman.node:n1', 0)`).Scan(&pid)
-		return pid
-	}
+	holder := func() int { return holderOf(t, d, "n1") }
 	before := holder()
 	if before == 0 {
 		t.Fatal("the node holds no lock")
 	}
 	err := d.Tx(t.Context(), func(tx *db.Tx) error {
-		_, err := tx.Exec(t.Context(), "UPDATE river_job SET attempted_by = ARRAY['n2'] WHERE args->>'name' = 'Bob'")
+		_, err := tx.Exec(t.Context(), "UPDATE river_job SET "+taken+" WHERE args->>'name' = 'Bob'")
 		return err
 	})
 	if err != nil {
@@ -294,6 +300,61 @@ func TestANodeRejoinsWhenItsConnectionBreaks(t *testing.T) {
 	if got := testwait.Receive(t, ended); got.name != "Ada" || got.cause != nil {
 		t.Errorf("%s ended by %v", got.name, got.cause)
 	}
+}
+
+// holderOf is the session that holds a node's lock.
+func holderOf(t *testing.T, d *db.DB, node string) (pid int) {
+	t.Helper()
+	_ = d.QueryRow(t.Context(), `SELECT pid FROM pg_locks WHERE locktype = 'advisory'
+		AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('ferryman.node:' || $1, 0)`, node).Scan(&pid)
+	return pid
+}
+
+// A node that cannot hand back what a dead one left shows that it lives all the same.
+func TestHandingBackKeepsNoNodeSilent(t *testing.T) {
+	d := postgres(t)
+	begun := make(chan struct{}, 1)
+	e := newEngine(t, d, "n2", func(context.Context, jobs.Job[greet]) error {
+		begun <- struct{}{}
+		return nil
+	})
+	enqueue(t, d, e, greet{Name: "Ada"})
+	err := d.Tx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE river_job SET state = 'running', attempt = 1, attempted_by = ARRAY['n1']")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, e)
+	holder := holderOf(t, d, "n2")
+	err = d.Tx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT id FROM river_job FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		testwait.Until(t, "it stands in line", func() bool {
+			var n int
+			err := d.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n)
+			return err == nil && n > 0
+		})
+		looks, since := map[time.Time]bool{}, time.Now()
+		testwait.Until(t, "it has looked often", func() bool {
+			var at time.Time
+			if err := d.QueryRow(t.Context(), "SELECT query_start FROM pg_stat_activity WHERE pid = $1", holder).Scan(&at); err == nil {
+				looks[at] = true
+			}
+			return len(looks) > 10
+		})
+		if took := time.Since(since); took > 8*time.Second {
+			t.Errorf("ten looks took %v", took)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testwait.Receive(t, begun)
 }
 
 func TestNodeNamesAreUnique(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,11 +42,13 @@ const (
 	// hears nothing: one that hangs, or whose machine or network is gone.
 	silentAfter = 2 * time.Second
 	// answerAfter is how long the database may take to answer a look, rejoinAfter how
-	// long a node tries to take its lock again. With a look between they are less than
-	// silentAfter and deadAfter: a node that is cut off ends what it runs before others
-	// begin it.
+	// long a node tries to take its lock again.
 	answerAfter = 1500 * time.Millisecond
 	rejoinAfter = time.Second
+	// surelyOurs is how long after it last began a look that was answered a node may go
+	// on: one that is cut off ends what it runs before others begin it. Two looks, the
+	// last one answered and one that is not, leave some of it to try to rejoin.
+	surelyOurs = silentAfter + deadAfter - recoverEvery
 	// strayAfter is how long a job of this node may count as running while no
 	// handler has it.
 	strayAfter = 10 * time.Second
@@ -118,6 +121,7 @@ func (e *Engine) runRecovery(ctx context.Context, conn *pgx.Conn) {
 	tick := time.NewTicker(recoverEvery)
 	defer tick.Stop()
 	aliveAt := time.Now()
+	var handing atomic.Bool
 	freeSince := map[string]time.Time{}
 	for {
 		select {
@@ -127,23 +131,34 @@ func (e *Engine) runRecovery(ctx context.Context, conn *pgx.Conn) {
 		}
 		var free []string
 		var err error
+		asked := time.Now()
 		if conn != nil {
 			free, err = e.freeNodes(ctx, conn)
 		}
 		if conn == nil || conn.IsClosed() {
 			closeConn(ctx, conn)
+			asked = time.Now()
 			if conn = e.rejoin(ctx, aliveAt); conn != nil {
-				aliveAt = time.Now()
+				aliveAt = asked
 			}
 			clear(freeSince)
 			continue
 		}
-		aliveAt = time.Now()
-		if err == nil {
-			err = e.handBackDead(ctx, free, freeSince)
+		aliveAt = asked
+		if err != nil {
+			if ctx.Err() == nil {
+				e.log.Warn("look for dead nodes", "err", err)
+			}
+			continue
 		}
-		if err != nil && ctx.Err() == nil {
-			e.log.Warn("look for dead nodes", "err", err)
+		// Beside the looks: they must go on whatever stands in the way of this.
+		if dead := deadNodes(free, freeSince); len(dead) > 0 && handing.CompareAndSwap(false, true) {
+			e.loops.Go(func() {
+				defer handing.Store(false)
+				if err := e.handBackDead(ctx, dead); err != nil && ctx.Err() == nil {
+					e.log.Warn("take over from dead nodes", "err", err)
+				}
+			})
 		}
 	}
 }
@@ -151,17 +166,17 @@ func (e *Engine) runRecovery(ctx context.Context, conn *pgx.Conn) {
 // rejoin takes the node's lock again, and ends what others have begun meanwhile; or all
 // that runs here, if it cannot and others may have seen the lock free for too long.
 func (e *Engine) rejoin(ctx context.Context, aliveAt time.Time) *pgx.Conn {
-	trying, cancel := context.WithTimeout(ctx, rejoinAfter)
+	trying, cancel := context.WithTimeout(ctx, rejoinWithin(time.Since(aliveAt)))
 	defer cancel()
 	conn, err := e.lockNode(trying)
-	begun := e.runningIDs()
-	var kept []int64
+	begun := e.runningPlaces()
+	var kept []place
 	if err == nil { // from here on nobody takes anything away
 		kept, err = runningOf(trying, conn, e.node)
 	}
 	switch {
 	case err == nil && ctx.Err() == nil:
-		e.lose(slices.DeleteFunc(begun, func(id int64) bool { return slices.Contains(kept, id) }))
+		e.lose(slices.DeleteFunc(begun, func(p place) bool { return slices.Contains(kept, p) }))
 		e.log.Info("rejoined the store's nodes")
 		return conn
 	case ctx.Err() == nil:
@@ -174,12 +189,24 @@ func (e *Engine) rejoin(ctx context.Context, aliveAt time.Time) *pgx.Conn {
 	return nil
 }
 
-func runningOf(ctx context.Context, conn *pgx.Conn, node string) ([]int64, error) {
-	rows, err := conn.Query(ctx, "SELECT id FROM river_job WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1", node)
+// rejoinWithin is how long a node tries to take its lock again that has been silent for
+// so long. One that comes back later than in time may as well ask what is still its own.
+func rejoinWithin(silent time.Duration) time.Duration {
+	if left := surelyOurs - silent; left > 0 {
+		return min(left, rejoinAfter)
+	}
+	return rejoinAfter
+}
+
+func runningOf(ctx context.Context, conn *pgx.Conn, node string) ([]place, error) {
+	rows, err := conn.Query(ctx, "SELECT id, attempt FROM river_job WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1", node)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (p place, err error) {
+		err = r.Scan(&p.job, &p.attempt)
+		return p, err
+	})
 }
 
 func closeConn(ctx context.Context, conn *pgx.Conn) {
@@ -191,29 +218,27 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-// runningIDs are the jobs whose handlers run here.
-func (e *Engine) runningIDs() []int64 {
+// runningPlaces are the jobs whose handlers run here, each at its attempt.
+func (e *Engine) runningPlaces() []place {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Collect(maps.Keys(e.running))
 }
 
 // lose ends jobs that others may have begun.
-func (e *Engine) lose(ids []int64) {
+func (e *Engine) lose(all []place) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, id := range ids {
-		if cancel := e.running[id]; cancel != nil {
+	for _, p := range all {
+		if cancel := e.running[p]; cancel != nil {
 			cancel(ErrLost)
 		}
 	}
 }
 
-// handBackDead gives the jobs of nodes whose lock has been free for long enough
-// back to the queue. freeSince remembers when each was first seen free.
-func (e *Engine) handBackDead(ctx context.Context, free []string, freeSince map[string]time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, answerAfter) // nor must this keep the node silent
-	defer cancel()
+// deadNodes are those whose lock has been free for long enough. freeSince remembers
+// when each was first seen free.
+func deadNodes(free []string, freeSince map[string]time.Time) (dead []string) {
 	for node := range freeSince {
 		if !slices.Contains(free, node) {
 			delete(freeSince, node)
@@ -223,11 +248,18 @@ func (e *Engine) handBackDead(ctx context.Context, free []string, freeSince map[
 		since, seen := freeSince[node]
 		if !seen {
 			freeSince[node] = time.Now()
-			continue
+		} else if time.Since(since) >= deadAfter {
+			dead = append(dead, node)
 		}
-		if time.Since(since) < deadAfter {
-			continue
-		}
+	}
+	return dead
+}
+
+// handBackDead gives the jobs of dead nodes back to the queue.
+func (e *Engine) handBackDead(ctx context.Context, dead []string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerAfter)
+	defer cancel()
+	for _, node := range dead {
 		n, err := e.handBack(ctx, node)
 		if err != nil {
 			return err

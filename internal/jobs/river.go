@@ -108,8 +108,9 @@ type worker[A Args] struct {
 func (w *worker[A]) Work(ctx context.Context, row *river.Job[A]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w.e.track(row.ID, cancel)
-	defer w.e.untrack(row.ID)
+	here := place{row.ID, row.Attempt}
+	w.e.track(here, cancel)
+	defer w.e.untrack(here)
 
 	err := w.handler(ctx, Job[A]{Args: row.Args, done: func(ctx context.Context, tx *db.Tx) error {
 		return complete(ctx, w.e.db.Dialect(), tx, row)
@@ -139,16 +140,16 @@ func complete[A Args](ctx context.Context, dialect db.Dialect, tx *db.Tx, row *r
 	return nil
 }
 
-func (e *Engine) track(id int64, cancel context.CancelCauseFunc) {
+func (e *Engine) track(here place, cancel context.CancelCauseFunc) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.running[id] = cancel
+	e.running[here] = cancel
 }
 
-func (e *Engine) untrack(id int64) {
+func (e *Engine) untrack(here place) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.running, id)
+	delete(e.running, here)
 }
 
 func (e *Engine) stopping() bool {

@@ -15,7 +15,7 @@ import (
 func (e *Engine) runStrays(ctx context.Context) {
 	tick := time.NewTicker(strayAfter / 4)
 	defer tick.Stop()
-	since := map[int64]time.Time{}
+	since := map[place]time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,50 +30,50 @@ func (e *Engine) runStrays(ctx context.Context) {
 
 // handBackStrays hands back the jobs that have been strays for long enough. since
 // remembers when each was first seen to be one.
-func (e *Engine) handBackStrays(ctx context.Context, since map[int64]time.Time, now time.Time) error {
+func (e *Engine) handBackStrays(ctx context.Context, since map[place]time.Time, now time.Time) error {
 	ours, err := e.runningHere(ctx)
 	if err != nil {
 		return err
 	}
-	strays := map[int64]bool{}
+	strays := map[place]bool{}
 	e.mu.Lock()
-	for _, id := range ours {
-		if e.running[id] == nil {
-			strays[id] = true
+	for _, p := range ours {
+		if e.running[p] == nil {
+			strays[p] = true
 		}
 	}
 	e.mu.Unlock()
-	for id := range since {
-		if !strays[id] {
-			delete(since, id)
+	for p := range since {
+		if !strays[p] {
+			delete(since, p)
 		}
 	}
-	for id := range strays {
-		seen, known := since[id]
+	for p := range strays {
+		seen, known := since[p]
 		if !known {
-			since[id] = now
+			since[p] = now
 			continue
 		}
 		if now.Sub(seen) < strayAfter {
 			continue
 		}
 		err := e.db.Tx(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(ctx, "UPDATE river_job SET state = 'available' WHERE id = $1 AND state = 'running'", id)
+			_, err := tx.Exec(ctx, "UPDATE river_job SET state = 'available' WHERE id = $1 AND attempt = CAST($2 AS BIGINT) AND state = 'running'", p.job, p.attempt)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		delete(since, id)
-		e.log.Warn("handed back a stray job", "job", id)
+		delete(since, p)
+		e.log.Warn("handed back a stray job", "job", p.job)
 	}
 	return nil
 }
 
 // runningHere gives the jobs that the store counts as running on this node: on
 // SQLite, all that run.
-func (e *Engine) runningHere(ctx context.Context) ([]int64, error) {
-	query, args := "SELECT id FROM river_job WHERE state = 'running'", []any{}
+func (e *Engine) runningHere(ctx context.Context) ([]place, error) {
+	query, args := "SELECT id, attempt FROM river_job WHERE state = 'running'", []any{}
 	if e.db.Dialect() == db.Postgres {
 		query, args = query+" AND attempted_by[array_upper(attempted_by, 1)] = $1", []any{e.node}
 	}
@@ -81,8 +81,8 @@ func (e *Engine) runningHere(ctx context.Context) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db.Collect(rows, func(r *db.Rows) (id int64, err error) {
-		err = r.Scan(&id)
-		return id, err
+	return db.Collect(rows, func(r *db.Rows) (p place, err error) {
+		err = r.Scan(&p.job, &p.attempt)
+		return p, err
 	})
 }

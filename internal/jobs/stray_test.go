@@ -38,7 +38,7 @@ func TestStraysAreHandedBackAndOthersLeftAlone(t *testing.T) {
 		if err != nil || len(ids) != 1 {
 			t.Fatal(ids, err)
 		}
-		since, begun := map[int64]time.Time{}, time.Now()
+		since, begun := map[place]time.Time{}, time.Now()
 		look := func(after time.Duration, want string) {
 			t.Helper()
 			if err := e.handBackStrays(ctx, since, begun.Add(after)); err != nil {
@@ -88,4 +88,23 @@ func TestAScheduleOutlivesAWrongClock(t *testing.T) {
 		now = now.Add(time.Minute)
 		advance(2)
 	}, Migrate)
+}
+
+// A node that is cut off gives up what it runs before others may begin it, and one that
+// comes back later has time to ask what is still its own.
+func TestRejoinEndsInTime(t *testing.T) {
+	for silent := time.Duration(0); silent < 10*time.Second; silent += 10 * time.Millisecond {
+		within := rejoinWithin(silent)
+		switch {
+		case within <= 0 || within > rejoinAfter:
+			t.Errorf("silent for %v it tries for %v", silent, within)
+		case silent >= surelyOurs && within != rejoinAfter:
+			t.Errorf("back after %v it tries for %v only", silent, within)
+		case silent < surelyOurs && silent+within >= silentAfter+deadAfter:
+			t.Errorf("silent for %v it goes on for %v", silent, within)
+		}
+	}
+	if left := surelyOurs - 2*answerAfter; left < recoverEvery {
+		t.Errorf("two looks leave %v", left)
+	}
 }
