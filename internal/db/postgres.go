@@ -61,9 +61,10 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	if !given.Has("pool_ping_timeout") {
 		cfg.PingTimeout = time.Second
 	}
-	cfg.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
-	}}).DialContext
+	keep := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+	cfg.ConnConfig.DialFunc = (&net.Dialer{
+		KeepAliveConfig: keep, Control: giveUpAfter(keep.Idle + time.Duration(keep.Count)*keep.Interval),
+	}).DialContext
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "ferryman"
 	}
