@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"ferryman/internal/db"
@@ -10,30 +11,102 @@ import (
 // backRest is how long a rest goes on at most after the clock has gone back.
 const backRest = time.Minute
 
-// realign gives new times to what would be late by the jump of a clock that has
-// gone back. It changes nothing when it is run again, so that every node may.
-func (o *Outbox) realign(ctx context.Context) error {
-	err := o.db.Tx(ctx, func(tx *db.Tx) error {
-		now, rest := db.Time{Time: tx.Now()}, db.Time{Time: tx.Now().Add(backRest)}
-		// What was not tried yet is due when it was asked for; a rate puts it off again.
-		if _, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = CASE WHEN start_at > $1 THEN start_at ELSE $1 END
-			WHERE state = 0 AND due_at > $1 AND attempts = spared AND (start_at IS NULL OR start_at < due_at)`, now); err != nil {
-			return err
-		}
-		// A retry keeps its pause after an attempt that now lies ahead.
-		if _, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = $1 + deliveries.due_at - a.at FROM attempts a
-			WHERE deliveries.state = 0 AND deliveries.due_at > $1 AND a.delivery_id = deliveries.id AND a.n = deliveries.attempts
-			AND a.at > $1 AND deliveries.due_at > a.at`, now); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE held_until > $1", rest); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "UPDATE recipient_rates SET next_at = $1 WHERE next_at > $1", rest)
-		return err
-	})
-	if err == nil {
-		o.Wake()
+// realignment is how far it has come that what would be late by the jump of a clock
+// that has gone back is given new times. It goes in slices, so that any number ends.
+type realignment struct {
+	begun bool
+	topic int   // of deliveries
+	id    int64 // those up to this one, of the topic, have theirs
+	fewer uint  // how often a slice was too much for a beat: each time the next is half as large
+}
+
+// most is how many there are in a slice.
+func (r realignment) most() int { return max(sweepMost>>r.fewer, 1) }
+
+// topics are those that deliveries have.
+const topics = 3
+
+// sweepClock goes on with what a clock that has gone back asks for. Every node does it,
+// and may begin again.
+func (o *Outbox) sweepClock(ctx context.Context) error {
+	r := o.watch.realign
+	if r == nil {
+		return nil
 	}
-	return err
+	defer o.Wake()
+	for round := o.rounds(); round(); {
+		next := *r
+		err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
+			next, err = realign(ctx, tx, *r)
+			return err
+		})
+		if err != nil {
+			if ctx.Err() != nil {
+				r.fewer++
+			}
+			return fmt.Errorf("give new times to what waits: %w", err)
+		}
+		if next.topic > topics {
+			o.watch.realign = nil
+			return nil
+		}
+		*r = next
+	}
+	return nil
+}
+
+// realign does a slice and tells how far it has come.
+func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
+	now, rest := db.Time{Time: tx.Now()}, db.Time{Time: tx.Now().Add(backRest)}
+	if !r.begun {
+		r.begun = true
+		if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE held_until > $1", rest); err != nil {
+			return r, err
+		}
+	}
+	if r.topic == topics {
+		n, err := tx.Exec(ctx, `UPDATE recipient_rates SET next_at = $1 WHERE (channel, recipient) IN (
+			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at > $1 ORDER BY r.next_at, r.channel, r.recipient LIMIT CAST($2 AS BIGINT)`+tx.ForUpdate()+")",
+			rest, r.most())
+		if n < int64(r.most()) {
+			r.topic++
+		}
+		return r, err
+	}
+	rows, err := tx.Query(ctx, `SELECT id FROM deliveries WHERE topic = CAST($1 AS BIGINT) AND state = 0 AND id > $2 AND due_at > $3
+		ORDER BY id LIMIT CAST($4 AS BIGINT)`+tx.ForUpdate(), r.topic, r.id, now, r.most())
+	if err != nil {
+		return r, err
+	}
+	ids, err := db.Collect(rows, func(r *db.Rows) (id int64, err error) {
+		err = r.Scan(&id)
+		return id, err
+	})
+	if err != nil {
+		return r, err
+	}
+	list, err := listed(idRows(ids))
+	if err != nil {
+		return r, err
+	}
+	// They are locked, and wait. That their state is not named here keeps PostgreSQL from
+	// reading all that wait in place of these.
+	const these = "deliveries.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($2) AS v)"
+	// What was not tried yet is due when it was asked for; a rate puts it off again.
+	if _, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = CASE WHEN start_at > $1 THEN start_at ELSE $1 END
+		WHERE due_at > $1 AND attempts = spared AND (start_at IS NULL OR start_at < due_at) AND `+these, now, list); err != nil {
+		return r, err
+	}
+	// A retry keeps its pause after an attempt that now lies ahead.
+	if _, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = $1 + deliveries.due_at - a.at FROM attempts a
+		WHERE deliveries.due_at > $1 AND a.delivery_id = deliveries.id AND a.n = deliveries.attempts
+		AND a.at > $1 AND deliveries.due_at > a.at AND `+these, now, list); err != nil {
+		return r, err
+	}
+	if len(ids) < r.most() {
+		r.topic, r.id = r.topic+1, 0
+	} else {
+		r.id = ids[len(ids)-1]
+	}
+	return r, nil
 }

@@ -182,6 +182,50 @@ func TestTheLeaseGoesOnWhileALookHangs(t *testing.T) {
 	}
 }
 
+// A part of looking after the rest that hangs, here that of rates, keeps no sender from
+// being found dead, and nothing that others added from going.
+func TestWhatHangsHoldsUpNothingElse(t *testing.T) {
+	d := dbtest.Open(t, testdb.Postgres(t), db.Options{})
+	o, side := outbox.New(d, outbox.Options{}), &otherSide{}
+	o.SetBeat(50 * time.Millisecond)
+	o.Set("telegram", outbox.Config{Channel: side})
+	running(t, o, time.Second)
+	testwait.Until(t, "it is among the senders", func() bool { return countSQL(t, d, "SELECT count(*) FROM senders") == 1 })
+	err := d.Tx(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), "LOCK TABLE recipient_rates IN ACCESS EXCLUSIVE MODE; SET LOCAL idle_in_transaction_session_timeout = 0")
+		if err != nil {
+			return err
+		}
+		kill(t, d)
+		testwait.Until(t, "the dead are forgotten", func() bool { return countSQL(t, d, "SELECT count(*) FROM senders WHERE name = 'dead'") == 0 })
+		now := d.Now().UnixMicro()
+		writeSQL(t, d, `INSERT INTO deliveries (state, topic, channel, recipient, payload, due_at, created_at) VALUES (0, 0, 'telegram', 'anna', 'hello', $1, $1)`, now)
+		testwait.Until(t, "what others added is sent", func() bool { return side.count() == 1 })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// However slowly a process looks, it finds out a dead sender, and after time without a
+// look nobody is dead at once.
+func TestWhoIsSlowToLookFindsTheDead(t *testing.T) {
+	for _, every := range []time.Duration{500 * time.Millisecond, time.Second, 1100 * time.Millisecond, 2 * time.Second, 10 * time.Second} {
+		var w outbox.Watcher
+		at, looks := time.Now(), 1
+		for first := at; !w.Look(at); looks++ {
+			at = at.Add(every)
+			if at.Sub(first) > 10*every {
+				t.Fatalf("with a look each %v it is alive after %v", every, at.Sub(first))
+			}
+		}
+		if looks < 4 {
+			t.Errorf("with a look each %v it is dead at look %d", every, looks)
+		}
+	}
+}
+
 // What others took over is theirs: a late result changes nothing.
 func TestALateResultIsNotNoted(t *testing.T) {
 	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
@@ -522,6 +566,30 @@ func TestTheClockGoesBack(t *testing.T) {
 		awaitState(t, o, outbox.Sent, ids[0])
 		c.add(2 * time.Hour)
 		awaitState(t, o, outbox.Sent, ids[1])
+	})
+}
+
+// However many wait, they have new times after a clock that went back.
+func TestTheClockGoesBackUnderMany(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(50 * time.Millisecond)
+		writeSQL(t, d, `INSERT INTO deliveries (state, topic, channel, recipient, payload, due_at, created_at)
+			SELECT 0, n % 3, 'telegram', 'anna', 'text', $1, 1 FROM (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 30000) SELECT n FROM up) AS numbers`,
+			c.now().Add(time.Minute).UnixMicro())
+		writeSQL(t, d, `INSERT INTO recipient_rates (channel, recipient, next_at)
+			SELECT 'telegram', CAST(n AS TEXT), $1 FROM (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 3000) SELECT n FROM up) AS numbers`,
+			c.now().Add(time.Minute).UnixMicro())
+		running(t, o, time.Second)
+		testwait.Until(t, "it is among the senders", func() bool { return countSQL(t, d, "SELECT count(*) FROM senders") == 1 })
+		c.add(-time.Hour)
+		testwait.Until(t, "what waits has new times", func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM deliveries WHERE due_at > $1", c.now().UnixMicro()) == 0
+		})
+		testwait.Until(t, "the rates have, too", func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM recipient_rates WHERE next_at > $1", c.now().Add(time.Minute).UnixMicro()) == 0
+		})
 	})
 }
 

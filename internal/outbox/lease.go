@@ -18,7 +18,7 @@ const (
 	usualBeat  = 500 * time.Millisecond
 	leaseBeats = 7
 	ownBeats   = 5
-	lookBeats  = 4 // that looking after the rest may take, before the next one renews
+	lookBeats  = 4 // that each part of looking after the rest may take, that after the senders before the next beat renews
 	// On SQLite nobody waits for a lease: the row only keeps in mind what time it was.
 	usualBeatSQLite = time.Second
 	beatsSQLite     = 60

@@ -129,7 +129,15 @@ func (o *Outbox) Run(ctx context.Context, grace time.Duration) error {
 	// The lease goes on while what is under way finishes.
 	alive, end := context.WithCancel(context.WithoutCancel(ctx))
 	var beats sync.WaitGroup
-	beats.Go(func() { o.beat(alive, ctx) })
+	beats.Go(func() {
+		o.eachBeat(alive, func() error {
+			if err := o.renew(alive); err != nil || ctx.Err() != nil {
+				return err
+			}
+			return o.limited(alive, o.sweepSenders) // one that hangs must not cost the lease
+		})
+	})
+	beats.Go(func() { o.eachBeat(ctx, func() error { return o.lookAfter(ctx) }) })
 	<-ctx.Done()
 
 	late := time.AfterFunc(grace, callOff)
@@ -177,20 +185,19 @@ func (o *Outbox) join(ctx context.Context) (store string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if back {
-		if err := o.realign(ctx); err != nil {
-			return "", err
-		}
-	}
 	o.watch = watch{known: map[int64]sighting{}, now: o.db.Now(), looked: time.Now()}
+	if back {
+		o.watch.realign = &realignment{}
+	}
 	if o.db.Dialect() == db.SQLite {
 		return store, o.inherit(ctx)
 	}
 	return store, nil
 }
 
-// beat renews the lease and looks after what nobody else would.
-func (o *Outbox) beat(ctx, claims context.Context) {
+// eachBeat does something at each beat until ctx ends, and tells the first failure of
+// those in a row.
+func (o *Outbox) eachBeat(ctx context.Context, do func() error) {
 	tick := time.NewTicker(o.every())
 	defer tick.Stop()
 	var failing error
@@ -200,13 +207,7 @@ func (o *Outbox) beat(ctx, claims context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		err := o.renew(ctx)
-		if err == nil && claims.Err() == nil {
-			// A look that hangs must not cost the lease.
-			look, cancel := context.WithTimeout(ctx, lookBeats*o.every())
-			err = o.lookAfter(look)
-			cancel()
-		}
+		err := do()
 		if ctx.Err() != nil {
 			return
 		}

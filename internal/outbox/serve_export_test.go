@@ -8,3 +8,14 @@ func (o *Outbox) SetBeat(every time.Duration) { o.self.beat = every }
 
 // Refused is how many turns of a channel the store has refused, in a row.
 func (o *Outbox) Refused(channel string) int { return int(o.dispatcherOf(channel).refusals.Load()) }
+
+// Watcher is a process that looks at another sender, whose lease it first saw at a time.
+type Watcher struct{ w watch }
+
+// Look tells whether the other one, whose lease has ended and does not move, is dead in
+// the eyes of a process that looks at this time.
+func (w *Watcher) Look(at time.Time) (dead bool) {
+	others := []lease{{id: 1, until: time.Unix(0, 0)}}
+	_, all := w.w.see(others, time.Unix(1, 0), at, deadBeats*usualBeat, usualBeat)
+	return len(all) > 0
+}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,16 +22,25 @@ const (
 	deadBeats = 5
 	// So many are enough whatever the store's clock makes of their lease.
 	stillBeats = 10
-	// Time without a look does not count as before our eyes: where we could not reach
-	// the store, or stood still, others may not have either.
+	// Of the time between two looks so much counts as before our eyes: where we could
+	// not reach the store, or stood still, others may not have either.
 	blindBeats = 2
 )
 
-// watch is what this process has seen of other senders, and of the clock.
+// watch is what this process has seen of other senders, and of the clock. Each half
+// belongs to a loop of its own.
 type watch struct {
 	known  map[int64]sighting
 	looked time.Time // when, last, by the monotonic clock
-	now    time.Time // by the store's clock, at the last beat
+
+	now     time.Time    // by the store's clock, at the last beat
+	realign *realignment // nil unless the clock has gone back
+}
+
+// lease is what the store says of another sender.
+type lease struct {
+	id    int64
+	until time.Time
 }
 
 type sighting struct {
@@ -38,49 +48,73 @@ type sighting struct {
 	since time.Time // by the monotonic clock: first seen so; later by what did not count
 }
 
-// lookAfter settles what other senders left, expires what is late, and tells the
-// dispatchers what is due.
+// lookAfter tells the dispatchers what is due, expires what is late, and puts right
+// what a clock that has gone back would make late. What hangs or takes long holds up
+// none of the rest: each part has a limit of its own.
 func (o *Outbox) lookAfter(ctx context.Context) error {
 	now := o.db.Now()
-	if back := o.watch.now.After(now); back {
+	if o.watch.now.After(now) {
 		o.log.Warn("the clock has gone back: what waits is given new times", "from", o.watch.now, "to", now)
-		if err := o.realign(ctx); err != nil {
-			return err
-		}
+		o.watch.realign = &realignment{}
 	}
 	o.watch.now = now
-	if err := o.sweepSenders(ctx); err != nil {
-		return fmt.Errorf("take over from dead senders: %w", err)
+	var failed []error
+	for _, part := range []func(context.Context) error{
+		o.sweepDue,
+		func(ctx context.Context) error { return o.sweepLate(ctx, now) },
+		func(ctx context.Context) error { return o.sweepRates(ctx, now) },
+		o.sweepClock,
+	} {
+		failed = append(failed, o.limited(ctx, part))
 	}
-	if err := o.sweepLate(ctx, now); err != nil {
-		return err
-	}
-	return o.sweepDue(ctx)
+	return errors.Join(failed...)
 }
 
-// sweepLate expires what is late and removes rates that are fully rested.
+// limited does a part of what is done each beat, for so long at most.
+func (o *Outbox) limited(ctx context.Context, part func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, lookBeats*o.every())
+	defer cancel()
+	return part(ctx)
+}
+
+// rounds tells before each round of a part whether there is time for it in this beat.
+func (o *Outbox) rounds() (another func() bool) {
+	begun, n := time.Now(), 0
+	return func() bool {
+		n++
+		return n == 1 || n <= sweepRounds && time.Since(begun) < o.every()
+	}
+}
+
+// sweepLate expires what is late.
 func (o *Outbox) sweepLate(ctx context.Context, now time.Time) error {
-	var late, rested bool
-	err := o.db.QueryRow(ctx, `SELECT
-		EXISTS (SELECT 1 FROM deliveries WHERE expires_at IS NOT NULL AND expires_at <= $1 AND state IN (0, 2)),
-		EXISTS (SELECT 1 FROM recipient_rates WHERE next_at <= $1)`, db.Time{Time: now}).Scan(&late, &rested)
+	var late bool
+	err := o.db.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE expires_at IS NOT NULL AND expires_at <= $1 AND state IN (0, 2))", db.Time{Time: now}).Scan(&late)
+	for round := o.rounds(); err == nil && late && round(); {
+		late, err = o.expire(ctx, now)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("expire deliveries: %w", err)
 	}
-	for round := 0; late && round < sweepRounds; round++ {
-		if late, err = o.expire(ctx, now); err != nil {
-			return fmt.Errorf("expire deliveries: %w", err)
-		}
+	return nil
+}
+
+// sweepRates removes rates that are fully rested.
+func (o *Outbox) sweepRates(ctx context.Context, now time.Time) error {
+	var rested bool
+	err := o.db.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM recipient_rates WHERE next_at <= $1)", db.Time{Time: now}).Scan(&rested)
+	if err == nil && rested {
+		err = o.db.Tx(ctx, func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, `DELETE FROM recipient_rates WHERE (channel, recipient) IN (
+				SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at <= $1 ORDER BY r.next_at LIMIT CAST($2 AS BIGINT)`+skipLocked(tx, "r")+")",
+				db.Time{Time: now}, tidyMost)
+			return err
+		})
 	}
-	if !rested {
-		return nil
+	if err != nil {
+		return fmt.Errorf("remove rates of recipients: %w", err)
 	}
-	return o.db.Tx(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM recipient_rates WHERE (channel, recipient) IN (
-			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at <= $1 ORDER BY r.next_at LIMIT CAST($2 AS BIGINT)`+skipLocked(tx, "r")+")",
-			db.Time{Time: now}, tidyMost)
-		return err
-	})
+	return nil
 }
 
 // sweepDue tells the dispatchers when something may go.

@@ -38,53 +38,24 @@ func (o *Outbox) inherit(ctx context.Context) error {
 // sweepSenders settles what dead senders were sending, and forgets them.
 func (o *Outbox) sweepSenders(ctx context.Context) error {
 	own, _ := o.current()
-	rows, err := o.db.Query(ctx, "SELECT id, alive_until FROM senders")
+	rows, err := o.db.Query(ctx, "SELECT id, alive_until FROM senders WHERE id <> $1", own)
 	if err != nil {
 		return err
 	}
-	type sender struct {
-		id    int64
-		until time.Time
-	}
-	all, err := db.Collect(rows, func(r *db.Rows) (s sender, err error) {
-		err = r.Scan(&s.id, db.ScanTime(&s.until))
-		return s, err
+	others, err := db.Collect(rows, func(r *db.Rows) (l lease, err error) {
+		err = r.Scan(&l.id, db.ScanTime(&l.until))
+		return l, err
 	})
 	if err != nil {
 		return err
 	}
-	silence, now, known := o.silence(), o.db.Now(), make(map[int64]sighting, len(all))
-	blind := time.Since(o.watch.looked)
-	if blind <= blindBeats*o.every() {
-		blind = 0
-	}
-	o.watch.looked = time.Now()
-	alive, dead := []int64{own}, []int64(nil)
-	for _, s := range all {
-		if s.id == own {
-			continue
-		}
-		seen, ok := o.watch.known[s.id]
-		if !ok || !seen.until.Equal(s.until) {
-			seen = sighting{s.until, time.Now()}
-		} else {
-			seen.since = seen.since.Add(blind)
-		}
-		known[s.id] = seen
-		unmoved := time.Since(seen.since)
-		lapsed := s.until.Before(now) && unmoved > silence
-		if lapsed || unmoved > max(silence, stillBeats*o.every()) {
-			dead = append(dead, s.id)
-		} else {
-			alive = append(alive, s.id)
-		}
-	}
-	o.watch.known = known
+	alive, dead := o.watch.see(others, o.db.Now(), time.Now(), o.silence(), o.every())
+	alive = append([]int64{own}, alive...)
 	if o.db.Dialect() == db.SQLite {
 		alive = alive[:1] // they serve other channels
 	}
 	// Also of senders that are forgotten already: a claim may have been on its way.
-	for round, more := 0, true; more && round < sweepRounds; round++ {
+	for round, more := o.rounds(), true; more && round(); {
 		if more, err = o.takeOver(ctx, alive); err != nil {
 			return err
 		}
@@ -112,6 +83,33 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 		}
 		return forget(ctx, tx, ours)
 	})
+}
+
+// see notes the leases of others as they stand, and tells who is alive and who is dead:
+// now is by the store's clock, at by the monotonic one.
+func (w *watch) see(others []lease, now, at time.Time, silence, beat time.Duration) (alive, dead []int64) {
+	// Of a longer time without a look only so much counts. It counts each time: who
+	// is slow to look must find out the dead as well.
+	blind := max(0, at.Sub(w.looked)-blindBeats*beat)
+	known := make(map[int64]sighting, len(others))
+	for _, l := range others {
+		seen, ok := w.known[l.id]
+		if !ok || !seen.until.Equal(l.until) {
+			seen = sighting{l.until, at}
+		} else {
+			seen.since = seen.since.Add(blind)
+		}
+		known[l.id] = seen
+		unmoved := at.Sub(seen.since)
+		lapsed := l.until.Before(now) && unmoved > silence
+		if lapsed || unmoved > max(silence, stillBeats*beat) {
+			dead = append(dead, l.id)
+		} else {
+			alive = append(alive, l.id)
+		}
+	}
+	w.known, w.looked = known, at
+	return alive, dead
 }
 
 // silence is how long another sender may not renew its lease before our eyes, once
