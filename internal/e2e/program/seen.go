@@ -117,6 +117,7 @@ func called(args []string) string {
 // shown are the places at which a secret is shown because somebody asks for it.
 var shown = []struct{ place, secret, why string }{
 	{`^output of ferryman key create`, "an API key", "a new key is shown this once"},
+	{`^output of ferryman key create`, "FERRYMAN_API_KEY", "and then the settings of a command hold it"},
 	{`^output of ferryman webhook (add|rotate)`, "a signing secret", "a new secret is shown this once"},
 }
 
