@@ -11,6 +11,7 @@ const dashboardRoot = "/ui/"
 // passing is an answer that somebody else writes: the dashboard's.
 type passing struct {
 	http.ResponseWriter
+	asked  *http.Request
 	method string
 	status int // 0 before it begins
 	bytes  int64
@@ -18,14 +19,19 @@ type passing struct {
 
 func (p *passing) WriteHeader(status int) {
 	if p.status == 0 && status >= http.StatusOK {
-		p.status = status
+		p.begin(status)
 	}
 	p.ResponseWriter.WriteHeader(status)
 }
 
+func (p *passing) begin(status int) {
+	p.status = status
+	extendWrite(p.ResponseWriter, p.asked)
+}
+
 func (p *passing) Write(text []byte) (int, error) {
 	if p.status == 0 {
-		p.status = http.StatusOK
+		p.begin(http.StatusOK)
 	}
 	n, err := p.ResponseWriter.Write(text)
 	p.bytes += int64(n)
@@ -39,7 +45,8 @@ func (p *passing) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 func (s *Server) pass(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeOf(r.Context())
 	ex.route = route{pattern: dashboardRoot}
-	ex.passed = &passing{ResponseWriter: w, method: knownMethod(r.Method)}
+	ex.passed = &passing{ResponseWriter: w, asked: r, method: knownMethod(r.Method)}
+	awaitAnswer(w, r)
 	r = s.beginSpan(r, ex)
 	w.Header().Set("X-Request-Id", ex.id)
 	s.o.Dashboard.ServeHTTP(ex.passed, r)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pagesOf is a dashboard of one page, which fails as its query says.
@@ -65,6 +66,30 @@ func TestDashboardThatBreaks(t *testing.T) {
 	h.wantProblem(h.do("GET", "/ui/things/7?early", ""), http.StatusInternalServerError, "internal")
 	if a, err := h.try("GET", "/ui/things/7?late", ""); err == nil {
 		t.Errorf("half an answer passes for the whole: %q", a.text)
+	}
+}
+
+// TestSlowPageOutlivesTimeouts has a page take longer than the server gives readers.
+func TestSlowPageOutlivesTimeouts(t *testing.T) {
+	const short = 20 * time.Millisecond
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-time.After(10 * short)
+		fmt.Fprint(w, "at last")
+	})
+	for _, proto := range []int{1, 2} {
+		h := build(t, func(o *Options) { o.Dashboard = page })
+		c, o := http.DefaultClient, ServeOptions{WriteTimeout: short, ReadHeaderTimeout: time.Second}
+		if proto == 1 {
+			h.serve(o)
+		} else {
+			transport := &http.Transport{TLSClientConfig: h.encrypted(o), ForceAttemptHTTP2: true}
+			defer transport.CloseIdleConnections()
+			c = &http.Client{Transport: transport}
+		}
+		res, err := get(t, c, "GET", h.url+"/ui/")
+		if err != nil || res.StatusCode != http.StatusOK || res.ProtoMajor != proto {
+			t.Errorf("HTTP/%d: %v %v", proto, res, err)
+		}
 	}
 }
 
