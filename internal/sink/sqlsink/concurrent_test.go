@@ -159,6 +159,38 @@ func TestSQLiteBusy(t *testing.T) {
 	}
 }
 
+// A SQLite file that is held for a moment, as the first one to open it does, is waited
+// for by those who read.
+func TestReadingWaitsForSQLite(t *testing.T) {
+	for name, read := range map[string]func(*Sink) error{
+		"list":    func(s *Sink) error { _, err := s.List(t.Context(), table(), nil, 1); return err },
+		"pick":    func(s *Sink) error { _, err := s.Pick(t.Context(), table(), nil, []any{int64(1)}); return err },
+		"count":   func(s *Sink) error { _, err := s.Count(t.Context(), table()); return err },
+		"letters": func(s *Sink) error { _, err := s.Letters(t.Context(), Letter{}, 1); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := targets[0].url(t)
+			if err := lockable(t, url).Close(); err != nil { // else it would keep the file from being held
+				t.Fatal(err)
+			}
+			holder := connect(t, url)
+			holder.SetMaxOpenConns(1)
+			if _, err := holder.Exec("PRAGMA locking_mode = EXCLUSIVE"); err != nil {
+				t.Fatal(err)
+			}
+			release := lock(t, holder)
+			s := openSink(t, url, Options{Pipeline: "q", Tables: []*pipeline.Table{table()}})
+			s.patience = time.Millisecond
+			checkFault(t, read(s), fault.Unavailable, "target_busy", "SQLite file")
+			s.patience = patience
+			time.AfterFunc(150*time.Millisecond, func() { release(); _ = holder.Close() })
+			if err := read(s); err != nil {
+				t.Errorf("it did not wait: %v", err)
+			}
+		})
+	}
+}
+
 var killAll = map[string]string{
 	"postgres": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
 	"mariadb":  "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",

@@ -22,11 +22,19 @@ type Letter struct {
 // Letters gives up to limit of this pipeline's dead letters, the newest first: from
 // the beginning, or those after the given one, by its ID and At. It may be called at
 // any time; it takes as long as the pipeline has letters.
-func (s *Sink) Letters(ctx context.Context, after Letter, limit int) ([]Letter, error) {
+func (s *Sink) Letters(ctx context.Context, after Letter, limit int) (letters []Letter, err error) {
 	t := DeadLetters()
+	err = s.look(ctx, t.Name, func() error {
+		letters, err = s.lettersOnce(ctx, t, after, limit)
+		return err
+	})
+	return letters, err
+}
+
+func (s *Sink) lettersOnce(ctx context.Context, t *pipeline.Table, after Letter, limit int) ([]Letter, error) {
 	v, err := s.view(ctx, t)
 	if err != nil || v == nil || limit <= 0 {
-		return nil, s.explain(ctx, "read", t.Name, err)
+		return nil, err
 	}
 	d := s.dialect
 	at := v.have.column("rejected_at", d.traits().foldsNames)
@@ -57,7 +65,7 @@ func (s *Sink) Letters(ctx context.Context, after Letter, limit int) ([]Letter, 
 	query += fmt.Sprintf(" ORDER BY %s DESC, %s DESC%s", rejected.quoted, v.key.quoted, d.limit(limit))
 	rows, err := s.query(ctx, s.db, query, args, types)
 	if err != nil {
-		return nil, s.explain(ctx, "read", t.Name, err)
+		return nil, err
 	}
 	letters := make([]Letter, len(rows))
 	for i, row := range rows {

@@ -13,13 +13,16 @@ import (
 // single-column key: the key, then the columns, for each row that is there, in no
 // order. A table that does not exist yet has no rows, a column that does not is
 // NULL. It may be called at any time.
-func (s *Sink) Pick(ctx context.Context, t *pipeline.Table, columns []string, keys []any) ([][]any, error) {
-	rows, err := s.pickAsSeen(ctx, t, columns, keys)
-	if s.dialect.diagnose(err).class == mismatched {
-		s.seen.forget() // somebody else has changed the table
+func (s *Sink) Pick(ctx context.Context, t *pipeline.Table, columns []string, keys []any) (rows [][]any, err error) {
+	err = s.look(ctx, t.Name, func() error {
 		rows, err = s.pickAsSeen(ctx, t, columns, keys)
-	}
-	return rows, s.explain(ctx, "read", t.Name, err)
+		if s.dialect.diagnose(err).class == mismatched {
+			s.seen.forget() // somebody else has changed the table
+			rows, err = s.pickAsSeen(ctx, t, columns, keys)
+		}
+		return err
+	})
+	return rows, err
 }
 
 func (s *Sink) pickAsSeen(ctx context.Context, t *pipeline.Table, columns []string, keys []any) ([][]any, error) {
@@ -107,14 +110,13 @@ func (s *Sink) Keys(ctx context.Context, t *pipeline.Table, after any, limit int
 
 // Count is how many rows a table has; none if it does not exist yet. It may be
 // called at any time.
-func (s *Sink) Count(ctx context.Context, t *pipeline.Table) (int64, error) {
-	have, err := s.dialect.describe(ctx, s.db, t.Name)
-	if err == nil && have != nil {
-		var n int64
-		err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM "+s.dialect.quote(t.Name)).Scan(&n)
-		if err == nil {
-			return n, nil
+func (s *Sink) Count(ctx context.Context, t *pipeline.Table) (n int64, err error) {
+	err = s.look(ctx, t.Name, func() error {
+		have, err := s.dialect.describe(ctx, s.db, t.Name)
+		if err != nil || have == nil {
+			return err
 		}
-	}
-	return 0, s.explain(ctx, "read", t.Name, err)
+		return s.db.QueryRowContext(ctx, "SELECT count(*) FROM "+s.dialect.quote(t.Name)).Scan(&n)
+	})
+	return n, err
 }

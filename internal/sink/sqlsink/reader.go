@@ -40,10 +40,28 @@ func notFound(t *pipeline.Table, key any) error {
 	return &fault.Error{Kind: fault.NotFound, Detail: fmt.Sprintf("table %q has no row with the key %.100s", t.Name, fmt.Sprint(key))}
 }
 
-func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator string, limit int) ([][]any, error) {
+// look runs f, which reads from a table and changes nothing, again where that helps.
+func (s *Sink) look(ctx context.Context, table string, f func() error) error {
+	for attempt, since := 1, time.Now(); ; attempt++ {
+		err := f()
+		if err == nil || !s.again(ctx, err, attempt, since) {
+			return s.explain(ctx, "read", table, err)
+		}
+	}
+}
+
+func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator string, limit int) (rows [][]any, err error) {
+	err = s.look(ctx, t.Name, func() error {
+		rows, err = s.readOnce(ctx, t, key, operator, limit)
+		return err
+	})
+	return rows, err
+}
+
+func (s *Sink) readOnce(ctx context.Context, t *pipeline.Table, key any, operator string, limit int) ([][]any, error) {
 	v, err := s.view(ctx, t)
 	if err != nil || v == nil || limit <= 0 {
-		return nil, s.explain(ctx, "read", t.Name, err)
+		return nil, err
 	}
 	query, types := s.selection(v.have, t)
 	var args []any
@@ -56,8 +74,7 @@ func (s *Sink) read(ctx context.Context, t *pipeline.Table, key any, operator st
 		args = append(args, value)
 	}
 	query += " ORDER BY " + v.key.quoted + s.dialect.limit(limit)
-	rows, err := s.query(ctx, s.db, query, args, types)
-	return rows, s.explain(ctx, "read", t.Name, err)
+	return s.query(ctx, s.db, query, args, types)
 }
 
 // view is a table with a single-column key as it stands.
