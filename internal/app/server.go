@@ -210,6 +210,10 @@ func (s *Server) listenWithKeys(ctx context.Context, keys *apikey.Keys, exposed 
 	if !some {
 		return exposed
 	}
+	if c := s.o.Config.Server; c.TLSCert == "" && len(c.TrustedProxies) == 0 {
+		s.o.Log.Warn("keys cross the network unencrypted; set FERRYMAN_TLS_CERT_FILE and FERRYMAN_TLS_KEY_FILE, "+
+			"or name the proxy that speaks TLS in FERRYMAN_TRUSTED_PROXIES", "listen", c.Listen)
+	}
 	return s.listen(ctx, true)
 }
 

@@ -156,4 +156,12 @@ func TestBeyondLoopbackWithKeys(t *testing.T) {
 	if code := n.stop(); code != 0 {
 		t.Errorf("stopped with %d", code)
 	}
+	const warning = "keys cross the network unencrypted"
+	if !strings.Contains(n.logged(), warning) {
+		t.Errorf("nobody is warned:\n%s", n.logged())
+	}
+	behind := serve(t, state, append(env, "FERRYMAN_TRUSTED_PROXIES=127.0.0.1"), "--listen", "0.0.0.0:0")
+	if strings.Contains(behind.logged(), warning) {
+		t.Errorf("it warns behind a proxy:\n%s", behind.logged())
+	}
 }
