@@ -100,6 +100,30 @@ func TestLongSyncOutlivesTimeoutsOfHTTP2(t *testing.T) {
 	}
 }
 
+// TestLongExportOutlivesTimeouts has the store take longer for each piece than the server
+// gives readers.
+func TestLongExportOutlivesTimeouts(t *testing.T) {
+	const short = 20 * time.Millisecond
+	var h *house
+	h = build(t, func(o *Options) {
+		o.Dashboard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			left := 3
+			h.finish(w, r, &exchange{id: "x", begun: time.Now(), out: reply{body: []byte("piece"), more: func(context.Context) ([]byte, error) {
+				<-time.After(10 * short)
+				if left--; left < 0 {
+					return nil, nil
+				}
+				return []byte("piece"), nil
+			}}})
+		})
+	})
+	transport := &http.Transport{TLSClientConfig: h.encrypted(ServeOptions{WriteTimeout: short}), ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	if res, err := get(t, &http.Client{Transport: transport}, "GET", h.url+"/ui/"); err != nil || res.StatusCode != http.StatusOK || res.ProtoMajor != 2 {
+		t.Errorf("%v %v", res, err)
+	}
+}
+
 // TestRequestsAreBounded has one connection ask for more than the server answers at a
 // time.
 func TestRequestsAreBounded(t *testing.T) {

@@ -106,6 +106,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 	n, err := w.Write(text) //nolint:gosec // the type says what it is, and browsers are told to believe it
 	written := int64(n)
 	for err == nil && out.more != nil {
+		awaitAnswer(w, r)
 		if text, ex.err = s.further(r.Context(), out.more); ex.err != nil || len(text) == 0 {
 			ex.cut = ex.err != nil
 			break
