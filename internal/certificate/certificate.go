@@ -164,10 +164,7 @@ func (h *Holder) TLS() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if h.mu.TryLock() {
-				h.look()
-				h.mu.Unlock()
-			}
+			h.lookUnlessSomebodyDoes()
 			return &h.Current().loaded, nil
 		},
 	}
@@ -185,12 +182,17 @@ func (h *Holder) Watch(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			h.mu.Lock()
-			h.look()
-			h.mu.Unlock()
+			go h.lookUnlessSomebodyDoes() // a disk that hangs must not keep the server from ending
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (h *Holder) lookUnlessSomebodyDoes() {
+	if h.mu.TryLock() {
+		defer h.mu.Unlock()
+		h.look()
 	}
 }
 

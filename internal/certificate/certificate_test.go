@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -162,6 +163,29 @@ func TestWatch(t *testing.T) {
 		a.Issue(t, dir, time.Now().Add(time.Hour), "three.example")
 		pass("three.example")
 	})
+}
+
+// A look that does not come to its end holds up neither the server's end nor handshakes.
+func TestADiskThatHangs(t *testing.T) {
+	a, dir := certtest.NewAuthority(t), t.TempDir()
+	cert, key := a.Issue(t, dir, time.Now().Add(time.Hour), "ferry.example")
+	h, err := Open(Files{cert, key}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock() // as the look does
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { h.Watch(ctx); close(ended) }()
+		time.Sleep(3 * lookEvery)
+		cancel()
+		<-ended
+	})
+	if err := meet(h, cert); err != nil {
+		t.Error(err)
+	}
+	h.mu.Unlock()
 }
 
 // TestPinned has clients know a server by its file, whatever names it is for.
