@@ -67,6 +67,7 @@ func forms(secret string) []needle {
 		{form: "of a query", text: url.QueryEscape(secret)},
 		{form: "of a path", text: url.PathEscape(secret)},
 		{form: "of HTML", text: html.EscapeString(secret)},
+		{form: "of a template", text: strings.ReplaceAll(html.EscapeString(secret), "+", "&#43;")},
 		{form: "hexadecimal", text: hex.EncodeToString([]byte(secret))},
 	}
 	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
@@ -87,7 +88,7 @@ func inside(quoted string) string { return quoted[1 : len(quoted)-1] }
 // Ferryman's keys and signing secrets are known by their looks, whoever made them.
 var looks = map[string]*regexp.Regexp{
 	"an API key":       regexp.MustCompile(`\bfm_[0-9abcdefghjkmnpqrstvwxyz]{40}\b`),
-	"a signing secret": regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/]{32,}={0,2}`),
+	"a signing secret": regexp.MustCompile(`\bwhsec_(?:[A-Za-z0-9+/]|&#43;){32,}={0,2}`),
 	"a private key":    regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`),
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,10 +26,14 @@ func TestFindsEveryForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	basic := &http.Request{Header: http.Header{}}
+	var page strings.Builder
+	if err := template.Must(template.New("").Parse(`<p title="{{.}}">{{.}}</p>`)).Execute(&page, secret); err != nil {
+		t.Fatal(err)
+	}
 	texts := map[string]string{
 		"plain": secret, "quoted": string(quoted), "Go's quotes": fmt.Sprintf("%q", `s3cret/"of<the>+ferry&man\é`),
 		"a query": url.Values{"q": {secret}}.Encode(), "a path": "/x/" + url.PathEscape(secret) + "/y",
-		"HTML": html.EscapeString(secret), "hexadecimal": hex.EncodeToString([]byte(secret)),
+		"HTML": html.EscapeString(secret), "a template": page.String(), "hexadecimal": hex.EncodeToString([]byte(secret)),
 		"a URL": (&url.URL{Scheme: "https", User: url.UserPassword("u", secret), Host: "h"}).String(),
 	}
 	for _, user := range []string{"", "a", "ab", "abc", "abcd"} {
@@ -66,7 +71,7 @@ func TestKnowsLooks(t *testing.T) {
 	var s canary.Search
 	for text, want := range map[string]string{
 		"key=fm_" + strings.Repeat("0a", 20) + " made": "an API key", "whsec_" + strings.Repeat("A", 43) + "=": "a signing secret",
-		"-----BEGIN EC PRIVATE KEY-----": "a private key",
+		"whsec_" + strings.Repeat("A&#43;", 20): "a signing secret", "-----BEGIN EC PRIVATE KEY-----": "a private key",
 	} {
 		if hits := s.Find("x " + text); len(hits) != 1 || hits[0].Name != want {
 			t.Errorf("%s: %v", want, hits)
