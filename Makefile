@@ -64,7 +64,7 @@ test-race:
 .PHONY: test-e2e
 test-e2e:
 	@pkgs='$(E2E_PKGS)'; [[ -z $$pkgs ]] || { \
-		if [[ " $$pkgs " == *' ferryman/internal/e2e/packages '* ]]; then eval "$$($(MAKE) -s packages-env)"; fi; \
+		if [[ " $$pkgs " == *' ferryman/internal/e2e/packages '* ]]; then env=$$($(MAKE) -s packages-env); eval "$$env"; fi; \
 		CGO_ENABLED=0 $(GO) test $(TESTFLAGS) $$pkgs; }
 
 # What the tests of the packages need, which takes root: without it they are skipped.
