@@ -149,7 +149,7 @@ func redactQuery(query string) string {
 func harmless() []string {
 	return []string{
 		"application_name", "charset", "collation", "connect_timeout", "database", "dbname", "encrypt", "host", "loc", "parsetime",
-		"pool_max_conns", "port", "readtimeout", "search_path", "sslmode", "sslrootcert", "target_session_attrs", "timeout", "tls",
+		"pool_max_conn_lifetime", "pool_max_conn_lifetime_jitter", "pool_max_conns", "port", "readtimeout", "search_path", "sslmode", "sslrootcert", "target_session_attrs", "timeout", "tls",
 		"trustservercertificate", "user", "usessl", "writetimeout",
 	}
 }

@@ -271,6 +271,19 @@ func TestABrokenConnectionIsUnavailable(t *testing.T) {
 	}
 }
 
+// What connections gather goes with them, and after a while all have met all statements.
+func TestConnectionsAreRenewed(t *testing.T) {
+	for params, want := range map[string][2]time.Duration{
+		"": {15 * time.Minute, 3 * time.Minute},
+		"&pool_max_conn_lifetime=1h&pool_max_conn_lifetime_jitter=1s": {time.Hour, time.Second},
+	} {
+		c := dbtest.Open(t, testdb.Postgres(t)+params, db.Options{}).Pool().Config()
+		if got := [2]time.Duration{c.MaxConnLifetime, c.MaxConnLifetimeJitter}; got != want {
+			t.Errorf("%q: %v, not %v", params, got, want)
+		}
+	}
+}
+
 // The locks of a node that hangs become free; what takes its time on purpose goes on.
 func TestATransactionThatStandsStillIsEnded(t *testing.T) {
 	const setting = "idle_in_transaction_session_timeout"

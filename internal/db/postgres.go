@@ -25,6 +25,15 @@ import (
 // reads or writes files meanwhile says so itself; see unhurried.
 const idleInTx = 3 * time.Second
 
+// A connection is renewed after renewed and up to renewedJitter more. With it goes
+// what it has gathered: its statements, here and in the server, of which each connection
+// comes to meet all; and what the pool itself allots for 128 uses at a time and keeps
+// until the last of them, up to 300 kB, since the engine's queries are rare between ours.
+const (
+	renewed       = 15 * time.Minute
+	renewedJitter = 3 * time.Minute
+)
+
 // idleSetting is what PostgreSQL calls it.
 const idleSetting = "idle_in_transaction_session_timeout"
 
@@ -52,6 +61,12 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	}
 	// The engine listens on one, and work must not wait for work.
 	cfg.MaxConns = max(cfg.MaxConns, 4)
+	if !given.Has("pool_max_conn_lifetime") {
+		cfg.MaxConnLifetime = renewed
+	}
+	if !given.Has("pool_max_conn_lifetime_jitter") {
+		cfg.MaxConnLifetimeJitter = renewedJitter
+	}
 	if !given.Has("connect_timeout") {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
