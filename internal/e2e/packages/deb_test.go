@@ -72,6 +72,9 @@ func (l life) install(t *testing.T) {
 	if out, err := l.try("systemd-analyze", "security", "--no-pager", "--threshold=11", "ferryman.service"); err != nil { // of 100
 		t.Errorf("the unit allows more than it needs:\n%s", out)
 	}
+	if limit := l.run(t, "systemctl", "show", "-P", "StartLimitIntervalUSec", "ferryman"); limit != "0" {
+		t.Errorf("systemd gives up on it if it fails often within %s", limit)
+	}
 	l.serves(t, "8080", "1.0.1")
 	got := l.shell(t, `ps() { tr '\0' ' ' </proc/$1/cmdline; stat -c %U:%G /proc/$1; }; ps "$(systemctl show -P MainPID ferryman)"`)
 	if !strings.HasSuffix(got, "ferryman serve ferryman:ferryman") {
