@@ -19,6 +19,12 @@ if (chosen !== "UTC" && chosen !== own) {
 	if (own !== document.body.dataset.zone && zones.exec(document.cookie)?.[1] === own) location.reload();
 }
 
+// On a narrow screen the menu is one line: what is open is brought into sight.
+const here = $(".menu [aria-current]");
+if (here) new ResizeObserver(() => {
+	here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
+}).observe(here.parentElement);
+
 // ---- live -------------------------------------------------------------------
 // The stream says which versions things have; when one that this page shows has
 // another than when the page was made, the page is fetched and its regions, each
