@@ -1,8 +1,12 @@
 package db
 
 import (
+	"context"
+	"net"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"ferryman/internal/testdb"
 )
@@ -41,4 +45,120 @@ func TestTheServersTimeGoesOn(t *testing.T) {
 	if _, ok := (&sharedClock{}).now(); ok {
 		t.Error("it tells what nobody has told it")
 	}
+}
+
+// A slow answer sets the clock no further than it proves it wrong; a quick one sets it.
+func TestWhatAnAnswerTellsOfTheServersClock(t *testing.T) {
+	began := time.Now()
+	server := time.Unix(1_800_000_000, 0) // what the server's clock tells as it began
+	for name, c := range map[string]struct {
+		first         bool          // it is the first
+		clock         time.Duration // how far the node's idea of it is off before
+		asked, passed time.Duration // when it was asked, and how long after that the server told the time
+		took          time.Duration
+		off           time.Duration // afterwards
+		again         time.Duration // after which it is asked again
+	}{
+		"the first":                         {first: true, asked: time.Second, passed: 10 * time.Millisecond, took: 20 * time.Millisecond, again: measureEvery},
+		"the first, slow":                   {first: true, asked: time.Second, passed: 3 * time.Second, took: 4 * time.Second, off: time.Second},
+		"quick":                             {clock: time.Hour, asked: time.Second, passed: quick / 2, took: quick, again: measureEvery},
+		"quick on one way only":             {asked: time.Second, passed: quick, took: quick, off: quick / 2, again: measureEvery},
+		"the question stood still":          {asked: time.Second, passed: 5 * time.Second, took: 5 * time.Second, again: askAgain},
+		"the answer stood still":            {asked: time.Second, took: 5 * time.Second, again: askAgain},
+		"slow, and off by what it may be":   {clock: 2 * time.Second, asked: time.Second, passed: 2 * time.Second, took: 5 * time.Second, off: 2 * time.Second, again: askAgain},
+		"slow, and the server went ahead":   {clock: -time.Hour, asked: time.Second, passed: 300 * time.Millisecond, took: 600 * time.Millisecond, off: -300 * time.Millisecond, again: askAgain},
+		"slow, and the server went back":    {clock: time.Hour, asked: time.Second, passed: 300 * time.Millisecond, took: 600 * time.Millisecond, off: 300 * time.Millisecond, again: askAgain},
+		"asked before the last was learned": {clock: time.Minute, asked: -time.Second, passed: time.Second, took: 2 * time.Second, off: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := sharedClock{on: true}
+			if !c.first {
+				clock.there, clock.measured, clock.due = server.Add(c.clock), began, began
+			}
+			asked := began.Add(c.asked)
+			answered := asked.Add(c.took)
+			clock.learn(asked, answered, server.Add(c.asked+c.passed))
+			now := clock.there.Add(answered.Sub(clock.measured))
+			if off := now.Sub(server.Add(answered.Sub(began))); off != c.off {
+				t.Errorf("it is off by %v, not by %v", off, c.off)
+			}
+			if c.asked < 0 {
+				return
+			}
+			if again := clock.due.Sub(answered); again != c.again {
+				t.Errorf("it is asked again after %v, not after %v", again, c.again)
+			}
+		})
+	}
+}
+
+// One that always answers slowly is followed all the same when its clock jumps.
+func TestASlowServersClockIsFollowed(t *testing.T) {
+	const took = 1200 * time.Millisecond
+	began := time.Now()
+	clock := sharedClock{on: true}
+	server := time.Unix(1_800_000_000, 0)
+	ask := func(after time.Duration) (off time.Duration) {
+		asked := began.Add(after)
+		clock.learn(asked, asked.Add(took), server.Add(after+took/2))
+		return clock.there.Sub(server.Add(after + took))
+	}
+	for i, jump := range []time.Duration{0, time.Hour, 0, -2 * time.Hour, 0} {
+		server = server.Add(jump)
+		if off := ask(time.Duration(i) * 2 * time.Second); off.Abs() > took {
+			t.Errorf("answer %d leaves it off by %v", i, off)
+		}
+	}
+}
+
+// A question that stands still on its way does not set the clock wrong.
+func TestAStalledQuestionLeavesTheClock(t *testing.T) {
+	ctx := t.Context()
+	config, err := pgx.ParseConfig(testdb.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var line *slowLine
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		line = &slowLine{Conn: conn}
+		return line, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	clock := sharedClock{on: true}
+	for clock.measured.IsZero() || clock.due.Sub(clock.measured) < measureEvery { // also on a busy machine
+		clock.due = time.Time{}
+		if err := clock.measure(ctx, conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line.stall, clock.due = 1500*time.Millisecond, time.Time{}
+	if err := clock.measure(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	line.stall = 0
+	var there time.Time
+	before, _ := clock.now()
+	if err := conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&there); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := clock.now()
+	if there.Before(before.Add(-quick)) || there.After(after.Add(quick)) {
+		t.Errorf("the server tells %v, the clock %v before and %v after", there, before, after)
+	}
+}
+
+// slowLine waits before it sends anything.
+type slowLine struct {
+	net.Conn
+	stall time.Duration
+}
+
+func (l *slowLine) Write(b []byte) (int, error) {
+	<-time.After(l.stall) // the fault itself: nothing is waited for
+	return l.Conn.Write(b)
 }
