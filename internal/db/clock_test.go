@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"ferryman/internal/fault"
 	"ferryman/internal/testdb"
 )
 
@@ -31,6 +32,40 @@ func TestNodesShareTheServersClock(t *testing.T) {
 		if apart := there.Sub(here).Abs(); apart > time.Second {
 			t.Errorf("a clock that is %v off gives %v, the server's %v", wrong, here, there)
 		}
+	}
+}
+
+// One that only reads, and so never asks, goes by the server's clock as well: whether
+// others live is judged by it.
+func TestWhoOnlyReadsSharesTheServersClock(t *testing.T) {
+	ctx, address := t.Context(), testdb.Postgres(t)
+	open := func() *DB {
+		t.Helper()
+		d, err := Open(ctx, address, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = d.Close() })
+		return d
+	}
+	older := open()
+	if _, err := older.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	newer := open()
+	newer.clock = func() time.Time { return time.Now().Add(time.Minute) } // as on a machine that is fast
+	if ahead := time.Until(newer.Now()); ahead > 30*time.Second {
+		t.Errorf("it goes by its machine's clock, %v ahead", ahead)
+	}
+	err := older.Tx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO nodes (name, version, url, started_at, seen_at) VALUES ('m-1-a', '1', '', $1, $1)", Time{tx.Now()})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if applied, err := newer.MigrateFurther(ctx); fault.CodeOf(err) != "older_serve" {
+		t.Errorf("%d migrations are applied beside a node that lives: %v", len(applied), err)
 	}
 }
 

@@ -96,9 +96,25 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	}
 	d.write = stdlib.OpenDBFromPool(d.pool)
 	d.read = d.write
-	if err := d.pool.Ping(ctx); err != nil {
+	if err := d.greet(ctx); err != nil {
 		_ = d.Close()
 		return d.unreachable(rawURL, err)
+	}
+	return nil
+}
+
+// greet finds out whether the server answers, and what time it is there: who only reads
+// goes by that, too. A first answer that was slow is asked for once more.
+func (d *DB) greet(ctx context.Context) error {
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	for range 2 {
+		if err := d.shared.measure(ctx, conn.Conn()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
