@@ -5,9 +5,11 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,6 +41,11 @@ const idleSetting = "idle_in_transaction_session_timeout"
 
 // unhurried is for transactions that wait for more than the store.
 const unhurried = "set_config('" + idleSetting + "', '0', true)"
+
+// oldestServer is the first major version that has idle_session_timeout, by which a
+// node's lock is freed when nothing is heard of the node; and the oldest that River is
+// tested with. Nothing else of ours asks for more.
+const oldestServer = 14
 
 func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	d.dialect = Postgres
@@ -88,6 +95,9 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	// it. Where nothing else can be done that is planned for at a huge cost, which
 	// must not have it compiled.
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := checkServer(conn.PgConn().ParameterStatus("server_version")); err != nil {
+			return err
+		}
 		_, err := conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), set_config('"+idleSetting+"', $1, false)", idle)
 		return err
 	}
@@ -119,7 +129,31 @@ func (d *DB) greet(ctx context.Context) error {
 	return nil
 }
 
+// checkServer refuses servers that are too old, by the version that each tells as it is
+// connected to, such as 15.18 (Debian 15.18-0+deb12u1): that costs no question, and comes
+// before any that an older one does not understand. A pooler that tells none, or one that
+// is no number, is let pass.
+func checkServer(version string) error {
+	number := version
+	if end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		number = version[:end]
+	}
+	major, err := strconv.Atoi(number)
+	if err != nil || major >= oldestServer {
+		return nil //nolint:nilerr // see above
+	}
+	version, _, _ = strings.Cut(version, " ")
+	return &fault.Error{
+		Kind: fault.Unconfigured, Code: "store_version",
+		Detail: fmt.Sprintf("the store's PostgreSQL is of version %s, and Ferryman needs %d at least", version, oldestServer),
+		Hint:   fmt.Sprintf("upgrade the server of FERRYMAN_STORE_URL to PostgreSQL %d or later", oldestServer),
+	}
+}
+
 func (d *DB) unreachable(rawURL string, err error) error {
+	if known, ok := errors.AsType[*fault.Error](err); ok {
+		return known
+	}
 	f := &fault.Error{
 		Kind: fault.Unavailable, Code: "store_unavailable",
 		Detail: "cannot reach the store " + redacted(rawURL),
