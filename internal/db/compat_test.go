@@ -98,3 +98,69 @@ func TestABreakingMigrationWaitsForTheLastServer(t *testing.T) {
 		}
 	})
 }
+
+// Nor does it while a process sends that is no server, such as a contact sync that posts.
+func TestABreakingMigrationWaitsForWhoSends(t *testing.T) {
+	dbtest.URLs(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		older := dbtest.Open(t, url, db.Options{})
+		release, ok, err := older.Take("contacts/spring 1")
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		sends := func(until time.Duration) {
+			t.Helper()
+			if older.Dialect() == db.SQLite {
+				return // where the row goes by no lease
+			}
+			err := older.Tx(ctx, func(tx *db.Tx) error {
+				if _, err := tx.Exec(ctx, "DELETE FROM senders"); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, "INSERT INTO senders (name, alive_until) VALUES ('m-1-a', $1)", db.Time{Time: tx.Now().Add(until)})
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		sends(time.Minute)
+
+		newer, err := db.Open(ctx, url, db.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer newer.Close()
+		for _, serves := range []bool{false, true} { // one that serves a SQLite file does not see itself
+			if serves {
+				if err := newer.Serve(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err = newer.MigrateFurther(ctx)
+			f, ok := errors.AsType[*fault.Error](err)
+			who := "m-1-a"
+			if older.Dialect() == db.SQLite {
+				who = "contacts/spring 1"
+			}
+			if !ok || f.Code != "older_serve" || !strings.HasSuffix(f.Detail, ": "+who) && !strings.HasSuffix(f.Detail, ": a process that sends for "+who) {
+				t.Fatalf("beside one that sends: %v", err)
+			}
+		}
+
+		sends(-time.Millisecond)
+		release()
+		if older.Dialect() == db.SQLite { // that of a store beside it
+			beside := dbtest.Open(t, url+".next.db", db.Options{})
+			if err := beside.Serve(); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok, err := beside.Take("contacts/spring 1"); err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+		}
+		if applied, err := newer.MigrateFurther(ctx); err != nil || len(applied) != 2 {
+			t.Fatalf("%d applied, %v", len(applied), err)
+		}
+	})
+}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"ferryman/internal/fault"
@@ -108,21 +107,13 @@ func examineSQLite(ctx context.Context, path string) (Examination, error) {
 	return e, d.examineSchema(ctx, &e)
 }
 
-// served tells whether a process serves a SQLite store. It shares the lock for a
-// moment; one that is not there nobody holds, and it is not made.
+// served tells whether a process serves a SQLite store.
 func served(path string) (bool, error) {
-	if _, err := os.Stat(path + ".lock"); err != nil {
-		return false, nil //nolint:nilerr // no lock is no server
-	}
-	lock := flock.New(path+".lock", flock.SetFlag(os.O_RDONLY))
-	ok, err := lock.TryRLock()
+	is, err := held(path + ".lock")
 	if err != nil {
 		return false, fmt.Errorf("look whether the store is served: %w", err)
 	}
-	if ok {
-		_ = lock.Unlock() // the end of the process does it as well
-	}
-	return !ok, nil
+	return is, nil
 }
 
 // examineSchema tells which migrations the store has had.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -42,16 +45,68 @@ func (d *DB) Serve() error {
 // Take takes what a name stands for on a SQLite store for this process alone, until
 // release or the end of the process, however it ends: processes that share the store
 // agree on who does what. ok is false while somebody else has it, this process
-// included. On PostgreSQL, whose nodes agree by other means, it is always ok.
+// included. On PostgreSQL, whose nodes agree by other means, it is always ok. A name is
+// kind/rest, and the kind has no dot: so its lock is told from those of another store
+// whose file is named after this one's.
 func (d *DB) Take(name string) (release func(), ok bool, err error) {
 	if d.dialect != SQLite {
 		return func() {}, true, nil
+	}
+	if !takeable(name) {
+		return nil, false, fmt.Errorf("take %s on the store: a name is kind/rest", name)
 	}
 	lock := flock.New(d.path+"."+url.PathEscape(name)+".lock", flock.SetPermissions(0o600))
 	if ok, err = lock.TryLock(); err != nil {
 		return nil, false, fmt.Errorf("take %s on the store: %w", name, err)
 	}
 	return func() { _ = lock.Unlock() }, ok, nil // the end of the process does it as well
+}
+
+func takeable(name string) bool {
+	kind, _, ok := strings.Cut(name, "/")
+	return ok && !strings.Contains(kind, ".")
+}
+
+// namesTaken are the names that somebody has taken, in order.
+func (d *DB) namesTaken() ([]string, error) {
+	files, err := os.ReadDir(filepath.Dir(d.path))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		escaped, ours := strings.CutPrefix(file.Name(), filepath.Base(d.path)+".")
+		escaped, lock := strings.CutSuffix(escaped, ".lock")
+		name, err := url.PathUnescape(escaped)
+		if !ours || !lock || err != nil || !takeable(name) {
+			continue
+		}
+		is, err := held(filepath.Join(filepath.Dir(d.path), file.Name()))
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// held tells whether somebody holds a lock. It shares it for a moment; one that is not
+// there nobody holds, and it is not made.
+func held(file string) (bool, error) {
+	if _, err := os.Stat(file); err != nil {
+		return false, nil //nolint:nilerr // no lock is no holder
+	}
+	lock := flock.New(file, flock.SetFlag(os.O_RDONLY))
+	ok, err := lock.TryRLock()
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		_ = lock.Unlock() // the end of the process does it as well
+	}
+	return !ok, nil
 }
 
 func (d *DB) release() {

@@ -29,8 +29,8 @@ type Migration struct {
 // that start together take turns. A schema newer than the binary is left as it is if
 // its makers say that the binary can work with it, so that two releases may run side
 // by side, and else refused with a fault of code schema_newer. A migration that binaries
-// of before cannot live with is refused with code older_serve while any process serves
-// the store. Each of parts, the schemas of engines that share the store, runs under the
+// of before cannot live with is refused with code older_serve while a server, or a
+// process that sends, is at work on the store. Each of parts, the schemas of engines that share the store, runs under the
 // same lock, after the store's own.
 func (d *DB) Migrate(ctx context.Context, parts ...func(context.Context, *DB) error) ([]Migration, error) {
 	steps, err := steps(migrations, d.dialect)
@@ -112,36 +112,65 @@ func (m Migration) leavesBehind() bool { return strings.Contains(m.sql, "UPDATE 
 // servedFor is for how long a node that says every second that it lives is believed to.
 const servedFor = 5 * time.Second
 
-// unserved gives a fault of code older_serve while a process serves the store, whose
-// schema is of version at: it cannot know a newer one.
+// unserved gives a fault of code older_serve while others are at work on the store, whose
+// schema is of version at: they cannot know a newer one. It sees servers, and processes
+// that send: a ferryman contacts sync that posts. One that writes into a database, and any
+// other command, stands in no book; whoever upgrades has to stop it.
 func (d *DB) unserved(ctx context.Context, at int) error {
 	var who []string
-	switch {
-	case d.dialect == Postgres && at >= 8: // which made the book of nodes
-		rows, err := d.Query(ctx, "SELECT name FROM nodes WHERE seen_at > $1 ORDER BY name LIMIT 5", Time{d.Now().Add(-servedFor)})
-		if err == nil {
-			who, err = Collect(rows, func(r *Rows) (name string, err error) { return name, r.Scan(&name) })
-		}
-		if err != nil {
-			return fmt.Errorf("look who serves the store: %w", err)
-		}
-	case d.dialect == SQLite && d.served.Load() == nil:
-		is, err := served(d.path)
-		if err != nil {
-			return err
-		}
-		if is {
-			who = []string{"a server on this machine"}
-		}
+	var err error
+	if d.dialect == Postgres {
+		who, err = d.alive(ctx, at)
+	} else {
+		who, err = d.taken()
+	}
+	if err != nil {
+		return fmt.Errorf("look who is at work on the store: %w", err)
 	}
 	if who == nil {
 		return nil
 	}
 	return &fault.Error{
 		Kind: fault.Conflict, Code: "older_serve",
-		Detail: "this release changes the store in a way that older ones cannot work with, and it is served by " + strings.Join(who, ", "),
-		Hint:   "stop every server of the store, then start this release",
+		Detail: "this release changes the store in a way that older ones cannot work with, and others are at work on it: " + strings.Join(who, ", "),
+		Hint:   "stop every server of the store and every ferryman contacts sync, then start this release",
 	}
+}
+
+// alive are the names of up to five processes that a PostgreSQL store has in its books.
+func (d *DB) alive(ctx context.Context, at int) ([]string, error) {
+	if at < 3 { // which made the book of senders
+		return nil, nil
+	}
+	now := d.Now()
+	query, args := "SELECT name FROM senders WHERE alive_until > $1", []any{Time{now}}
+	if at >= 8 { // which made the book of nodes
+		query, args = query+" UNION SELECT name FROM nodes WHERE seen_at > $2", append(args, Time{now.Add(-servedFor)})
+	}
+	rows, err := d.Query(ctx, query+" ORDER BY 1 LIMIT 5", args...)
+	if err != nil {
+		return nil, err
+	}
+	return Collect(rows, func(r *Rows) (name string, err error) { return name, r.Scan(&name) })
+}
+
+// taken are those that have taken a SQLite store, or something on it, but for this process.
+func (d *DB) taken() (who []string, err error) {
+	if d.served.Load() == nil {
+		is, err := served(d.path)
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			who = append(who, "a server on this machine")
+		}
+	}
+	// Migrating comes first: this process has taken nothing yet.
+	names, err := d.namesTaken()
+	for _, name := range names {
+		who = append(who, "a process that sends for "+name)
+	}
+	return who, err
 }
 
 // has tells whether the store has a table.

@@ -31,6 +31,12 @@ func TestTake(t *testing.T) {
 		t.Errorf("it stands in the way of who serves the store: %v", err)
 	}
 
+	for _, name := range []string{"contacts", "next.db.contacts/a"} { // of another store's, for all that anybody knows
+		if _, ok, err := one.Take(name); ok || err == nil {
+			t.Errorf("%s: taken is %t, %v", name, ok, err)
+		}
+	}
+
 	shared := testdb.Postgres(t)
 	take(dbtest.Open(t, shared, db.Options{}), "contacts/a", true)
 	take(dbtest.Open(t, shared, db.Options{}), "contacts/a", true)
