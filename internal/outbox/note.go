@@ -30,11 +30,19 @@ func (t *turn) note(ctx context.Context, tx *db.Tx) error {
 	if len(t.results) == 0 {
 		return nil
 	}
+	// Of two attempts at one delivery the earlier was taken over, or the later could not
+	// have been claimed.
+	latest := make(map[int64]int, len(t.results))
+	for _, r := range t.results {
+		latest[r.ID] = max(latest[r.ID], r.Attempt)
+	}
 	ends := make([]ending, len(t.results))
-	rows := make([][]any, len(t.results))
+	rows := make([][]any, 0, len(t.results))
 	for i, r := range t.results {
 		ends[i] = t.settle(r)
-		rows[i] = ends[i].row(r)
+		if r.Attempt == latest[r.ID] {
+			rows = append(rows, ends[i].row(r))
+		}
 		t.ch.learn(r, t.now)
 	}
 	own, err := noteDeliveries(ctx, tx, rows)
@@ -51,7 +59,7 @@ func (t *turn) note(ctx context.Context, tx *db.Tx) error {
 				rests[r.Recipient] = until
 			}
 		}
-		if !own[r.ID] {
+		if !own[r.ID] || r.Attempt != latest[r.ID] {
 			t.lost = append(t.lost, r)
 			continue
 		}
@@ -67,7 +75,7 @@ func (t *turn) note(ctx context.Context, tx *db.Tx) error {
 			attempts = append(attempts, []any{r.ID, r.Attempt, r.at.UnixMicro(), r.took.Microseconds(), r.Verdict, r.Status, r.Code, r.Detail})
 		}
 	}
-	if err := noteAttempts(ctx, tx, attempts); err != nil {
+	if t.known, err = noteAttempts(ctx, tx, attempts, t.again); err != nil {
 		return err
 	}
 	if err := addToTotals(ctx, tx, t.d.name, t.sender, totals); err != nil {
@@ -99,8 +107,9 @@ func (n *Totals) count(s State, v Verdict, unsent bool) {
 	}
 }
 
-// noteDeliveries ends claims and gives the ids of those that were still held. A
-// row is ending.row's.
+// noteDeliveries ends claims and gives the ids of those that were still held: by the
+// same sender, and for the same attempt, since a sender may come to claim anew what was
+// taken from it. A row is ending.row's, and of each delivery there is one at most.
 func noteDeliveries(ctx context.Context, tx *db.Tx, rows [][]any) (own map[int64]bool, err error) {
 	list, err := listed(rows)
 	if err != nil {
@@ -112,7 +121,8 @@ func noteDeliveries(ctx context.Context, tx *db.Tx, rows [][]any) (own map[int64
 			spared = spared + CAST(v.value->>7 AS BIGINT), attempts = attempts - CAST(v.value->>8 AS BIGINT),
 			uncertain = uncertain + CAST(v.value->>9 AS BIGINT), sender_id = NULL, claimed_at = NULL
 		FROM `+few(tx)+`
-		WHERE deliveries.id = CAST(v.value->>0 AS BIGINT) AND sender_id = CAST(v.value->>1 AS BIGINT) AND state = 1
+		WHERE deliveries.id = CAST(v.value->>0 AS BIGINT) AND sender_id = CAST(v.value->>1 AS BIGINT)
+			AND attempts = CAST(v.value->>10 AS BIGINT) AND state = 1
 		RETURNING deliveries.id`, list)
 	if err != nil {
 		return nil, err
@@ -129,21 +139,27 @@ func noteDeliveries(ctx context.Context, tx *db.Tx, rows [][]any) (own map[int64
 }
 
 // noteAttempts stores attempts: delivery, number, begin, duration or nil, verdict,
-// status, code and detail.
-func noteAttempts(ctx context.Context, tx *db.Tx, rows [][]any) error {
+// status, code and detail. If some may be there already, which stay as they are, it
+// tells how many are: none should be, but one must not hold up all others for ever. To
+// allow for it costs a little each time.
+func noteAttempts(ctx context.Context, tx *db.Tx, rows [][]any, known bool) (already int64, err error) {
 	if len(rows) == 0 {
-		return nil
+		return 0, nil
 	}
 	list, err := listed(rows)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = tx.Exec(ctx, `
+	leave := ""
+	if known {
+		leave = " WHERE TRUE ON CONFLICT (delivery_id, n) DO NOTHING"
+	}
+	n, err := tx.Exec(ctx, `
 		INSERT INTO attempts (delivery_id, n, at, took, outcome, status, code, detail)
 		SELECT CAST(v.value->>0 AS BIGINT), CAST(v.value->>1 AS BIGINT), CAST(v.value->>2 AS BIGINT), CAST(v.value->>3 AS BIGINT),
 			v.value->>4, CAST(v.value->>5 AS BIGINT), v.value->>6, v.value->>7
-		FROM json_each($1) AS v`, list)
-	return err
+		FROM json_each($1) AS v`+leave, list)
+	return int64(len(rows)) - n, err
 }
 
 // ending is what an attempt leads to.
@@ -159,7 +175,7 @@ type ending struct {
 }
 
 func (e ending) row(r result) []any {
-	return []any{r.ID, r.sender, int(e.state), microsOf(e.due), microsOf(e.ended), filled(e.lastError), filled(e.reference), e.spared, e.undone, e.uncertain}
+	return []any{r.ID, r.sender, int(e.state), microsOf(e.due), microsOf(e.ended), filled(e.lastError), filled(e.reference), e.spared, e.undone, e.uncertain, r.Attempt}
 }
 
 func microsOf(t time.Time) any {

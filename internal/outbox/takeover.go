@@ -184,7 +184,7 @@ func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels
 		}
 		e.uncertain = 1
 		ends[i] = e
-		rows[i] = e.row(result{flight: flight{Delivery: Delivery{ID: l.id}, sender: senderOf(l)}})
+		rows[i] = e.row(result{flight: flight{Delivery: Delivery{ID: l.id, Attempt: l.attempt}, sender: senderOf(l)}})
 	}
 	ours, err := noteDeliveries(ctx, tx, rows)
 	if err != nil {
@@ -206,8 +206,12 @@ func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels
 			keys = append(keys, orderKey{l.channel, *l.orderKey})
 		}
 	}
-	if err := noteAttempts(ctx, tx, attempts); err != nil {
+	known, err := noteAttempts(ctx, tx, attempts, true)
+	if err != nil {
 		return nil, err
+	}
+	if known > 0 {
+		o.log.Error("attempts were in the store already: they stay as they are", "attempts", known)
 	}
 	id, _ := o.current()
 	freed, err := o.settled(ctx, tx, id, totals, keys)

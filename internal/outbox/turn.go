@@ -22,6 +22,7 @@ type turn struct {
 	doubtful []flight
 	slots    int  // that may be claimed when the results are noted
 	open     bool // the channel is served from now on
+	again    bool // the last turn failed, maybe for what is in the store
 	sender   int64
 	tails    map[string]time.Time // of recipients, as they were; see putOff
 	past     int                  // what is looked through beside the slots
@@ -38,11 +39,12 @@ type turn struct {
 	lost   []result             // of flights that others took over
 	freed  []string             // channels where something may go now
 	dead   []result             // dead letters
+	known  int64                // attempts that were in the store already
 }
 
 // turn runs one and begins the attempts that it has claimed.
 func (d *dispatcher) turn(s *serving, closing bool) {
-	t := &turn{d: d, results: d.unnoted, doubtful: d.doubtful, tails: d.tails, past: d.past, turned: d.turned, open: !d.opened && !closing}
+	t := &turn{d: d, results: d.unnoted, doubtful: d.doubtful, tails: d.tails, past: d.past, turned: d.turned, open: !d.opened && !closing, again: d.refused > 0}
 	var alive bool
 	// After a turn that failed, only what is known is put right.
 	if t.sender, alive = d.o.current(); alive && !closing && d.refused == 0 {
@@ -118,7 +120,7 @@ func (o *Outbox) commit(key int64, fn func(context.Context, *db.Tx) error) error
 // run is the transaction. It may run more than once.
 func (t *turn) run(ctx context.Context, tx *db.Tx) error {
 	t.now = tx.Now()
-	t.claims, t.lost, t.freed, t.dead = nil, nil, nil, nil
+	t.claims, t.lost, t.freed, t.dead, t.known = nil, nil, nil, nil, 0
 	t.more, t.crowd, t.token, t.moved = false, false, time.Time{}, map[string]time.Time{}
 	if t.now.Before(t.turned) { // what was put off is given new times, too
 		t.tails = nil
@@ -155,6 +157,9 @@ func (t *turn) tell() {
 	}
 	for _, r := range t.lost {
 		log.WarnContext(trace.ContextWithSpanContext(context.Background(), r.span), "an attempt was taken over before its result could be noted", "channel", t.d.name, "delivery", r.ID, "attempt", r.Attempt, "outcome", string(r.Verdict))
+	}
+	if t.known > 0 {
+		log.Error("attempts were in the store already: they stay as they are", "channel", t.d.name, "attempts", t.known)
 	}
 	for _, name := range t.freed {
 		if name != t.d.name {
