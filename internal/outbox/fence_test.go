@@ -135,6 +135,53 @@ func TestWhoWasTakenForDeadClaimsItsOwnAgain(t *testing.T) {
 	wantAttempts(t, o, id, outbox.Uncertain, outbox.Accepted)
 }
 
+// A claim whose commit takes so long that others take its sender for dead is not sent by
+// it, even if the process has begun anew meanwhile.
+func TestAClaimOfWhoWasTakenForDeadIsNotSent(t *testing.T) {
+	d := dbtest.Open(t, testdb.Postgres(t), db.Options{})
+	o, side := outbox.New(d, outbox.Options{}), newGatedSide()
+	o.SetBeat(100 * time.Millisecond)
+	o.Set("telegram", outbox.Config{Channel: side, Rate: outbox.Rate{N: 1000, Per: time.Second}})
+	running(t, o, 3*time.Second)
+	testwait.Until(t, "it is among the senders", func() bool { return countSQL(t, d, "SELECT count(*) FROM senders") == 1 })
+	first := countSQL(t, d, "SELECT id FROM senders")
+	// A turn waits in its last statement, that of the rate, as for the answer to its commit.
+	for _, statement := range []string{
+		"CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END'",
+		"CREATE TRIGGER late BEFORE UPDATE OF next_at ON channels FOR EACH ROW EXECUTE FUNCTION late()",
+	} {
+		writeSQL(t, d, statement)
+	}
+	var id int64
+	err := d.Tx(t.Context(), func(tx *db.Tx) error {
+		if _, err := tx.Exec(t.Context(), "SELECT pg_advisory_xact_lock(1), set_config('idle_in_transaction_session_timeout', '0', TRUE)"); err != nil {
+			return err
+		}
+		id = addItems(t, d, o, outbox.Refuse, letterTo("anna", "hello")).ids[0]
+		o.Wake()
+		testwait.Until(t, "the turn waits", func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE channels SET%'") == 1
+		})
+		writeSQL(t, d, "DELETE FROM senders WHERE id = $1", first) // as others do that take it for dead
+		testwait.Until(t, "it begins anew", func() bool { return countSQL(t, d, "SELECT count(*) FROM senders WHERE id > $1", first) == 1 })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testwait.Until(t, "the new sender has claimed it", func() bool {
+		return countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state = 1 AND sender_id > $1", first) == 1
+	})
+	for range 2 {
+		side.first <- outbox.Outcome{Verdict: outbox.Accepted}
+		side.later <- outbox.Outcome{Verdict: outbox.Accepted}
+	}
+	awaitState(t, o, outbox.Sent, id)
+	if n := side.count(); n != 1 {
+		t.Errorf("it arrived %d times", n)
+	}
+}
+
 // An attempt that is in the store already, as nothing should leave it, holds up neither
 // what its channel does nor those who settle what the dead were sending.
 func TestAnAttemptThatIsThereAlready(t *testing.T) {

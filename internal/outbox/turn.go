@@ -170,13 +170,13 @@ func (t *turn) tell() {
 
 // launch begins the attempts of what was claimed.
 func (d *dispatcher) launch(s *serving, claims []flight) {
-	_, alive := d.o.current()
+	sender, alive := d.o.current()
 	for _, f := range claims {
 		f.UID = s.store + "_" + strconv.FormatInt(f.ID, 10)
 		r := result{flight: f, at: d.o.db.Now(), over: time.Now(), unsent: true}
 		d.flying++
 		switch {
-		case !alive: // it took too long: others may have it
+		case !alive || f.sender != sender: // it took too long: others may have it, also if this process has begun anew
 			d.change(func() { d.done = append(d.done, r) })
 		case f.counted() > d.c.Backoff.attempts(): // there were more by what held before
 			r.Outcome = Outcome{Verdict: Rejected, Code: codeExhausted, Detail: "it has had as many attempts as the channel makes"}
