@@ -1,6 +1,9 @@
 package outbox
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // SetBeat sets how often the outbox renews its lease and looks after the rest.
 // It comes before Run.
@@ -16,6 +19,10 @@ type Watcher struct{ w watch }
 // the eyes of a process that looks at this time.
 func (w *Watcher) Look(at time.Time) (dead bool) {
 	others := []lease{{id: 1, until: time.Unix(0, 0)}}
-	_, all := w.w.see(others, time.Unix(1, 0), at, deadBeats*usualBeat, usualBeat)
-	return len(all) > 0
+	return len(w.w.see(others, time.Unix(1, 0), at, deadBeats*usualBeat, usualBeat)) > 0
+}
+
+// ForgetDead has a sender forgotten that was seen dead, with its lease until a time.
+func (o *Outbox) ForgetDead(ctx context.Context, id int64, until time.Time) error {
+	return o.forgetDead(ctx, []lease{{id, until}})
 }

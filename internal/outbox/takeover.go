@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"ferryman/internal/db"
@@ -13,7 +15,7 @@ func (o *Outbox) inherit(ctx context.Context) error {
 	id, _ := o.current()
 	for more := true; more; {
 		var err error
-		if more, err = o.takeOver(ctx, []int64{id}); err != nil {
+		if more, err = o.takeOver(ctx); err != nil {
 			return err
 		}
 	}
@@ -35,7 +37,10 @@ func (o *Outbox) inherit(ctx context.Context) error {
 	})
 }
 
-// sweepSenders settles what dead senders were sending, and forgets them.
+// sweepSenders forgets dead senders, and settles what was being sent by senders that
+// are not there. In this order: who is forgotten cannot renew its lease any more, so
+// what is taken over is of nobody who could go on with it. A process that dies in between
+// leaves what the next look of any other finds.
 func (o *Outbox) sweepSenders(ctx context.Context) error {
 	own, _ := o.current()
 	rows, err := o.db.Query(ctx, "SELECT id, alive_until FROM senders WHERE id <> $1", own)
@@ -49,32 +54,32 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	alive, dead := o.watch.see(others, o.db.Now(), time.Now(), o.silence(), o.every())
-	alive = append([]int64{own}, alive...)
-	if o.db.Dialect() == db.SQLite {
-		alive = alive[:1] // they serve other channels
+	failed := o.forgetDead(ctx, o.watch.see(others, o.db.Now(), time.Now(), o.silence(), o.every()))
+	// Also of senders that were forgotten before: a claim may have been on its way.
+	for round, more := o.rounds(), true; err == nil && more && round(); {
+		more, err = o.takeOver(ctx)
 	}
-	// Also of senders that are forgotten already: a claim may have been on its way.
-	for round, more := o.rounds(), true; more && round(); {
-		if more, err = o.takeOver(ctx, alive); err != nil {
-			return err
-		}
-	}
+	return errors.Join(failed, err)
+}
+
+// forgetDead removes senders whose lease still is as it was seen.
+func (o *Outbox) forgetDead(ctx context.Context, dead []lease) error {
 	if len(dead) == 0 {
 		return nil
 	}
-	o.log.Warn("senders are dead: what they were sending is uncertain", "senders", dead)
-	return o.db.Tx(ctx, func(tx *db.Tx) error {
-		list, err := listed(idRows(dead))
+	list, err := listedOf(dead, func(l lease) []any { return []any{l.id, l.until.UnixMicro()} })
+	if err != nil {
+		return err
+	}
+	var ours []int64
+	err = o.db.Tx(ctx, func(tx *db.Tx) error {
+		// Another node may be at it, or the sender itself, which is alive then.
+		rows, err := tx.Query(ctx, `SELECT d.id FROM senders d JOIN json_each($1) AS v
+			ON d.id = CAST(v.value->>0 AS BIGINT) AND d.alive_until = CAST(v.value->>1 AS BIGINT) ORDER BY d.id`+skipLocked(tx, "d"), list)
 		if err != nil {
 			return err
 		}
-		// Another node may be at it.
-		rows, err := tx.Query(ctx, "SELECT d.id FROM senders d WHERE d.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v) ORDER BY d.id"+skipLocked(tx, "d"), list)
-		if err != nil {
-			return err
-		}
-		ours, err := db.Collect(rows, func(r *db.Rows) (id int64, err error) {
+		ours, err = db.Collect(rows, func(r *db.Rows) (id int64, err error) {
 			err = r.Scan(&id)
 			return id, err
 		})
@@ -83,11 +88,15 @@ func (o *Outbox) sweepSenders(ctx context.Context) error {
 		}
 		return forget(ctx, tx, ours)
 	})
+	if err == nil && len(ours) > 0 {
+		o.log.Warn("senders are dead: what they were sending is uncertain", "senders", ours)
+	}
+	return err
 }
 
-// see notes the leases of others as they stand, and tells who is alive and who is dead:
-// now is by the store's clock, at by the monotonic one.
-func (w *watch) see(others []lease, now, at time.Time, silence, beat time.Duration) (alive, dead []int64) {
+// see notes the leases of others as they stand, and tells who is dead: now
+// is by the store's clock, at by the monotonic one.
+func (w *watch) see(others []lease, now, at time.Time, silence, beat time.Duration) (dead []lease) {
 	// Of a longer time without a look only so much counts. It counts each time: who
 	// is slow to look must find out the dead as well.
 	blind := max(0, at.Sub(w.looked)-blindBeats*beat)
@@ -103,13 +112,11 @@ func (w *watch) see(others []lease, now, at time.Time, silence, beat time.Durati
 		unmoved := at.Sub(seen.since)
 		lapsed := l.until.Before(now) && unmoved > silence
 		if lapsed || unmoved > max(silence, stillBeats*beat) {
-			dead = append(dead, l.id)
-		} else {
-			alive = append(alive, l.id)
+			dead = append(dead, l)
 		}
 	}
 	w.known, w.looked = known, at
-	return alive, dead
+	return dead
 }
 
 // silence is how long another sender may not renew its lease before our eyes, once
@@ -122,15 +129,19 @@ func (o *Outbox) silence() time.Duration {
 	return time.Duration(beats) * o.every()
 }
 
-// takeOver settles some of what is being sent by others than those, who are
-// alive, and tells whether there may be more. Processes that share a SQLite store
-// serve a channel each: there, what is sent on those of others is left alone.
-func (o *Outbox) takeOver(ctx context.Context, alive []int64) (more bool, err error) {
-	list, err := listed(idRows(alive))
-	if err != nil {
-		return false, err
+// takeOver settles some of what is being sent by senders that are not there, and
+// tells whether there may be more. Who sends has registered before, and an id is never
+// given again; one statement looks at both, so that nobody registers in between.
+// Processes that share a SQLite store serve a channel each: there, what others send on
+// the channels that this one serves is taken over, whoever they are.
+func (o *Outbox) takeOver(ctx context.Context) (more bool, err error) {
+	args := []any{sweepMost}
+	gone := "coalesce(sender_id, 0) NOT IN (SELECT s.id FROM senders s)"
+	if o.db.Dialect() == db.SQLite {
+		own, _ := o.current()
+		args = append(args, own)
+		gone = "coalesce(sender_id, 0) <> $2"
 	}
-	args := []any{list, sweepMost}
 	which := ""
 	if o.o.Hold || o.db.Dialect() == db.SQLite {
 		// Whether the other side knows what it was given before is for the channel to
@@ -139,11 +150,12 @@ func (o *Outbox) takeOver(ctx context.Context, alive []int64) (more bool, err er
 		if err != nil {
 			return false, err
 		}
-		which = " AND (claimed_at <= $3 OR channel IN (SELECT v.value->>0 FROM json_each($4) AS v))"
+		n := len(args)
+		which = fmt.Sprintf(" AND (claimed_at <= $%d OR channel IN (SELECT v.value->>0 FROM json_each($%d) AS v))", n+1, n+2)
 		args = append(args, db.Time{Time: o.db.Now().Add(-unservedMost)}, served)
 	}
 	rows, err := o.db.Query(ctx, "SELECT "+leftColumns+` FROM deliveries WHERE topic IN (0, 1, 2) AND state = 1
-		AND coalesce(sender_id, 0) NOT IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v)`+which+" ORDER BY topic, id LIMIT CAST($2 AS BIGINT)", args...)
+		AND `+gone+which+" ORDER BY topic, id LIMIT CAST($1 AS BIGINT)", args...)
 	if err != nil {
 		return false, err
 	}
