@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -17,11 +18,22 @@ type realignment struct {
 	begun bool
 	topic int   // of deliveries
 	id    int64 // those up to this one, of the topic, have theirs
-	fewer uint  // how often a slice was too much for a beat: each time the next is half as large
+	slice int   // how many are done at a time; 0: sweepMost
 }
 
 // most is how many there are in a slice.
-func (r realignment) most() int { return max(sweepMost>>r.fewer, 1) }
+func (r realignment) most() int { return cmp.Or(r.slice, sweepMost) }
+
+// shrink halves the slices: one was not done within the limit.
+func (r *realignment) shrink() { r.slice = max(r.most()/2, 1) }
+
+// grow doubles them again where that surely fits: what was slow for a while, or away,
+// must not make all the rest slow.
+func (r *realignment) grow(took, limit time.Duration) {
+	if took < limit/4 {
+		r.slice = min(2*r.most(), sweepMost)
+	}
+}
 
 // topics are those that deliveries have.
 const topics = 3
@@ -35,14 +47,14 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 	}
 	defer o.Wake()
 	for round := o.rounds(); round(); {
-		next := *r
+		next, begun := *r, time.Now()
 		err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
 			next, err = realign(ctx, tx, *r)
 			return err
 		})
 		if err != nil {
 			if ctx.Err() != nil {
-				r.fewer++
+				r.shrink()
 			}
 			return fmt.Errorf("give new times to what waits: %w", err)
 		}
@@ -50,6 +62,7 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 			o.watch.realign = nil
 			return nil
 		}
+		next.grow(time.Since(begun), lookBeats*o.every())
 		*r = next
 	}
 	return nil
