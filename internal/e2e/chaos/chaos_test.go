@@ -68,6 +68,7 @@ func (c *cluster) run(t *testing.T, all []fault) {
 // outcome is what a round of a fault came to.
 type outcome struct {
 	fault         fault
+	node          string // to which it was done; it may not matter to the fault
 	begun, healed time.Time
 	acknowledged  int
 	lost          []string
@@ -82,7 +83,7 @@ func (c *cluster) round(f fault, n *node, after time.Duration) outcome {
 	c.t.Helper()
 	acknowledged, uncertain, back := c.acknowledged(), total(c.uncertain()), c.stepsBack()
 	<-time.After(after) // a fault comes when it comes
-	o := outcome{fault: f, begun: time.Now()}
+	o := outcome{fault: f, node: n.name, begun: time.Now()}
 	f.commit(c, n)
 	if f.takes {
 		o.takeover = c.awaitTakeover(n, time.Now())
@@ -172,11 +173,15 @@ func stalls() time.Duration {
 }
 
 // explain counts with each round the arrivals of messages that had come before, and
-// lists those that no fault explains.
+// lists those that no fault explains, and those that began after others had taken over.
 func (c *cluster) explain(rounds []outcome) (unexplained []string) {
 	c.t.Helper()
-	uncertain := c.uncertain()
+	uncertain, noted := c.uncertain(), c.noted()
 	for recipient, list := range c.receiver.Arrivals() {
+		if afterNoted(list, noted[recipient], rounds) {
+			unexplained = append(unexplained, "after it was taken over: "+describe(recipient, list, uncertain[recipient]))
+			continue
+		}
 		for _, earlier := range list[:len(list)-1] {
 			i := slices.IndexFunc(rounds, func(o outcome) bool { return o.covers(earlier) })
 			if i < 0 || uncertain[recipient] < len(list)-1 {
@@ -187,6 +192,27 @@ func (c *cluster) explain(rounds []outcome) (unexplained []string) {
 		}
 	}
 	return unexplained
+}
+
+// afterNoted tells whether a message came again after the arrival that the store counts
+// as the one that was sent. That is of the last attempt, and whoever made an earlier one
+// had lost the message before the last one was claimed: it began to send, or claimed,
+// what was no longer its own, or its late answer was taken for that of the last attempt.
+//
+// What comes late but before the last attempt does looks like what came in time: when a
+// message was taken over nobody writes down. And a node that is stopped may stand
+// between its last look and its request: no look can keep that one from arriving when
+// it goes on.
+func afterNoted(list []witness.Arrival, noted int64, rounds []outcome) bool {
+	i := slices.IndexFunc(list, func(a witness.Arrival) bool { return a.ID == noted })
+	return i >= 0 && slices.ContainsFunc(list[i+1:], func(a witness.Arrival) bool {
+		return !slices.ContainsFunc(rounds, func(o outcome) bool { return o.fault.stops && o.node == a.Node && o.spans(a.At) })
+	})
+}
+
+// spans tells whether something was done as the fault was.
+func (o outcome) spans(at time.Time) bool {
+	return at.After(o.begun) && at.Before(o.healed.Add(lag))
 }
 
 // covers tells whether an attempt was under way during the fault.

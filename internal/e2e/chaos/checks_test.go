@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,20 @@ func TestWhatIsLostIsSeen(t *testing.T) {
 		}
 	}
 	c.sabotage(c.store, `INSERT INTO attempts (delivery_id, n, at, outcome) SELECT id, 9, created_at, 'uncertain' FROM deliveries WHERE recipient = '1'`)
+	// It came after the one that the store counts as sent: only a node explains that,
+	// which stood still and sent it then.
+	list := c.receiver.Arrivals()[1]
+	stood := []outcome{{node: "node-a", fault: fault{stops: true}, begun: begun.Add(-time.Hour), healed: begun}}
+	if got := c.explain(stood); len(got) != 0 {
+		t.Errorf("came again for no reason: %q", got)
+	}
+	stood[0].node = "node-b"
+	for _, rounds := range [][]outcome{stood, during} {
+		if got := c.explain(rounds); len(got) != 1 || !strings.Contains(got[0], "after it was taken over") {
+			t.Errorf("came after it was taken over: %q", got)
+		}
+	}
+	c.sabotage(c.store, "UPDATE deliveries SET reference = $1 WHERE recipient = '1'", strconv.FormatInt(list[len(list)-1].ID, 10))
 	if got := c.explain(during); len(got) != 0 || during[0].duplicates != 1 {
 		t.Errorf("%d came again, for no reason: %q", during[0].duplicates, got)
 	}

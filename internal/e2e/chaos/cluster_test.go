@@ -61,12 +61,26 @@ func pace(low, high int) func() time.Duration {
 	return func() time.Duration { return time.Duration(low+rand.IntN(high-low)) * time.Millisecond }
 }
 
+// held in a hundred answers take so long that others may take the message over while
+// its sender, which comes back, still waits.
+const held = 2
+
+// holding gives answers that are held now and then.
+func holding(usual, long func() time.Duration) func() time.Duration {
+	return func() time.Duration {
+		if rand.IntN(100) < held {
+			return long()
+		}
+		return usual()
+	}
+}
+
 // newWitnesses makes what stands around the nodes.
 func newWitnesses(t testing.TB, chance *rand.Rand) *cluster {
 	t.Helper()
 	c := &cluster{
 		t: t, chance: chance, patience: 45 * time.Second, doors: witness.NewDoors(),
-		receiver: &witness.Receiver{Pace: pace(50, 400)},
+		receiver: &witness.Receiver{Pace: holding(pace(50, 400), pace(5_000, 10_000))},
 		upstream: witness.NewUpstream(pace(300, 700)),
 	}
 	t.Cleanup(c.doors.Close)
@@ -85,6 +99,7 @@ func (c *cluster) env(name string) []string {
 		"FERRYMAN_SECRET=" + strings.Repeat("chaos", 8), "FERRYMAN_KEY_RATE=0",
 		"TELEGRAM_TOKEN=" + witness.TokenOf(name), "TELEGRAM_BASE_URL=" + c.people, "TELEGRAM_RATE=none", "TELEGRAM_RECIPIENT_RATE=none",
 		"API_BASE_URL=" + c.places, "API_TOKEN=" + name, "INTERVAL_SCHEDULER_SECONDS=1",
+		"FERRYMAN_STOP_GRACE_SECONDS=20", // who is told to stop waits for answers that are held
 	}
 }
 
@@ -128,7 +143,8 @@ func (c *cluster) start(n *node) {
 	c.doors.Open(n.name, n.URL)
 }
 
-// load has the witnesses work until the function that it returns is called.
+// load has the witnesses work until the function that it returns is called. Then no
+// answer is held any more.
 func (c *cluster) load(t testing.TB) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -140,6 +156,7 @@ func (c *cluster) load(t testing.TB) (stop func()) {
 	stop = sync.OnceFunc(func() {
 		cancel()
 		all.Wait()
+		c.receiver.Hurry()
 	})
 	t.Cleanup(stop)
 	return stop

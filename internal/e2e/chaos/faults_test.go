@@ -19,6 +19,7 @@ type fault struct {
 	short bool          // it is part of the short form
 	often bool          // it is what the long form does most
 	takes bool          // others are to take over the work of the node
+	stops bool          // the node stands still and then goes on where it was
 	lasts time.Duration // at least
 	// commit does it to a node, or to what all nodes need; heal undoes it.
 	commit, heal func(c *cluster, n *node)
@@ -50,7 +51,7 @@ func faults() []fault {
 			commit: wire(slowing), heal: wire(passing),
 		},
 		{
-			name: "node stopped and continued (SIGSTOP)", short: true, takes: true, lasts: 7 * time.Second,
+			name: "node stopped and continued (SIGSTOP)", short: true, takes: true, stops: true, lasts: 7 * time.Second,
 			commit: func(c *cluster, n *node) { c.signal(n, syscall.SIGSTOP) },
 			heal:   func(c *cluster, n *node) { c.signal(n, syscall.SIGCONT) },
 		},

@@ -153,7 +153,7 @@ func describe(recipient int64, list []witness.Arrival, uncertain int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "to %d, %d uncertain:", recipient, uncertain)
 	for _, a := range list {
-		fmt.Fprintf(&b, " [%s at %s, answered at %s]", a.Node, a.At.Format(time.StampMilli), a.Done.Format(time.StampMilli))
+		fmt.Fprintf(&b, " [%d by %s at %s, answered at %s]", a.ID, a.Node, a.At.Format(time.StampMilli), a.Done.Format(time.StampMilli))
 	}
 	return b.String()
 }

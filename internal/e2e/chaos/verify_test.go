@@ -158,6 +158,13 @@ func (c *cluster) uncertain() map[int64]int {
 		WHERE a.outcome = 'uncertain' GROUP BY d.recipient`)
 }
 
+// noted tells of each message that the store counts as sent which arrival that was: what
+// the receiver called it.
+func (c *cluster) noted() map[int64]int64 {
+	c.t.Helper()
+	return pairs[int64, int64](c, c.store, "SELECT recipient, reference FROM deliveries WHERE state = 3 AND reference <> ''")
+}
+
 // sent tells which messages the store counts as sent.
 func (c *cluster) sent(recipients []int64) map[int64]bool {
 	c.t.Helper()

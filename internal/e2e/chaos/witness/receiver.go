@@ -12,6 +12,7 @@ import (
 
 // Arrival is one time that a message came.
 type Arrival struct {
+	ID   int64  // what the answer calls it
 	Node string // whose token it came with
 	At   time.Time
 	Done time.Time // when it was answered; zero: not yet
@@ -23,6 +24,8 @@ type Receiver struct {
 	Pace func() time.Duration // how long an answer takes
 
 	mu       sync.Mutex
+	hurry    chan struct{} // closed: answers take no time any more; see hurried
+	hurries  bool
 	arrivals map[int64][]*Arrival
 	last     map[string]time.Time
 	total    int64
@@ -42,6 +45,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	a := &Arrival{Node: token, At: time.Now()}
+	hurry := r.hurried()
 	r.mu.Lock()
 	if r.arrivals == nil {
 		r.arrivals, r.last = map[int64][]*Arrival{}, map[string]time.Time{}
@@ -49,13 +53,14 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.arrivals[message.Chat] = append(r.arrivals[message.Chat], a)
 	r.last[a.Node] = a.At
 	r.total++
-	id := r.total
+	a.ID = r.total
 	r.mu.Unlock()
 
 	timer := time.NewTimer(r.Pace())
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-hurry:
 	case <-req.Context().Done(): // the sender is gone
 		return
 	}
@@ -63,7 +68,27 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	a.Done = time.Now()
 	r.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(w, `{"ok":true,"result":{"message_id":%d}}`, id)
+	_, _ = fmt.Fprintf(w, `{"ok":true,"result":{"message_id":%d}}`, a.ID)
+}
+
+// Hurry gives all answers that are held at once, and the later ones, too.
+func (r *Receiver) Hurry() {
+	hurry := r.hurried()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.hurries {
+		r.hurries = true
+		close(hurry)
+	}
+}
+
+func (r *Receiver) hurried() chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hurry == nil {
+		r.hurry = make(chan struct{})
+	}
+	return r.hurry
 }
 
 // Arrivals are all that came, by the recipients of the messages.

@@ -112,6 +112,34 @@ func TestReceiverTellsWhoSentWhat(t *testing.T) {
 	}
 }
 
+func TestReceiverHurries(t *testing.T) {
+	t.Parallel()
+	r := &Receiver{Pace: func() time.Duration { return time.Hour }}
+	answers := make(chan string, 2)
+	send := func() {
+		res := httptest.NewRecorder()
+		r.ServeHTTP(res, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/bot"+TokenOf("a")+"/sendMessage", strings.NewReader(`{"chat_id":1}`)))
+		answers <- res.Body.String()
+	}
+	go send()
+	for begun := time.Now(); !r.Arrived(1); <-time.After(time.Millisecond) {
+		if time.Since(begun) > 30*time.Second {
+			t.Fatal("nothing arrives")
+		}
+	}
+	if len(answers) != 0 {
+		t.Error("it is not held")
+	}
+	r.Hurry()
+	r.Hurry()
+	send() // later ones are not held either
+	for i, a := range r.Arrivals()[1] {
+		if got, want := <-answers, `"message_id":`; a.ID != int64(i+1) || !strings.Contains(got, want) {
+			t.Errorf("%+v, answered with %s", a, got)
+		}
+	}
+}
+
 func TestUpstreamTellsWhatItHas(t *testing.T) {
 	t.Parallel()
 	u := NewUpstream(func() time.Duration { return 0 })
