@@ -25,6 +25,11 @@ if (here) new ResizeObserver(() => {
 	here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
 }).observe(here.parentElement);
 
+// A chart that is wider than the screen begins with what is newest.
+const resized = new ResizeObserver((boxes) => boxes.forEach(({ target }) => { target.scrollLeft = target.scrollWidth; }));
+const atNewest = (within) => all(".scroll.newest", within).forEach((box) => resized.observe(box));
+atNewest();
+
 // ---- live -------------------------------------------------------------------
 // The stream says which versions things have; when one that this page shows has
 // another than when the page was made, the page is fetched and its regions, each
@@ -108,7 +113,10 @@ function exchange(old, fresh) {
 		newest.set(old, fresh);
 		return;
 	}
-	if (!old.isEqualNode(fresh)) old.replaceWith(document.importNode(fresh, true));
+	if (old.isEqualNode(fresh)) return;
+	const put = document.importNode(fresh, true);
+	old.replaceWith(put);
+	atNewest(put);
 }
 
 // heed shows in the title and the icon how many crons are in trouble.
