@@ -18,9 +18,9 @@ type refusals struct {
 	last string
 }
 
-// observe is told of every attempt.
-func (r *refusals) observe(_ string, o outbox.Outcome, _, _ time.Duration) {
-	if o.Verdict == outbox.Accepted {
+// observe is told of every attempt, also of those of others that died.
+func (r *refusals) observe(_ string, o outbox.Outcome, _, took time.Duration) {
+	if o.Verdict == outbox.Accepted || took == 0 {
 		return
 	}
 	r.mu.Lock()

@@ -100,8 +100,19 @@ func newSendMetrics(r *prometheus.Registry) *sendMetrics {
 	return m
 }
 
+// serves begins with 0 for a channel: of a counter that appears with the first attempt
+// Prometheus sees no increase.
+func (m *sendMetrics) serves(channel string) {
+	for _, v := range []outbox.Verdict{outbox.Accepted, outbox.Retry, outbox.Rejected, outbox.Blocked, outbox.Uncertain} {
+		m.attempts.WithLabelValues(channel, string(v))
+	}
+}
+
 func (m *sendMetrics) observe(channel string, o outbox.Outcome, late, took time.Duration) {
 	m.attempts.WithLabelValues(channel, string(o.Verdict)).Inc()
+	if took == 0 { // nobody saw how long it was
+		return
+	}
 	m.duration.WithLabelValues(channel).Observe(took.Seconds())
 	m.lateness.WithLabelValues(channel).Observe(late.Seconds())
 }

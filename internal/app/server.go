@@ -140,9 +140,9 @@ func NewServer(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	send := o.Config.Outbox
+	send, sends := o.Config.Outbox, newSendMetrics(registry)
 	s.outbox = outbox.New(d, outbox.Options{
-		Node: s.engine.Node(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Observe: newSendMetrics(registry).observe,
+		Node: s.engine.Node(), Logger: o.Log, Hold: send.Hold, Keep: send.Keep, Serves: sends.serves, Observe: sends.observe,
 		Tracer: o.tracer,
 	})
 	s.outbox.PruneOn(s.engine)

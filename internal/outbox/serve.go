@@ -42,6 +42,9 @@ const noteTime = 5 * time.Second
 // Set serves a channel by c from now on, in place of what served it before. A
 // pause that a fault made is lifted, once: the next fault pauses it again.
 func (o *Outbox) Set(name string, c Config) {
+	if o.o.Serves != nil {
+		o.o.Serves(name)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.dispatchers == nil {

@@ -20,8 +20,11 @@ type Options struct {
 	// are settled, dead letters among them; 30 days if 0. Messages are kept for ever:
 	// they are unique for ever.
 	Keep time.Duration
-	// Observe is told of every attempt; may be nil. Late is how long after its time
-	// the attempt began, took how long it lasted.
+	// Serves is told of every channel that is set, before anything goes out by it; may be nil.
+	Serves func(channel string)
+	// Observe is told of every attempt, of dead senders' by who takes them over; may be
+	// nil. Late is how long after its time the attempt began, took how long it lasted; of
+	// one whose end nobody saw both are 0.
 	Observe func(channel string, o Outcome, late, took time.Duration)
 	Tracer  trace.Tracer // is told of attempts; nil: nothing is traced
 }

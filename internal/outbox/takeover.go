@@ -163,24 +163,31 @@ func (o *Outbox) takeOver(ctx context.Context) (more bool, err error) {
 	if err != nil || len(all) == 0 {
 		return false, err
 	}
-	var freed []string
+	var ours, freed []string
 	err = o.db.Tx(ctx, func(tx *db.Tx) (err error) {
-		freed, err = o.interrupt(ctx, tx, all)
+		ours, freed, err = o.interrupt(ctx, tx, all)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
-	o.log.Warn("attempts were interrupted: nobody knows what became of them", "attempts", len(all))
+	if len(ours) > 0 { // others may have been quicker
+		o.log.Warn("attempts were interrupted: nobody knows what became of them", "attempts", len(ours))
+	}
+	if o.o.Observe != nil {
+		for _, channel := range ours {
+			o.o.Observe(channel, Outcome{Verdict: Uncertain, Code: codeInterrupted}, 0, 0)
+		}
+	}
 	o.wakeEach(freed)
 	return len(all) == sweepMost, nil
 }
 
-// interrupt notes attempts whose sender died as uncertain, and gives the names of
-// the channels where something may go.
-func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels []string, err error) {
+// interrupt notes attempts whose sender died as uncertain. It gives the channels of
+// those that nobody else had noted, one for each, and those where something may go.
+func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (interrupted, channels []string, err error) {
 	if err := lockOrder(ctx, tx, keysOf(all)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := tx.Now()
 	held := Outcome{Code: codeUncertain, Detail: "its sender was interrupted"}.lastError()
@@ -200,7 +207,7 @@ func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels
 	}
 	ours, err := noteDeliveries(ctx, tx, rows)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var attempts [][]any
 	var keys []orderKey
@@ -210,6 +217,7 @@ func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels
 			continue
 		}
 		attempts = append(attempts, []any{l.id, l.attempt, microsOf(l.claimed), nil, Uncertain, 0, codeInterrupted, ""})
+		interrupted = append(interrupted, l.channel)
 		totalsOf(totals, l.channel).count(ends[i].state, Uncertain, false)
 		switch {
 		case ends[i].state == Waiting:
@@ -220,14 +228,14 @@ func (o *Outbox) interrupt(ctx context.Context, tx *db.Tx, all []left) (channels
 	}
 	known, err := noteAttempts(ctx, tx, attempts, true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if known > 0 {
 		o.log.Error("attempts were in the store already: they stay as they are", "attempts", known)
 	}
 	id, _ := o.current()
 	freed, err := o.settled(ctx, tx, id, totals, keys)
-	return append(channels, freed...), err
+	return interrupted, append(channels, freed...), err
 }
 
 func senderOf(l left) int64 {

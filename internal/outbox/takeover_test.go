@@ -1,6 +1,10 @@
 package outbox_test
 
 import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,3 +153,58 @@ func TestWhoRegistersDuringALookIsAlive(t *testing.T) {
 		t.Errorf("stands as %+v", r)
 	}
 }
+
+// Who takes attempts over counts them, once what was noted of them is durable, and each one once.
+func TestInterruptedAttemptsAreObserved(t *testing.T) {
+	dbtest.Run(t, newStoreClock().options(), func(t *testing.T, d *db.DB) {
+		var served []string
+		var uncertain, refused atomic.Int64
+		o := outbox.New(d, outbox.Options{
+			Logger: slog.New(listener{func(r slog.Record) {
+				if r.Message == "cannot look after the deliveries" {
+					refused.Add(1)
+				}
+			}}),
+			Serves: func(channel string) { served = append(served, channel) },
+			Observe: func(channel string, out outbox.Outcome, late, took time.Duration) {
+				if out.Verdict != outbox.Uncertain {
+					return
+				}
+				uncertain.Add(1)
+				if channel != "telegram" || out.Code != "interrupted" || late != 0 || took != 0 {
+					t.Errorf("observed %s %+v %v %v", channel, out, late, took)
+				}
+			},
+		})
+		o.SetBeat(20 * time.Millisecond)
+		o.Set("telegram", outbox.Config{Channel: &otherSide{}})
+		if !slices.Equal(served, []string{"telegram"}) {
+			t.Errorf("it is told that %q are served", served)
+		}
+		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 3)...).ids
+		kill(t, d, ids[:2]...)
+		if d.Dialect() == db.Postgres { // what is undone is not counted
+			writeSQL(t, d, "ALTER TABLE attempts RENAME TO away")
+			running(t, o, time.Second)
+			testwait.Until(t, "it cannot be noted", func() bool { return refused.Load() > 0 })
+			writeSQL(t, d, "ALTER TABLE away RENAME TO attempts")
+		} else {
+			running(t, o, time.Second)
+		}
+		awaitState(t, o, outbox.Sent, ids...)
+		if n := uncertain.Load(); n != 2 {
+			t.Errorf("%d attempts were observed, want 2", n)
+		}
+	})
+}
+
+// listener hands over what is logged.
+type listener struct{ each func(slog.Record) }
+
+func (h listener) Enabled(context.Context, slog.Level) bool { return true }
+func (h listener) Handle(_ context.Context, r slog.Record) error {
+	h.each(r)
+	return nil
+}
+func (h listener) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h listener) WithGroup(string) slog.Handler      { return h }
