@@ -89,6 +89,10 @@ func TestTwoNodes(t *testing.T) {
 	if n := count(book.ledger(t), func(r run) bool { return r.reason == "interrupted" }); n != 1 {
 		t.Errorf("%d runs were cut off", n)
 	}
+	var events int // nobody is woken for what goes on elsewhere
+	if err := book.QueryRowContext(t.Context(), "SELECT count(*) FROM events").Scan(&events); err != nil || events != 0 {
+		t.Errorf("%d events were made, %v", events, err)
+	}
 	for _, r := range book.ledger(t) {
 		if r.status == "failed" && r.reason != "interrupted" {
 			t.Errorf("untrue: %+v", r)

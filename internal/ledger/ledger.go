@@ -5,7 +5,8 @@
 // unique index lets one running execution hold it: admission is one statement,
 // right for any number of nodes. An execution that was admitted with a lease
 // keeps its slot only while its holder renews it; when the holder dies, the
-// lease runs out and the execution ends as failed with ReasonInterrupted. One
+// lease runs out and the execution ends as failed with ReasonInterrupted; of
+// Ferryman's own the run that takes its place then tells how the cron stands. One
 // that runs past its deadline ends as timed out. Both take a report of their end
 // that comes late.
 //

@@ -145,6 +145,9 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 			tell(EventSucceeded, "", time.Time{}, "")
 		}
 	case Failed, TimedOut:
+		if c.Kind == Sync && e.begunAnew() {
+			return nil
+		}
 		// Of several ends that are reported afterwards, a success may be the later one.
 		failed := now
 		if e.Status == Failed && e.EndedAt.Before(now) {
@@ -179,6 +182,14 @@ func (c *Cron) settle(e Execution, now time.Time) (events []Event) {
 		}
 	}
 	return events
+}
+
+// begunAnew tells whether a run of Ferryman's own was cut off and another takes its
+// place at once, whose end says how its cron stands; if it does not come, its cron's
+// next start is missed. That of a command has died with its caller. One that is cut off
+// again is no accident: it may be what kills its holders.
+func (e Execution) begunAnew() bool {
+	return e.Status == Failed && e.Reason == ReasonInterrupted && e.Attempt == 1 && e.Trigger != CLI
 }
 
 // heardOfAfterAll tells whether the execution's application reported that it failed

@@ -11,7 +11,9 @@ import (
 func TestWhatEndsTell(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cron  Cron
-		ended string // s success, f failed, t timed out, c cancelled, l a late failure of what had timed out
+		// s success, f failed, t timed out, c cancelled, l a late failure of what had timed
+		// out; cut off: 1 at the first attempt, 2 at the second, k with its command
+		ended string
 		told  string // events of each, "-" for none
 	}{
 		"all is well":              {Cron{}, "s s c s", "- - - -"},
@@ -25,6 +27,11 @@ func TestWhatEndsTell(t *testing.T) {
 		"two overdue, both heard":  {Cron{Settings: Settings{FailAfter: 3}}, "t t l l f", "overdue overdue recovered(overdue) - failing"},
 		"silent, then heard of":    {Cron{Settings: Settings{FailAfter: 2, EachFailure: true}}, "i j f", "failed - failing"},
 		"each":                     {Cron{Settings: Settings{EachFailure: true, EachSuccess: true}}, "s f f s", "succeeded failing failed recovered(failing)+succeeded"},
+		"a job cut off":            {Cron{}, "1 s", "failing recovered(failing)"},
+		"a sync cut off":           {Cron{Kind: Sync}, "1 s f s", "- - failing recovered(failing)"},
+		"and failing then":         {Cron{Kind: Sync, Settings: Settings{EachFailure: true}}, "1 f f 1 s", "- failing failed - recovered(failing)"},
+		"cut off twice":            {Cron{Kind: Sync}, "1 2 s", "- failing recovered(failing)"},
+		"a command cut off":        {Cron{Kind: Sync}, "k s", "failing recovered(failing)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := tc.cron
@@ -37,6 +44,8 @@ func TestWhatEndsTell(t *testing.T) {
 					"s": {Status: Success}, "f": {Status: Failed}, "t": {Status: TimedOut, Overdue: true}, "c": {Status: Cancelled},
 					"l": {Status: Failed, Overdue: true, ReportedAt: now, Reason: "reported"},
 					"i": {Status: Failed, Reason: ReasonInterrupted}, "j": {Status: Failed, Reason: ReasonInterrupted, ReportedAt: now},
+					"1": {Status: Failed, Reason: ReasonInterrupted, Attempt: 1, Trigger: Schedule}, "2": {Status: Failed, Reason: ReasonInterrupted, Attempt: 2, Trigger: Schedule},
+					"k": {Status: Failed, Reason: ReasonInterrupted, Attempt: 1, Trigger: CLI},
 				}[how]
 				e.EndedAt = now
 				var kinds []string
