@@ -81,7 +81,7 @@ is run, and nothing is sent.`,
 		Args:    oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withNode(cmd, args[0], func(ctx context.Context, a *app.Admin, n node.Node) error {
-				if n.State == node.Silent {
+				if n.Gone() {
 					return silentNode(n)
 				}
 				if err := a.Nodes.Drain(ctx, n.Name); err != nil {
@@ -133,7 +133,7 @@ func newNodeResume() *cobra.Command {
 		Args:    oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withNode(cmd, args[0], func(ctx context.Context, a *app.Admin, n node.Node) error {
-				if n.State == node.Silent {
+				if n.Gone() {
 					return silentNode(n)
 				}
 				if err := a.Nodes.Resume(ctx, n.Name); err != nil {

@@ -140,7 +140,7 @@ func (m *storeMetrics) Collect(ch chan<- prometheus.Metric) {
 	for _, state := range ledger.States() {
 		gauge(m.crons, float64(s.crons[state]), string(state))
 	}
-	for _, state := range []node.State{node.Working, node.Draining, node.Drained, node.Silent} {
+	for _, state := range node.States() {
 		gauge(m.nodes, float64(s.nodes[state]), string(state))
 	}
 }

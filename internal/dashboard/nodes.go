@@ -56,7 +56,10 @@ func (d *Dashboard) nodes(r *request) (view, error) {
 	}
 	for i, n := range all {
 		row := nodeRow{Node: n, Here: n.Name == d.o.Node.Name, Sending: sending[n.Name]}
-		if n.State == node.Silent { // nobody knows
+		if row.Here && !p.Shared && n.State == node.Silent { // it cannot write it, and is the only one
+			row.State = node.Working
+		}
+		if row.Gone() { // nobody knows
 			p.Nodes[i] = row
 			continue
 		}

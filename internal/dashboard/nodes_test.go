@@ -37,7 +37,7 @@ func TestNodesAreShownAndDrained(t *testing.T) {
 		}
 	}
 	page := s.page(Root + "nodes")
-	s.shows(page, "this one", "another than here", "working", "silent", "gone&lt;b&gt;", "nightly", `runs?host=web-1&amp;status=running">more runs`)
+	s.shows(page, "now: it made this page", "!within seconds", "this one", "another than here", "working", "silent", "gone&lt;b&gt;", "nightly", `runs?host=web-1&amp;status=running">more runs`)
 	if n := strings.Count(page, "/drain\""); n != 1 {
 		t.Errorf("%d nodes can be drained", n)
 	}
@@ -50,6 +50,8 @@ func TestNodesAreShownAndDrained(t *testing.T) {
 	if noted := s.noted(); len(noted) != 2 || noted[0] != "node.resume node web-1" || noted[1] != "node.drain node web-1" {
 		t.Errorf("noted %q", noted)
 	}
+	s.write("INSERT INTO nodes (name, version, url, started_at, seen_at) VALUES ('db-1-a', 'v0', 'http://localhost:2', 1, 1), ('db-2-b', 'v0', 'http://localhost:2', 2, $1)", db.Time{Time: time.Now()})
+	s.shows(s.page(Root+"nodes"), "replaced", "by <code>db-2-b</code>", "!by <code>db-1-a")
 	s.signIn("shop", apikey.Admin)
 	s.shows(s.page(Root), "!>Nodes<")
 	if status, _ := s.get(Root + "nodes"); status != 403 {

@@ -48,6 +48,7 @@ var marks = map[string]mark{
 	"draining": {"running", "◐", "draining"},
 	"drained":  {"paused", "‖", "drained"},
 	"silent":   {"failed", "✕", "silent"},
+	"replaced": {"cancelled", "■", "replaced"},
 
 	"live":    {"ok", "●", "live"},
 	"revoked": {"cancelled", "■", "revoked"},

@@ -10,7 +10,7 @@ import (
 // Each line is a cron's life: what ended, in turn, and the events of each end.
 func TestWhatEndsTell(t *testing.T) {
 	for name, tc := range map[string]struct {
-		cron  Cron
+		cron Cron
 		// s success, f failed, t timed out, c cancelled, l a late failure of what had timed
 		// out; cut off: 1 at the first attempt, 2 at the second, k with its command
 		ended string

@@ -40,6 +40,7 @@ const (
 	Draining State = "draining" // it begins nothing more, and finishes what it has begun
 	Drained  State = "drained"  // nothing runs on it
 	Silent   State = "silent"   // it has not said for a while that it lives
+	Replaced State = "replaced" // it is silent, and one that began later has its place
 )
 
 // ErrNoNode says that no node has the name.
@@ -58,7 +59,20 @@ type Node struct {
 	DrainAt   time.Time // since when it is to begin nothing more; zero: it is to work
 	DrainedAt time.Time // since when nothing runs on it; zero: something may
 	State     State
+
+	// ReplacedBy is the newest node on the same machine at the same address that began
+	// after this one was last seen, as its restart does: of a silent one; "" if there is none.
+	ReplacedBy string
 }
+
+// Trouble tells whether the node ended without saying so, or hangs, and nobody has its place.
+func (n Node) Trouble() bool { return n.State == Silent }
+
+// Gone tells whether the node has not said for a while that it lives.
+func (n Node) Gone() bool { return n.State == Silent || n.State == Replaced }
+
+// States gives all states, in the order in which they are told.
+func States() []State { return []State{Working, Draining, Drained, Silent, Replaced} }
 
 // Book is the nodes of a store. It is safe for concurrent use.
 type Book struct {
@@ -94,7 +108,28 @@ func (b *Book) List(ctx context.Context) ([]Node, error) {
 	slices.SortFunc(all, func(a, b Node) int {
 		return cmp.Or(a.StartedAt.Compare(b.StartedAt), strings.Compare(a.Name, b.Name))
 	})
+	replace(all)
 	return all, nil
+}
+
+// replace finds for silent nodes the newest that has their place. They are in the order of
+// their starts.
+func replace(all []Node) {
+	type place struct{ machine, url string }
+	newest := map[place]Node{}
+	for i, n := range slices.Backward(all) {
+		at := place{machineOf(n.Name), n.URL}
+		if at.machine == "" || at.url == "" {
+			continue
+		}
+		by, taken := newest[at]
+		switch {
+		case !taken:
+			newest[at] = n
+		case n.State == Silent && !by.StartedAt.Before(n.SeenAt):
+			all[i].State, all[i].ReplacedBy = Replaced, by.Name
+		}
+	}
 }
 
 func scan(r interface{ Scan(...any) error }, silent time.Time) (n Node, err error) {
@@ -113,7 +148,7 @@ func scan(r interface{ Scan(...any) error }, silent time.Time) (n Node, err erro
 }
 
 // Find gives the node of a name, or of the name of a machine on which one node is
-// that is not silent. It gives ErrNoNode, or a fault of kind Conflict with those that
+// that lives. It gives ErrNoNode, or a fault of kind Conflict with those that
 // come into question.
 func (b *Book) Find(ctx context.Context, name string) (Node, error) {
 	all, err := b.List(ctx)
@@ -125,7 +160,7 @@ func (b *Book) Find(ctx context.Context, name string) (Node, error) {
 		if n.Name == name {
 			return n, nil
 		}
-		if n.State != Silent && machineOf(n.Name) == name {
+		if !n.Gone() && machineOf(n.Name) == name {
 			found = append(found, n)
 		}
 	}

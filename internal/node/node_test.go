@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -191,6 +192,58 @@ func TestSilentNodes(t *testing.T) {
 		testwait.Until(t, "what is long gone is forgotten", func() bool { _, there := list(t, b)["long-gone"]; return !there })
 		if _, there := list(t, b)["gone"]; there == (d.Dialect() == db.SQLite) { // there, nobody but the new one serves the store
 			t.Errorf("a silent node is in the book: %v", there)
+		}
+	})
+}
+
+// A node that was killed and started again is not missed.
+func TestReplacedNodes(t *testing.T) {
+	run(t, func(t *testing.T, d *db.DB) {
+		b, now := newBook(d), d.Now()
+		was := func(name, url string, started, seen time.Duration) {
+			t.Helper()
+			err := d.Tx(t.Context(), func(tx *db.Tx) error {
+				_, err := tx.Exec(t.Context(), "INSERT INTO nodes (name, version, url, started_at, seen_at) VALUES ($1, 'v0', $2, $3, $4)", name, url, db.Time{Time: now.Add(-started)}, db.Time{Time: now.Add(-seen)})
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		const here, there = "http://localhost:1", "http://localhost:2"
+		was("web-1-a", here, 9*time.Hour, 8*time.Hour)
+		was("web-2-b", here, 7*time.Hour, 6*time.Hour)
+		was("web-3-c", here, time.Hour, 0)
+		was("web-4-d", there, 9*time.Hour, 8*time.Hour)  // nobody is there
+		was("web-5-e", "", 9*time.Hour, 8*time.Hour)     // nobody knows where
+		was("web-6-f", "", time.Hour, 0)                 // likewise
+		was("app-7-g", here, 9*time.Hour, 8*time.Hour)   // on another machine
+		was("db-8-h", here, 9*time.Hour, 30*time.Minute) // it was there still
+		was("db-9-i", here, time.Hour, 0)
+		was("old-1-j", here, 9*time.Hour, 8*time.Hour)
+		was("old-2-k", here, 7*time.Hour, 6*time.Hour) // silent as well
+		got := map[string]string{}
+		for name, n := range list(t, b) {
+			got[name] = string(n.State) + " " + n.ReplacedBy
+			if n.Trouble() != (n.State == node.Silent) {
+				t.Errorf("trouble: %+v", n)
+			}
+		}
+		want := map[string]string{
+			"web-1-a": "replaced web-3-c", "web-2-b": "replaced web-3-c", "web-3-c": "working ", "web-4-d": "silent ", "web-5-e": "silent ", "web-6-f": "working ",
+			"app-7-g": "silent ", "db-8-h": "silent ", "db-9-i": "working ", "old-1-j": "replaced old-2-k", "old-2-k": "silent ",
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %q\nwant %q", got, want)
+		}
+		if _, err := b.Find(t.Context(), "web"); fault.CodeOf(err) != "many_nodes" {
+			t.Errorf("found: %v", err)
+		}
+		b.Leave(t.Context(), "web-3-c")
+		for _, name := range []string{"web-1-a", "web-2-b", "web-3-c"} {
+			if n, there := list(t, b)[name]; there {
+				t.Errorf("still there: %+v", n)
+			}
 		}
 	})
 }

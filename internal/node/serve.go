@@ -52,14 +52,25 @@ func (b *Book) Serve(ctx context.Context, self Self, work Work) {
 	}
 }
 
-// Leave takes a node out of the book.
+// Leave takes a node out of the book, and those that it has replaced: nobody could tell
+// any more that somebody has come after them.
 func (b *Book) Leave(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, 2*beat)
 	defer cancel()
-	err := b.db.Tx(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "DELETE FROM nodes WHERE name = $1", name)
-		return err
-	})
+	all, err := b.List(ctx)
+	if err == nil {
+		err = b.db.Tx(ctx, func(tx *db.Tx) error {
+			for _, n := range all {
+				if n.Name != name && n.ReplacedBy != name {
+					continue
+				}
+				if _, err := tx.Exec(ctx, "DELETE FROM nodes WHERE name = $1", n.Name); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	if err != nil {
 		b.log.Warn("cannot take this node out of the book", "err", err)
 	}
