@@ -28,6 +28,7 @@ type overviewPage struct {
 	Messages  *messageFigures // for operators
 	Landed    int64           // rows that syncs wrote in the last day; for operators
 	Lag       *lagFigure      // of the sync that is furthest behind; nil without one
+	Troubles  []ailment       // of Ferryman itself; for operators
 	Attention []attention
 	Running   []underWay
 	More      bool // more run than are listed
@@ -36,11 +37,12 @@ type overviewPage struct {
 	Start     *firstSteps // while no application has reported anything
 }
 
-// health is how everything stands, in a sentence.
+// health is how everything stands: what is in trouble, if anything is, and the rest.
 type health struct {
 	Bad      bool
-	Failing  int64 // crons in trouble
-	Sentence string
+	Failing  int64  // crons in trouble, and what else is
+	Sentence string // of the trouble alone, if there is any
+	Rest     string // what else there is
 }
 
 // messageFigures are what went out and what has not.
@@ -86,7 +88,10 @@ func (d *Dashboard) overview(r *request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	p.Health = healthOf(counts)
+	if err := d.overviewTroubles(r, &p); err != nil {
+		return view{}, err
+	}
+	p.Health = healthOf(counts, p.Troubles)
 	for _, part := range []func(*request, *overviewPage) error{
 		d.overviewDay, d.overviewMessages, d.overviewLag, d.overviewAttention, d.overviewRunning, d.overviewNext, d.overviewEvents, d.overviewStart,
 	} {
@@ -94,32 +99,72 @@ func (d *Dashboard) overview(r *request) (view, error) {
 			return view{}, err
 		}
 	}
-	return view{template: "overview", title: "Overview", data: p, live: []string{"ledger", "outbox"}}, nil
+	live := []string{"ledger", "outbox"}
+	if r.viewer.Operator() {
+		live = append(live, "nodes")
+	}
+	return view{template: "overview", title: "Overview", data: p, live: live}, nil
 }
 
-// healthOf says in a sentence what wants attention, what is well and what runs.
-func healthOf(counts map[ledger.State]int64) health {
-	h := health{Failing: counts[ledger.StateFailing] + counts[ledger.StateMissed] + counts[ledger.StateOverdue]}
-	h.Bad = h.Failing > 0
-	var parts []string
+// healthOf says what is in trouble, and how the rest stands: in a sentence if there is
+// no trouble.
+func healthOf(counts map[ledger.State]int64, troubles []ailment) health {
+	var h health
+	var bad, rest []string
+	silent := 0
+	for _, t := range troubles {
+		if t.Mild {
+			continue
+		}
+		h.Failing++
+		if t.State == "silent" {
+			if silent++; silent > 1 { // their names are long
+				bad[len(bad)-1] = fmt.Sprintf("%d nodes silent", silent)
+				continue
+			}
+		}
+		bad = append(bad, t.What)
+	}
 	for _, s := range []struct {
 		state ledger.State
 		word  string
+		bad   bool
 	}{
-		{ledger.StateFailing, "failing"}, {ledger.StateMissed, "missed"}, {ledger.StateOverdue, "overdue"}, {ledger.StateLate, "late"},
-		{ledger.StateOK, "ok"}, {ledger.StateRunning, "running"}, {ledger.StateNew, "new"}, {ledger.StateMaintenance, "in maintenance"},
-		{ledger.StatePaused, "paused"}, {ledger.StateInactive, "inactive"},
+		{ledger.StateFailing, "failing", true}, {ledger.StateMissed, "missed", true}, {ledger.StateOverdue, "overdue", true}, {ledger.StateLate, "late", false},
+		{ledger.StateOK, "ok", false}, {ledger.StateRunning, "running", false}, {ledger.StateNew, "new", false}, {ledger.StateMaintenance, "in maintenance", false},
+		{ledger.StatePaused, "paused", false}, {ledger.StateInactive, "inactive", false},
 	} {
-		if n := counts[s.state]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, s.word))
+		n := counts[s.state]
+		switch said := fmt.Sprintf("%s %s", wholeNumber(n), s.word); {
+		case n == 0:
+		case s.bad:
+			h.Failing += n
+			bad = append(bad, fmt.Sprintf("%s cron%s", said, plural(n)))
+		default:
+			rest = append(rest, said)
 		}
 	}
-	if len(parts) == 0 {
-		h.Sentence = "There are no crons yet."
-		return h
+	h.Bad = len(bad) > 0
+	h.Sentence, h.Rest = sentenceOf(bad, troublesTold), sentenceOf(rest, len(rest))
+	if !h.Bad {
+		h.Sentence, h.Rest = h.Rest, ""
+		if h.Sentence == "" {
+			h.Sentence = "There are no crons yet."
+		}
 	}
-	h.Sentence = strings.Join(parts, ", ") + "."
 	return h
+}
+
+// sentenceOf makes one of so many parts at most; "" of none.
+func sentenceOf(parts []string, most int) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	said := strings.Join(parts[:min(len(parts), most)], ", ")
+	if more := len(parts) - most; more > 0 {
+		said += fmt.Sprintf(", and %d more", more)
+	}
+	return said + "."
 }
 
 func (d *Dashboard) overviewDay(r *request, p *overviewPage) error {

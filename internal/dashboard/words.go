@@ -42,6 +42,7 @@ var marks = map[string]mark{
 	"retry":     {"late", "◔", "to be tried again"},
 	"uncertain": {"late", "◔", "uncertain"},
 	"resting":   {"late", "◔", "resting"},
+	"stopped":   {"failed", "✕", "stopped"},
 	"unset":     {"refused", "⊘", "not set up"},
 
 	"working":  {"ok", "●", "working"},

@@ -102,6 +102,9 @@ func doEverything(t *testing.T, d *db.DB, o *outbox.Outbox, times int) {
 		if _, err := o.List(t.Context(), outbox.Filter{After: ids[0], Limit: 10}); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := o.Trouble(t.Context(), d.Now().Add(-time.Hour)); err != nil {
+			t.Fatal(err)
+		}
 		if n, err := o.Replay(t.Context(), outbox.Selection{From: ids[0], To: ids[39]}); err != nil || n == 0 {
 			t.Fatalf("%d were replayed, %v", n, err)
 		}
