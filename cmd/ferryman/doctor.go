@@ -24,7 +24,8 @@ func newDoctor() *cobra.Command {
 		Use: "doctor", Short: "Look whether everything is there that a server needs, and say what to do", Args: noArgs,
 		Long: `Look whether everything is there that a server with the same settings needs: settings,
 state folder and disk, secret, store with its schema, clock and rights, the address
-to listen on, upstreams, targets, messengers and limits. Each line is ok, a warning
+to listen on, upstreams, targets, messengers and limits; and what does not work by what
+the store tells: silent nodes, channels that stand still, alerts that failed. Each line is ok, a warning
 or a problem, and the line below it says what to do.
 
 It changes nothing: neither does it make or migrate a store, nor does it sign in

@@ -90,6 +90,7 @@ func (p *patient) own() []doctor.Check {
 	}
 	return append(checks,
 		doctor.Store(func(context.Context) (db.Examination, error) { return p.examine() }),
+		p.trouble(),
 		doctor.Secret(!c.Store.Secret.Empty(), secret, read, p.needsSecret),
 		doctor.Listen(c.Server.Listen, exposed, speak),
 	)

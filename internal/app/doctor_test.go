@@ -10,8 +10,10 @@ import (
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/config"
+	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/doctor"
+	"ferryman/internal/outbox"
 )
 
 // lines are findings, one a line.
@@ -99,6 +101,56 @@ func TestDoctorMissesAKey(t *testing.T) {
 		}
 		if text := lines(Doctor(t.Context(), o, Examined{Offline: true})); strings.Contains(text, "problem ") {
 			t.Errorf("with a key:\n%s", text)
+		}
+	})
+}
+
+// What a server would have to tell is told without one, from the store.
+func TestDoctorTellsOfTrouble(t *testing.T) {
+	dbtest.URLs(t, func(t *testing.T, url string) {
+		o := options(t, url, "FERRYMAN_LISTEN=127.0.0.1:0")
+		look := func() string {
+			t.Helper()
+			return lines(Doctor(t.Context(), o, Examined{Offline: true}))
+		}
+		if text := look(); !strings.Contains(text, "ok work: the store has nothing to tell") {
+			t.Errorf("without a store:\n%s", text)
+		}
+		d := dbtest.Open(t, url, db.Options{})
+		box := outbox.New(d, outbox.Options{})
+		add(t, d, box, outbox.Item{Topic: outbox.Alert, Channel: "webhook/pager", Recipient: "pager", Payload: "{}"},
+			outbox.Item{Topic: outbox.Message, Channel: "telegram", Recipient: "1", Payload: "secret text"})
+		if text := look(); !strings.Contains(text, "ok work: no node is silent") {
+			t.Errorf("while all is well:\n%s", text)
+		}
+		write := func(statement string, args ...any) {
+			t.Helper()
+			err := d.Tx(t.Context(), func(tx *db.Tx) error {
+				_, err := tx.Exec(t.Context(), statement, args...)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		at := db.Time{Time: d.Now().Add(-time.Hour)}
+		write("INSERT INTO nodes (name, version, url, started_at, seen_at) VALUES ('web-1-a', 'v0', '', 1, $1)", at)
+		write("INSERT INTO channels (name, configured, paused_by, pause_reason) VALUES ('webhook/pager', TRUE, 'fault', 'address_refused: it is private'), ('viber', TRUE, 'fault', 'nothing waits')")
+		write("INSERT INTO deliveries (state, topic, channel, recipient, payload, due_at, created_at, ended_at, last_error) VALUES (4, 1, 'telegram', '1', 'secret text', 1, 1, $1, '401: bad token')", at)
+		write("INSERT INTO deliveries (state, topic, channel, recipient, payload, due_at, created_at, ended_at) VALUES (4, 0, 'telegram', '1', 'secret text', 1, 1, $1), (4, 1, 'telegram', '1', 'old', 1, 1, 1)", at)
+		text := look()
+		for _, want := range []string{
+			"warning work: the node web-1-a has been silent since ",
+			"warning work: webhook/pager was paused by a fault: address_refused: it is private; deliveries that wait: 1, alerts among them: 1 → mend what it says, then ferryman outbox resume webhook/pager",
+			"warning work: the alert 3 could not be delivered by telegram at ", ": 401: bad token → ferryman outbox show 3 ",
+			"warning work: messages that failed for good in the last day: 1",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("it lacks %q:\n%s", want, text)
+			}
+		}
+		if strings.Count(text, " work: ") != 4 || strings.Contains(text, "secret text") || strings.Contains(text, "problem ") {
+			t.Errorf("it tells more:\n%s", text)
 		}
 	})
 }
