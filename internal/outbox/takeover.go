@@ -71,27 +71,50 @@ func (o *Outbox) forgetDead(ctx context.Context, dead []lease) error {
 	if err != nil {
 		return err
 	}
-	var ours []int64
+	var names []string
+	var sending int64
 	err = o.db.Tx(ctx, func(tx *db.Tx) error {
+		var ours []int64
+		names, sending = nil, 0
 		// Another node may be at it, or the sender itself, which is alive then.
-		rows, err := tx.Query(ctx, `SELECT d.id FROM senders d JOIN json_each($1) AS v
+		rows, err := tx.Query(ctx, `SELECT d.id, d.name FROM senders d JOIN json_each($1) AS v
 			ON d.id = CAST(v.value->>0 AS BIGINT) AND d.alive_until = CAST(v.value->>1 AS BIGINT) ORDER BY d.id`+skipLocked(tx, "d"), list)
 		if err != nil {
 			return err
 		}
-		ours, err = db.Collect(rows, func(r *db.Rows) (id int64, err error) {
-			err = r.Scan(&id)
-			return id, err
+		names, err = db.Collect(rows, func(r *db.Rows) (name string, err error) {
+			var id int64
+			err = r.Scan(&id, &name)
+			ours = append(ours, id)
+			return name, err
 		})
 		if err != nil || len(ours) == 0 {
 			return err
 		}
+		if sending, err = sentBy(ctx, tx, ours); err != nil {
+			return err
+		}
 		return forget(ctx, tx, ours)
 	})
-	if err == nil && len(ours) > 0 {
-		o.log.Warn("senders are dead: what they were sending is uncertain", "senders", ours)
+	switch {
+	case err != nil || len(names) == 0:
+	case sending > 0:
+		o.log.Warn("senders are dead: what they were sending is uncertain", "senders", names)
+	default:
+		o.log.Info("senders are dead; they were sending nothing", "senders", names)
 	}
 	return err
+}
+
+// sentBy counts what senders have under way.
+func sentBy(ctx context.Context, tx *db.Tx, senders []int64) (n int64, err error) {
+	list, err := listed(idRows(senders))
+	if err != nil {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM deliveries WHERE topic IN (0, 1, 2) AND state = 1
+		AND sender_id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM json_each($1) AS v)`, list).Scan(&n)
+	return n, err
 }
 
 // see notes the leases of others as they stand, and tells who is dead: now

@@ -2,8 +2,10 @@ package outbox_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -196,6 +198,38 @@ func TestInterruptedAttemptsAreObserved(t *testing.T) {
 			t.Errorf("%d attempts were observed, want 2", n)
 		}
 	})
+}
+
+// A dead sender is called by the name of its node, and is a warning only if it was sending.
+func TestTheDeadAreNamed(t *testing.T) {
+	for name, sending := range map[string]bool{"sending": true, "idle": false} {
+		t.Run(name, func(t *testing.T) {
+			d := dbtest.Open(t, testdb.Postgres(t), db.Options{})
+			said := make(chan string, 100)
+			o := outbox.New(d, outbox.Options{Logger: slog.New(listener{func(r slog.Record) {
+				if !strings.HasPrefix(r.Message, "senders are dead") {
+					return
+				}
+				r.Attrs(func(a slog.Attr) bool {
+					said <- fmt.Sprintf("%s %s=%v", r.Level, a.Key, a.Value)
+					return true
+				})
+			}})})
+			o.SetBeat(20 * time.Millisecond)
+			o.Set("telegram", outbox.Config{Channel: &otherSide{}})
+			ids := addItems(t, d, o, outbox.Refuse, letterTo("anna", "hello")).ids
+			want := "WARN senders=[dead]"
+			if !sending {
+				ids, want = nil, "INFO senders=[dead]"
+			}
+			kill(t, d, ids...)
+			running(t, o, time.Second)
+			testwait.Until(t, "it is said", func() bool { return len(said) > 0 })
+			if got := <-said; got != want {
+				t.Errorf("said %q, want %q", got, want)
+			}
+		})
+	}
 }
 
 // listener hands over what is logged.
