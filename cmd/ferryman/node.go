@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"ferryman/internal/app"
 	"ferryman/internal/fault"
+	"ferryman/internal/ledger"
 	"ferryman/internal/node"
 )
 
@@ -27,37 +29,99 @@ type nodeJSON struct {
 	SeenAt    time.Time  `json:"seen_at"`
 	DrainAt   *time.Time `json:"drain_at"`
 	DrainedAt *time.Time `json:"drained_at"`
+
+	ReplacedBy string        `json:"replaced_by,omitempty"`
+	Running    []nodeRunJSON `json:"running"` // the newest, 100 at most; none where nobody knows
+	Sending    int64         `json:"sending"` // deliveries under way
 }
 
-func nodeAsJSON(n node.Node) nodeJSON {
-	return nodeJSON{n.Name, n.State, n.Version, n.URL, n.StartedAt, n.SeenAt, optional(n.DrainAt), optional(n.DrainedAt)}
+// nodeRunJSON is a run that a node is at.
+type nodeRunJSON struct {
+	Execution int64     `json:"execution"`
+	App       string    `json:"app"`
+	Cron      string    `json:"cron"`
+	StartedAt time.Time `json:"started_at"`
+}
+
+// nodeRunsMost is how many runs of a node are read.
+const nodeRunsMost = 100
+
+// nodesAtWork gives the nodes with what they are at.
+func nodesAtWork(ctx context.Context, a *app.Admin) ([]nodeJSON, error) {
+	all, err := a.Nodes.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sending, err := a.Outbox.Sending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]nodeJSON, len(all))
+	for i, n := range all {
+		shown[i] = nodeJSON{
+			n.Name, n.State, n.Version, n.URL, n.StartedAt, n.SeenAt, optional(n.DrainAt), optional(n.DrainedAt),
+			n.ReplacedBy, []nodeRunJSON{}, sending[n.Name],
+		}
+		if n.Gone() {
+			continue
+		}
+		runs, _, err := a.Ledger.Executions(ctx, ledger.ExecutionFilter{Host: n.Name, Statuses: []ledger.Status{ledger.Running}, Limit: nodeRunsMost})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range runs {
+			shown[i].Running = append(shown[i].Running, nodeRunJSON{e.ID, e.App, e.Slug, e.StartedAt})
+		}
+	}
+	return shown, nil
+}
+
+// at says in a few words what the node is at.
+func (n nodeJSON) at() string {
+	const some = 3
+	var parts []string
+	for i, e := range n.Running {
+		if i == some {
+			parts = append(parts, fmt.Sprintf("%d more", len(n.Running)-some))
+			break
+		}
+		parts = append(parts, e.App+"/"+e.Cron)
+	}
+	if n.Sending > 0 {
+		parts = append(parts, fmt.Sprintf("sending %d", n.Sending))
+	}
+	switch {
+	case n.ReplacedBy != "":
+		return "replaced by " + n.ReplacedBy
+	case len(parts) > 0:
+		return strings.Join(parts, ", ")
+	}
+	return "-"
 }
 
 func newNodeList() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "list", Short: "List the nodes, with what they are and whether they answer", Args: noArgs,
-		Long: `List the nodes, with what they are and whether they answer: the processes that serve the
-store. A node that has not said for some seconds that it lives is silent; it is
-listed for a day. (With a store in a file, of one node, it says so once a minute.)`,
+		Use: "list", Short: "List the nodes, with what they are, whether they answer and what they are at", Args: noArgs,
+		Long: `List the nodes, with what they are, whether they answer and what they are at: the
+processes that serve the store. A node that has not said for some seconds that it lives
+is silent; it is listed for a day, as replaced if another has begun since on the same
+machine, at the same address. (With a store in a file, of one node, it says so once a
+minute.)`,
 		Example: "  ferryman node list\n  ferryman node list --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAdmin(cmd, func(ctx context.Context, a *app.Admin) error {
-				all, err := a.Nodes.List(ctx)
+				all, err := nodesAtWork(ctx, a)
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					shown := make([]nodeJSON, len(all))
-					for i, n := range all {
-						shown[i] = nodeAsJSON(n)
-					}
-					return printJSON(cmd, shown)
+					return printJSON(cmd, all)
 				}
 				t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(t, "NAME\tSTATE\tVERSION\tURL\tSTARTED\tSEEN")
+				fmt.Fprintln(t, "NAME\tSTATE\tVERSION\tURL\tSTARTED\tSEEN\tAT WORK ON")
 				for _, n := range all {
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, n.State, n.Version, n.URL, cell(n.StartedAt, ""), cell(n.SeenAt, ""))
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, n.State, n.Version, n.URL, cell(n.StartedAt, ""), cell(n.SeenAt, ""), n.at())
 				}
 				return t.Flush()
 			})
