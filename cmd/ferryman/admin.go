@@ -47,9 +47,10 @@ func withAdmin(cmd *cobra.Command, fn func(ctx context.Context, a *app.Admin) er
 	if err != nil {
 		return err
 	}
-	a, err := app.OpenAdmin(cmd.Context(), app.Options{Config: c, Version: version, Log: log})
+	o := app.Options{Config: c, Version: version, Log: log, StoreMustExist: !mayMakeStore(cmd), StoreMade: tellMade(cmd.ErrOrStderr())}
+	a, err := app.OpenAdmin(cmd.Context(), o)
 	if err != nil {
-		return err
+		return whichStore(cmd, c, err)
 	}
 	defer a.Close() //nolint:errcheck // everything is durable by now
 	err = noting(cmd.Context(), cmd, a, fn)

@@ -45,7 +45,7 @@ PostgreSQL store is backed up with pg_dump.`,
 			}
 			kept, err := app.Backup(cmd.Context(), app.Options{Config: c, Version: version, Log: log}, args[0], force)
 			if err != nil {
-				return err
+				return whichStore(cmd, c, err)
 			}
 			if asJSON {
 				return printJSON(cmd, showCopy(kept))

@@ -46,7 +46,7 @@ reports as they are: it is made for its owner's eyes alone.`,
 			m, err := app.Export(cmd.Context(), app.Options{Config: c, Version: version, Log: log}, args[0], force, tell)
 			done()
 			if err != nil {
-				return err
+				return whichStore(cmd, c, err)
 			}
 			if asJSON {
 				return printJSON(cmd, showMove(args[0], m))

@@ -46,7 +46,7 @@ func actOf(cmd *cobra.Command) (act, bool) {
 		"webhook add": {"webhook.add", webhook, true}, "webhook set": {"webhook.edit", webhook, true},
 		"webhook rotate": {"webhook.rotate", webhook, true}, "webhook rm": {"webhook.remove", webhook, true},
 	}
-	found, ok := acts[strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")]
+	found, ok := acts[commandName(cmd)]
 	return found, ok
 }
 

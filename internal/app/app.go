@@ -38,6 +38,11 @@ type Options struct {
 	// Context writes it; "" if it was begun by nobody who traces.
 	Traceparent string
 
+	// StoreMustExist has a store that is not there refused, no_store, and not made.
+	StoreMustExist bool
+	// StoreMade is told where a store was made that had not been there; nil tells nobody.
+	StoreMade func(where string)
+
 	tracer trace.Tracer // nil: nothing is traced
 }
 
@@ -49,9 +54,11 @@ func OpenStore(ctx context.Context, o Options) (*db.DB, []db.Migration, error) {
 
 // openStore does so, with something to do before the schema is touched.
 func openStore(ctx context.Context, o Options, first func(*db.DB) error) (*db.DB, []db.Migration, error) {
-	d, err := db.Open(ctx, o.Config.Store.URL.Reveal(), db.Options{
-		Synchronous: o.Config.Store.Synchronous, Logger: o.Log,
-	})
+	open := openAny
+	if o.StoreMustExist {
+		open = openMade
+	}
+	d, err := open(ctx, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,7 +74,51 @@ func openStore(ctx context.Context, o Options, first func(*db.DB) error) (*db.DB
 	for _, m := range applied {
 		o.Log.Info("store migrated", "version", m.Version, "name", m.Name)
 	}
+	if o.StoreMade != nil && len(applied) > 0 && applied[0].Version == 1 {
+		o.StoreMade(where(o, d))
+	}
 	return d, applied, nil
+}
+
+// where is a store in messages.
+func where(o Options, d *db.DB) string {
+	if file := d.Path(); file != "" {
+		return file
+	}
+	return o.Config.Store.URL.String()
+}
+
+// openAny opens a store, which it makes if it is a file that is not there.
+func openAny(ctx context.Context, o Options) (*db.DB, error) {
+	return db.Open(ctx, o.Config.Store.URL.Reveal(), db.Options{Synchronous: o.Config.Store.Synchronous, Logger: o.Log})
+}
+
+// openAsIs opens a store that is there, without migrating it: others may work on it
+// with another version.
+func openAsIs(ctx context.Context, o Options) (*db.DB, error) {
+	if file, err := db.File(o.Config.Store.URL.Reveal()); err == nil {
+		if err := db.Exists(file); err != nil {
+			return nil, err
+		}
+	}
+	return openAny(ctx, o)
+}
+
+// openMade opens a store in which Ferryman has been before.
+func openMade(ctx context.Context, o Options) (*db.DB, error) {
+	d, err := openAsIs(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	made, err := d.Made(ctx)
+	if err == nil && !made {
+		err = db.NoStore(where(o, d))
+	}
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
 }
 
 // Progress is told how a sync goes; each part may be nil.

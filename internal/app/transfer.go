@@ -54,18 +54,6 @@ func Export(ctx context.Context, o Options, to string, replace bool, progress tr
 	return m, file.Keep()
 }
 
-// openAsIs opens a store that is there, without migrating it: others may work on it
-// with another version.
-func openAsIs(ctx context.Context, o Options) (*db.DB, error) {
-	url := o.Config.Store.URL.Reveal()
-	if file, err := db.File(url); err == nil {
-		if err := db.Exists(file); err != nil {
-			return nil, err
-		}
-	}
-	return db.Open(ctx, url, db.Options{Synchronous: o.Config.Store.Synchronous, Logger: o.Log})
-}
-
 // Import fills an empty store, which it makes if there is none, with an export, and
 // puts the secret beside the export where the store's belongs. who is in the record for
 // it.

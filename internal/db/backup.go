@@ -100,12 +100,27 @@ func copyFile(from, to string, replace bool) (there bool, err error) {
 func Exists(path string) error {
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &fault.Error{
-			Kind: fault.NotFound, Code: "no_store", Detail: "there is no store at " + path,
-			Hint: "name it with --store, --state-dir or FERRYMAN_STORE_URL",
-		}
+		return NoStore(path)
 	}
 	return err
+}
+
+// NoStore says that there is no store of Ferryman's at a place.
+func NoStore(where string) error {
+	return &fault.Error{
+		Kind: fault.NotFound, Code: "no_store", Detail: "there is no store at " + where,
+		Hint: "name it with --store, --state-dir or FERRYMAN_STORE_URL",
+	}
+}
+
+// Made tells whether an open store has had its first migration.
+func (d *DB) Made(ctx context.Context) (bool, error) {
+	there, err := d.has(ctx, "ferryman_migrations")
+	if err != nil || !there {
+		return false, err
+	}
+	at, err := d.SchemaVersion(ctx)
+	return at > 0, err
 }
 
 // vacuumInto writes what a reader sees. It reads in one transaction, so that writers
