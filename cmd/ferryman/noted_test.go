@@ -116,7 +116,7 @@ func TestWhatCommandsDoIsNoted(t *testing.T) {
 // Commands on the store are noted unless they only look, or send a test.
 func TestEveryCommandThatChangesTheStoreIsNoted(t *testing.T) {
 	looks := []string{
-		"app list", "key list", "cron list", "cron show", "cron runs", "cron logs", "cron events", "cron exec", "cron rejected",
+		"app list", "key list", "cron list", "cron show", "cron runs", "cron logs", "cron events", "cron exec", "cron spool", "cron rejected",
 		"maintenance list", "alert list", "alert test", "outbox stats", "outbox list", "outbox show", "webhook list", "webhook show", "webhook test",
 	}
 	root := newRoot()

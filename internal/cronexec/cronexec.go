@@ -129,6 +129,10 @@ const (
 	callTries    = 3               // for the start, and for the end
 	flushTimeout = 5 * time.Second // reports of earlier runs, when something waits for them
 	lastGrace    = time.Second     // of the reporting, once a signal asks to end
+
+	// Jobs of several applications may share a spool: for so long the reports of the
+	// others are theirs to send.
+	othersPatience = time.Hour
 )
 
 // start asks for the start. If it is refused because another execution runs, the
@@ -146,7 +150,7 @@ func (r *run) start(ctx context.Context) os.Signal {
 	ask(callTries)
 	if refused(r.startErr) {
 		bounded, cancel := context.WithTimeout(ctx, flushTimeout)
-		f := r.spool.flush(bounded, r.server, r.report.Key)
+		f := r.spool.flush(bounded, r.server, r.report.Key, false)
 		cancel()
 		r.flushed(f)
 		if f.sent > 0 && fault.KindOf(r.startErr) == fault.Conflict {
@@ -294,6 +298,14 @@ func (r *run) flushed(f flushed) {
 	}
 	if f.discarded > 0 {
 		r.say("%d reports of earlier runs are thrown away: %s", f.discarded, r.cause(f.why))
+	}
+	if f.others > 0 {
+		said := r.tell
+		if time.Since(f.oldest) > othersPatience && r.spool.mayTell(time.Now()) {
+			said = r.say
+		}
+		said("%d reports of earlier runs wait in %s for another key or FERRYMAN_URL, the oldest since %s: see ferryman cron spool",
+			f.others, r.SpoolDir, f.oldest.UTC().Format(time.RFC3339))
 	}
 }
 

@@ -51,6 +51,7 @@ type spool struct{ dir string }
 const (
 	spoolTemp = ".new-" // begins the name of a file that is being written
 	spoolLock = ".lock"
+	spoolTold = ".told" // its time is that of the last line about reports that wait
 )
 
 // spoolName is what the name of a report is like: when the run ended, and its rid.
@@ -147,6 +148,16 @@ func (s spool) read(name string) (report, error) {
 		p.StartedAt = p.EndedAt.Add(-time.Duration(p.End.DurationMS) * time.Millisecond)
 	}
 	return p, nil
+}
+
+// mayTell tells whether nobody was told for a day of reports that wait for another key,
+// and that somebody is now: a cron mails each line.
+func (s spool) mayTell(now time.Time) bool {
+	path := filepath.Join(s.dir, spoolTold)
+	if info, err := os.Stat(path); err == nil && now.Sub(info.ModTime()) < 24*time.Hour {
+		return false
+	}
+	return os.WriteFile(path, nil, 0o600) == nil && os.Chtimes(path, now, now) == nil
 }
 
 // sweep deletes what writers left behind that were cut off.

@@ -224,8 +224,8 @@ func TestFlushSortsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer to.close()
-	f := s.flush(t.Context(), to, fingerprint("fm_secretsecret"))
-	if f.sent != 2 || f.discarded != 14 || f.why == nil {
+	f := s.flush(t.Context(), to, fingerprint("fm_secretsecret"), false)
+	if f.sent != 2 || f.discarded != 14 || f.why == nil || f.others != 3 || f.stopped != nil {
 		t.Errorf("%+v", f)
 	}
 	left, err := os.ReadDir(s.dir)
@@ -268,7 +268,7 @@ func TestFlushStopsWhenTheServerGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer to.close()
-	if f := s.flush(t.Context(), to, fingerprint("k")); f.sent != 2 || f.discarded != 0 || len(s.names()) != 3 || len(l.got("")) != 3 {
+	if f := s.flush(t.Context(), to, fingerprint("k"), false); f.sent != 2 || f.discarded != 0 || len(s.names()) != 3 || len(l.got("")) != 3 {
 		t.Errorf("%+v, %d left, %d calls", f, len(s.names()), len(l.got("")))
 	}
 }
