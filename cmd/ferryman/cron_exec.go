@@ -26,7 +26,7 @@ FERRYMAN_URL for the start with the key FERRYMAN_API_KEY, run the command, repor
 how it ended with the last 64 KiB of its output.
 
 If the server refuses the start, because the cron is inactive or already running,
-the command is not run, quietly. Without an answer, or with wrong settings, it
+the command is not run, quietly unless standard error is a terminal. Without an answer, or with wrong settings, it
 runs all the same after 15 seconds at most, with a line on standard error;
 --if-unreachable fail is for commands that must not run unguarded. A report that
 cannot be delivered waits in FERRYMAN_SPOOL_DIR and is sent by the next run.

@@ -142,6 +142,7 @@ of a-z, 0-9, _ and -, with at least one letter.
 				if err != nil {
 					return err
 				}
+				s.warn(cmd, made.Settings)
 				if f.asJSON {
 					return f.tell(ctx, cmd, a, made.ID)
 				}
@@ -174,7 +175,8 @@ stays as it is. The slug that it had before goes on to find it until another tak
   ferryman cron edit payout --max-runtime 0`,
 		Args: oneArg("SLUG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.change(cmd, args[0], func(given *string, settings *ledger.Settings) {
+			var changed ledger.Settings
+			err := f.change(cmd, args[0], func(given *string, settings *ledger.Settings) {
 				s.apply(cmd, settings)
 				if cmd.Flags().Changed("active") {
 					settings.Active = active
@@ -182,7 +184,12 @@ stays as it is. The slug that it had before goes on to find it until another tak
 				if cmd.Flags().Changed("slug") {
 					*given = slug
 				}
+				changed = *settings
 			})
+			if err == nil {
+				s.warn(cmd, changed)
+			}
+			return err
 		},
 	}
 	f.add(c)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,17 @@ func (f *cronSettings) apply(cmd *cobra.Command, s *ledger.Settings) {
 		if cmd.Flags().Changed(name) {
 			set()
 		}
+	}
+}
+
+// warn warns of settings, if they were given now, by which an execution whose end nobody
+// reports keeps all later ones from starting.
+func (f *cronSettings) warn(cmd *cobra.Command, s ledger.Settings) {
+	given := slices.ContainsFunc([]string{"overlap", "max-running", "max-runtime", "heartbeat"}, cmd.Flags().Changed)
+	bounded := s.MaxRuntime > 0 || s.Heartbeat > 0
+	refuses := s.Overlap == ledger.Forbid || s.Overlap == ledger.Allow && s.MaxRunning > 0
+	if given && refuses && !bounded {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning: a job that is killed before it reports its end blocks later ones until ferryman cron release; give --max-runtime, or --heartbeat for jobs under cron exec")
 	}
 }
 

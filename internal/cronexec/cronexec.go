@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/term"
 
 	"ferryman/internal/fault"
 )
@@ -100,7 +101,11 @@ func (o Options) run(ctx context.Context) int {
 	case err == nil:
 		r.tell("execution %d of %s has started", r.report.Execution, o.Slug)
 	case refused(err):
-		r.tell("%s is not run, for the server refuses: %v", o.Slug, err)
+		said := r.tell // a cron would mail it each time
+		if term.IsTerminal(int(o.Stderr.Fd())) {
+			said = r.say
+		}
+		said("%s is not run, for the server refuses: %v", o.Slug, err)
 		return o.RefusedExit
 	case o.FailUnreachable:
 		r.say("%s is not run, for the server gave no leave: %s", o.Slug, r.cause(err))

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -35,15 +36,15 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// Keys and a change in size reach the command once, though the terminal sends
-// them to all of its foreground.
-func TestTerminal(t *testing.T) {
-	t.Parallel()
+// newTerminal gives a terminal: what a person types at, what programs have, and what it
+// shows.
+func newTerminal(t *testing.T) (keys, tty *os.File, shown *screen) {
+	t.Helper()
 	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer keys.Close()
+	t.Cleanup(func() { _ = keys.Close() })
 	if err := unix.IoctlSetPointerInt(int(keys.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -51,12 +52,12 @@ func TestTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tty.Close()
-	var shown screen
+	t.Cleanup(func() { _ = tty.Close() })
+	shown = new(screen)
 	go func() {
 		buf := make([]byte, 4096)
 		for {
@@ -67,6 +68,36 @@ func TestTerminal(t *testing.T) {
 			shown.Write(buf[:n])
 		}
 	}()
+	return keys, tty, shown
+}
+
+// Who looks on is told why nothing runs; a cron, whose lines are mailed, is not.
+func TestRefusalIsToldToATerminal(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprint(w, `{"code":"cron_paused","detail":"the cron is paused"}`)
+		return true
+	})
+	_, tty, shown := newTerminal(t)
+	w := wrap(t, Options{URL: l.URL}, "echo ran")
+	w.Stderr = tty
+	w.start()
+	if code := w.end(); code != 0 || w.stdout.String() != "" {
+		t.Errorf("code %d, %q", code, w.stdout.String())
+	}
+	testwait.Until(t, "the reason", func() bool { return strings.Contains(shown.String(), "nightly is not run, for the server refuses") })
+	if w = wrap(t, Options{URL: l.URL}, "echo ran"); w.run() != 0 || w.stderr.String() != "" {
+		t.Errorf("says %q", w.stderr.String())
+	}
+}
+
+// Keys and a change in size reach the command once, though the terminal sends
+// them to all of its foreground.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	keys, tty, shown := newTerminal(t)
 	l := newLedger(t, nil)
 	w := wrap(t, Options{URL: l.URL}, trap)
 	w.Stdin, w.Stdout, w.Stderr = tty, tty, tty
