@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ferryman/internal/config"
 	"ferryman/internal/fault"
 	"ferryman/internal/syncs"
 )
@@ -76,7 +77,7 @@ func finishAs(program string, w io.Writer, err error, interrupted os.Signal) int
 		fmt.Fprintf(w, "%s: %v\nSee '%s --help'.\n", program, err, path)
 		return exitUsage
 	}
-	fmt.Fprintf(w, "%s: %s\n", program, strings.TrimSpace(err.Error()))
+	fmt.Fprintf(w, "%s: %s\n", program, withCode(err))
 	if coded, ok := errors.AsType[codedError](err); ok {
 		return coded.code
 	}
@@ -84,6 +85,35 @@ func finishAs(program string, w io.Writer, err error, interrupted os.Signal) int
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// withCode is the text of an error with its code, by which the documentation has what to
+// do. Of several lines the first has it.
+func withCode(err error) string {
+	text := strings.TrimSpace(err.Error())
+	e, ok := errors.AsType[*fault.Error](err)
+	if !ok || e.Code == "" {
+		return text
+	}
+	first, rest, more := strings.Cut(text, "\n")
+	first += " [" + e.Code + "]"
+	if more {
+		return first + "\n" + rest
+	}
+	return first
+}
+
+// logFatal logs what ends a server, where the log is for programs: they would not find it
+// in a line that is none of the log.
+func logFatal(w io.Writer, c config.Log, err error) {
+	if err == nil || !c.JSON || fault.KindOf(err) == fault.Canceled {
+		return
+	}
+	attrs := []any{"code", fault.CodeOf(err), "err", fault.OneLine(err)}
+	if hint := fault.HintOf(err); hint != "" {
+		attrs = append(attrs, "hint", hint)
+	}
+	newLogger(w, c).Error("the server ends", attrs...)
 }
 
 // exitSignal is the code for a command that a signal cut off.

@@ -30,6 +30,8 @@ func TestFinish(t *testing.T) {
 		"failed, then Ctrl-C":     {errors.New("disk full"), syscall.SIGINT, 5, "ferryman: disk full\n"},
 		"said already":            {exitError(3), nil, 3, ""},
 		"wrong settings":          {&fault.Error{Kind: fault.Unconfigured, Detail: "no"}, nil, 1, "ferryman: no\n"},
+		"with a code":             {fmt.Errorf("open: %w", &fault.Error{Kind: fault.Unavailable, Code: "store_away", Detail: "no", Hint: "wait"}), nil, 5, "ferryman: open: no (wait) [store_away]\n"},
+		"of several lines":        {&fault.Error{Kind: fault.Unconfigured, Code: "wrong_settings", Detail: "2 wrong:\n  - a\n  - b"}, nil, 1, "ferryman: 2 wrong: [wrong_settings]\n  - a\n  - b\n"},
 		"something else":          {errors.New("disk full"), nil, 5, "ferryman: disk full\n"},
 		"called off without sign": {canceled, nil, 5, "ferryman: sync: context canceled\n"},
 	} {

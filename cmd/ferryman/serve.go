@@ -53,6 +53,7 @@ crons to it, unless --sandbox-quiet is given.`,
 			}
 			c, log, err := load(cmd, in, slog.LevelInfo)
 			if err != nil {
+				logFatal(cmd.ErrOrStderr(), c.Log, err)
 				return err
 			}
 			resume := func(one config.Campaign) time.Time { return leftOff(in, one, log) }
@@ -65,8 +66,14 @@ crons to it, unless --sandbox-quiet is given.`,
 }
 
 // serve runs a server until the command's context ends. sandboxURL is the
-// simulator's, "" without one.
+// simulator's, "" without one. What ends it is logged.
 func serve(cmd *cobra.Command, o app.Options, sandboxURL string) error {
+	err := serveLogged(cmd, o, sandboxURL)
+	logFatal(cmd.ErrOrStderr(), o.Config.Log, err)
+	return err
+}
+
+func serveLogged(cmd *cobra.Command, o app.Options, sandboxURL string) error {
 	s, err := app.NewServer(cmd.Context(), o)
 	if err != nil {
 		return err
