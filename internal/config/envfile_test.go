@@ -166,3 +166,34 @@ func TestOpenEnvFile(t *testing.T) {
 		}
 	}
 }
+
+// So is a file that a setting names, if what it holds is a secret.
+func TestOpenSecretFile(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		mode       os.FileMode
+		warned     bool
+	}{
+		{"FERRYMAN_SECRET", strings.Repeat("s3cr3t", 8), 0o644, true},
+		{"FERRYMAN_SECRET", strings.Repeat("s3cr3t", 8), 0o640, false},
+		{"FERRYMAN_SECRET", strings.Repeat("s3cr3t", 8), 0o600, false},
+		{"API_PASSWORD", "s3cr3t", 0o604, true},
+		{"WAREHOUSE_DATABASE_URL", "postgres://u:s3cr3t@h/d", 0o644, true},
+		{"WAREHOUSE_DATABASE_URL", "postgres://u@h/d", 0o644, false},
+	} {
+		in := input(t, test.name+"_FILE=s3cr3t-file", "API_USER=ann")
+		write(t, in.Dir, "s3cr3t-file", test.text)
+		if err := os.Chmod(filepath.Join(in.Dir, "s3cr3t-file"), test.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, warnings := load(t, in)
+		if got := warns(warnings, test.name+"_FILE", "everybody on this machine may read the file"); got != test.warned {
+			t.Errorf("%s, mode %04o: %v", test.name, test.mode, warnings)
+		}
+		for _, w := range warnings {
+			if strings.Contains(w.String(), "s3cr3t") {
+				t.Errorf("%s quotes a value", w)
+			}
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -36,7 +37,20 @@ func (l *loader) fromFile(s setting, v value) (value, error) {
 	if v.text = s.trim(line); v.text == "" {
 		return v, errors.New("the file is empty")
 	}
+	if (s.secret || holdsPassword(v.text)) && openToAll(path) {
+		l.warn(s.name+fileSuffix, "everybody on this machine may read the file; chmod 600 it, or 640")
+	}
 	return v, nil
+}
+
+// openToAll tells whether everybody on the machine may read a file. Those that a container's
+// engine puts into /run/secrets are so, and nobody else is on that machine.
+func openToAll(path string) bool {
+	if runtime.GOOS == "windows" || strings.HasPrefix(path, "/run/secrets/") || strings.HasPrefix(path, "/var/run/secrets/") {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0
 }
 
 // readBounded reads a file whole. Its errors complete "the file …" and name no path.

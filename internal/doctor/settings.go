@@ -27,6 +27,9 @@ func Settings(count int, odd []Setting, err error) Check {
 			if strings.HasPrefix(s.Oddity, "no such setting") {
 				remedy = "correct the name, or remove it"
 			}
+			if strings.Contains(s.Oddity, "may read") {
+				remedy = "take the right to read it from the others"
+			}
 			found = append(found, Doubtful(remedy, "%s: %s", s.Name, s.Oddity))
 		}
 		if len(found) == 0 {
