@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"ferryman/internal/certificate"
 	"ferryman/internal/config"
+	"ferryman/internal/fault"
 )
 
 func newHealth() *cobra.Command {
@@ -66,7 +68,7 @@ func askReady(ctx context.Context, w io.Writer, server string, known *tls.Config
 	client := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: known, ForceAttemptHTTP2: true, DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
-		return err
+		return unreached(err)
 	}
 	defer res.Body.Close() //nolint:errcheck // it was only read
 	const most = 64 << 10
@@ -74,9 +76,34 @@ func askReady(ctx context.Context, w io.Writer, server string, known *tls.Config
 	if err != nil {
 		return err
 	}
+	if res.StatusCode == http.StatusBadRequest && strings.Contains(string(answer), "HTTP request to an HTTPS server") {
+		return &fault.Error{
+			Kind: fault.Unavailable, Code: "tls", Detail: "the server at " + server + " speaks HTTPS",
+			Hint: "set FERRYMAN_URL to an address that begins with https://, or on the server's machine FERRYMAN_TLS_CERT_FILE as the server has it",
+		}
+	}
 	fmt.Fprintln(w, strings.TrimSpace(string(answer)))
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server is not ready: %s", res.Status)
 	}
 	return nil
+}
+
+// unreached is the error of a call that was not answered, with what to do about it.
+func unreached(err error) error {
+	f := &fault.Error{
+		Kind: fault.Unavailable, Code: "unreachable", Err: err,
+		Hint: "check that the server runs, and FERRYMAN_URL",
+	}
+	_, unknown := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
+		f.Code, f.Hint = "tls", "the server speaks plain HTTP: set FERRYMAN_URL to an address that begins with http://"
+	case unknown:
+		f.Code, f.Hint = "tls", "on the server's machine set FERRYMAN_TLS_CERT_FILE as the server has it; elsewhere set FERRYMAN_URL to a name that its certificate is for, "+
+			"and SSL_CERT_FILE to that of its authority if the system does not know it"
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Kind, f.Code, f.Hint = fault.Timeout, "timeout", "check that the server is well, and FERRYMAN_URL; --timeout waits longer"
+	}
+	return f
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -44,8 +46,37 @@ func TestHealth(t *testing.T) {
 	})
 }
 
+// What is wrong with address or certificate is told with what to set.
+func TestHealthNamesTheRemedy(t *testing.T) {
+	answer := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	plain, secure := httptest.NewServer(answer), httptest.NewTLSServer(answer)
+	defer plain.Close()
+	defer secure.Close()
+	gone := httptest.NewServer(answer)
+	gone.Close()
+	t.Chdir(t.TempDir())
+	for url, want := range map[string]string{
+		"http" + strings.TrimPrefix(secure.URL, "https"): "begins with https://.*FERRYMAN_TLS_CERT_FILE.* \\[tls\\]\n$",
+		secure.URL: "FERRYMAN_TLS_CERT_FILE.*a name that its certificate is for.* \\[tls\\]\n$",
+		"https" + strings.TrimPrefix(plain.URL, "http"): "begins with http://.* \\[tls\\]\n$",
+		gone.URL: "check that the server runs, and FERRYMAN_URL.* \\[unreachable\\]\n$",
+	} {
+		t.Setenv("FERRYMAN_URL", url)
+		code, out, failure := healthSays(t)
+		if code != exitFailed || out != "" || !regexp.MustCompile(want).MatchString(failure) {
+			t.Errorf("%s: exit code %d, prints %q, says %q", url, code, out, failure)
+		}
+	}
+}
+
 // health runs the command, and gives its exit code and what it prints.
 func health(t *testing.T) (code int, out string) {
+	t.Helper()
+	code, out, _ = healthSays(t)
+	return code, out
+}
+
+func healthSays(t *testing.T) (code int, out, says string) {
 	t.Helper()
 	var printed, failure bytes.Buffer
 	root := newRoot()
@@ -53,5 +84,6 @@ func health(t *testing.T) (code int, out string) {
 	root.SetOut(&printed)
 	root.SetErr(&failure)
 	err := root.ExecuteContext(t.Context())
-	return finish(&failure, err, nil), printed.String()
+	code = finish(&failure, err, nil)
+	return code, printed.String(), failure.String()
 }

@@ -49,5 +49,8 @@ func TestListenAsksByTLS(t *testing.T) {
 	at := strings.TrimPrefix(server.URL, "https://")
 	wants(t, Listen(at, nil, certificate.Pinned(cert)).Look(t.Context()), [2]string{"ok", "is ready: store"})
 	wants(t, Listen(at, nil, certificate.Pinned(key)).Look(t.Context()), [2]string{"problem", "does not answer as Ferryman does"})
-	wants(t, Listen(at, nil, nil).Look(t.Context()), [2]string{"problem", "does not answer as Ferryman does"})
+	if remedy := Listen(at, nil, certificate.Pinned(key)).Look(t.Context())[0].Remedy; !strings.Contains(remedy, "FERRYMAN_TLS_CERT_FILE as it has it") {
+		t.Errorf("of another certificate: %s", remedy)
+	}
+	wants(t, Listen(at, nil, nil).Look(t.Context()), [2]string{"problem", "speaks TLS, and these settings have no certificate"})
 }

@@ -48,23 +48,61 @@ func Listen(address string, exposed func(context.Context) (bool, error), speak *
 	}}
 }
 
-// ask asks who has the address.
+// ask asks who has the address, also as a server would speak with other settings: one that
+// these settings do not know is not to be taken for a stranger.
 func ask(ctx context.Context, a *net.TCPAddr, speak *tls.Config) Finding {
-	scheme := "http://"
-	if speak != nil {
-		scheme = "https://"
-	}
 	host := a.IP.String()
 	if a.IP == nil || a.IP.IsUnspecified() {
 		host = "localhost" // nobody can call every address
 	}
 	at := net.JoinHostPort(host, strconv.Itoa(a.Port))
+	found, who := askBy(ctx, at, speak)
+	if who == ferryman {
+		return found
+	}
+	_, byTLS := askBy(ctx, at, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is told nothing, and not believed
+	if speak != nil {
+		if byTLS == ferryman {
+			found.Remedy = "if it is to be this Ferryman, set FERRYMAN_TLS_CERT_FILE as it has it, or restart it; if not, name another address with --listen or FERRYMAN_LISTEN"
+		}
+		if _, who := askBy(ctx, at, nil); who == ferryman {
+			return problem("restart it with these settings, or look with those that it has: without FERRYMAN_TLS_CERT_FILE and FERRYMAN_TLS_KEY_FILE",
+				"a Ferryman at %s speaks plain HTTP, and these settings have a certificate", at)
+		}
+		return found
+	}
+	switch byTLS {
+	case ferryman:
+		return problem("set FERRYMAN_TLS_CERT_FILE and FERRYMAN_TLS_KEY_FILE (--tls-cert, --tls-key) as that server has them",
+			"a Ferryman at %s speaks TLS, and these settings have no certificate", at)
+	case somebody:
+		return problem("if it is to be Ferryman, set FERRYMAN_TLS_CERT_FILE and FERRYMAN_TLS_KEY_FILE (--tls-cert, --tls-key) as it has them; if not, name another address with --listen or FERRYMAN_LISTEN",
+			"%s is taken by a program that speaks TLS and does not answer as Ferryman does", at)
+	}
+	return found
+}
+
+// who answers.
+type who int
+
+const (
+	nobody   who = iota // whom one could speak with
+	somebody            // who is not known
+	ferryman
+)
+
+// askBy asks by TLS, or without if speak is nil.
+func askBy(ctx context.Context, at string, speak *tls.Config) (Finding, who) {
+	scheme := "http://"
+	if speak != nil {
+		scheme = "https://"
+	}
 	other := problem("stop that program, or name another address with --listen or FERRYMAN_LISTEN", "%s is taken by a program that does not answer as Ferryman does", at)
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+at+"/readyz", nil)
 	if err != nil {
-		return other
+		return other, nobody
 	}
 	client := http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: speak}, // no proxy: it is this machine
@@ -76,7 +114,7 @@ func ask(ctx context.Context, a *net.TCPAddr, speak *tls.Config) Finding {
 			err = u.Err
 		}
 		other.Detail += ": " + err.Error()
-		return other
+		return other, nobody
 	}
 	defer res.Body.Close() //nolint:errcheck // it was only read
 	var answer struct {
@@ -87,13 +125,13 @@ func ask(ctx context.Context, a *net.TCPAddr, speak *tls.Config) Finding {
 	}
 	const most = 64 << 10
 	if err := json.NewDecoder(io.LimitReader(res.Body, most)).Decode(&answer); err != nil {
-		return other
+		return other, somebody
 	}
 	switch {
 	case res.StatusCode == http.StatusOK && answer.Status == "ok" && len(answer.Checks) > 0:
-		return Well("the Ferryman at %s is ready: %s", at, strings.Join(answer.Checks, ", "))
+		return Well("the Ferryman at %s is ready: %s", at, strings.Join(answer.Checks, ", ")), ferryman
 	case res.StatusCode == http.StatusServiceUnavailable && answer.Code == "not_ready":
-		return problem("look into its log; what it names stands in docs/operations.md under Troubleshooting", "the Ferryman at %s is not ready: %s", at, answer.Detail)
+		return problem("look into its log; what it names stands in docs/operations.md under Troubleshooting", "the Ferryman at %s is not ready: %s", at, answer.Detail), ferryman
 	}
-	return other
+	return other, somebody
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -49,6 +50,25 @@ func TestListen(t *testing.T) {
 	}()
 	defer mute.Close()
 	wants(t, Listen(mute.Addr().String(), nil, nil).Look(t.Context()), [2]string{"problem", "does not answer as Ferryman does"})
+}
+
+// A server that speaks another way than these settings would have it is no stranger.
+func TestListenSpeaksAnotherWay(t *testing.T) {
+	ready := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"status":"ok","checks":["store"]}`))
+	})
+	secure, plain := httptest.NewTLSServer(ready), httptest.NewServer(ready)
+	stranger := httptest.NewTLSServer(http.NotFoundHandler())
+	for _, s := range []*httptest.Server{secure, plain, stranger} {
+		defer s.Close()
+	}
+	wants(t, Listen(secure.Listener.Addr().String(), nil, nil).Look(t.Context()),
+		[2]string{"problem", "a Ferryman at " + secure.Listener.Addr().String() + " speaks TLS, and these settings have no certificate → set FERRYMAN_TLS_CERT_FILE"})
+	wants(t, Listen(stranger.Listener.Addr().String(), nil, nil).Look(t.Context()),
+		[2]string{"problem", "by a program that speaks TLS and does not answer as Ferryman does → if it is to be Ferryman, set FERRYMAN_TLS_CERT_FILE"})
+	known := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // it is a test
+	wants(t, Listen(plain.Listener.Addr().String(), nil, known).Look(t.Context()), [2]string{"problem", "speaks plain HTTP, and these settings have a certificate → restart it"})
+	wants(t, Listen(secure.Listener.Addr().String(), nil, known).Look(t.Context()), [2]string{"ok", "is ready: store"})
 }
 
 // Whether there is a key matters where the network reaches the server.
