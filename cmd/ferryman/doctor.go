@@ -24,8 +24,9 @@ func newDoctor() *cobra.Command {
 		Use: "doctor", Short: "Look whether everything is there that a server needs, and say what to do", Args: noArgs,
 		Long: `Look whether everything is there that a server with the same settings needs: settings,
 state folder and disk, secret, store with its schema, clock and rights, the address
-to listen on, upstreams, targets, messengers and limits; and what does not work by what
-the store tells: silent nodes, channels that stand still, alerts that failed. Each line is ok, a warning
+to listen on, upstreams, targets, messengers, the collector of traces and limits; and
+what does not work by what the store tells: silent nodes, channels that stand still,
+alerts that failed. Each line is ok, a warning
 or a problem, and the line below it says what to do.
 
 It changes nothing: neither does it make or migrate a store, nor does it sign in
@@ -58,7 +59,7 @@ Exit codes: 0 no problem, warnings aside; 1 wrong usage; 5 a problem.`,
 		},
 	}
 	config.AddFlags(c.Flags())
-	c.Flags().BoolVar(&offline, "offline", false, "leave out upstreams, targets and messengers")
+	c.Flags().BoolVar(&offline, "offline", false, "leave out upstreams, targets, messengers and the collector of traces")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }

@@ -19,6 +19,7 @@ import (
 	"ferryman/internal/endpoint"
 	"ferryman/internal/push"
 	"ferryman/internal/sink/sqlsink"
+	"ferryman/internal/tracing"
 )
 
 // Examined is what a doctor is told beside the settings.
@@ -50,6 +51,7 @@ func Doctor(ctx context.Context, o Options, e Examined) []doctor.Finding {
 	if !e.Offline {
 		checks = append(checks, p.upstreams()...)
 		checks = append(checks, p.targets()...)
+		checks = append(checks, p.collector()...)
 	}
 	checks = append(checks, p.messengers(e.Offline)...)
 	return doctor.Run(ctx, append(checks, doctor.OpenFiles()))
@@ -190,6 +192,18 @@ func (p *patient) targets() (checks []doctor.Check) {
 		checks = append(checks, p.target(name, one.Target.Reveal(), one.ShownTarget())...)
 	}
 	return checks
+}
+
+// collector is the check of where traces go, if they go anywhere.
+func (p *patient) collector() []doctor.Check {
+	t := p.Config.Traces
+	u, err := url.Parse(t.URL)
+	if t.URL == "" || t.Disabled || err != nil {
+		return nil
+	}
+	return []doctor.Check{doctor.Ask("trace collector", u.Scheme+"://"+u.Host+" takes traces", func(ctx context.Context) error {
+		return tracing.Ask(ctx, p.tracing("doctor"))
+	})}
 }
 
 func (p *patient) target(name, address, shown string) []doctor.Check {

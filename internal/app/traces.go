@@ -20,14 +20,7 @@ func (o Options) traced(ctx context.Context, node string) (_ Options, end func()
 	if o.tracer != nil || t.URL == "" || t.Disabled {
 		return o, func() error { return nil }, nil
 	}
-	headers := make(map[string]string, len(t.Headers))
-	for name, value := range t.Headers {
-		headers[name] = value.Reveal()
-	}
-	p, err := tracing.New(ctx, tracing.Config{
-		URL: t.URL, Headers: headers, Sampler: t.Sampler, Ratio: t.Ratio,
-		Service: t.Service, Attributes: t.Attributes, Node: node, Version: o.Version, Log: o.Log,
-	})
+	p, err := tracing.New(ctx, o.tracing(node))
 	if err != nil {
 		return o, nil, err
 	}
@@ -41,6 +34,19 @@ func (o Options) traced(ctx context.Context, node string) (_ Options, end func()
 		}
 		return nil
 	}, nil
+}
+
+// tracing is how and where to the settings would have node trace.
+func (o Options) tracing(node string) tracing.Config {
+	t := o.Config.Traces
+	headers := make(map[string]string, len(t.Headers))
+	for name, value := range t.Headers {
+		headers[name] = value.Reveal()
+	}
+	return tracing.Config{
+		URL: t.URL, Headers: headers, Sampler: t.Sampler, Ratio: t.Ratio,
+		Service: t.Service, Attributes: t.Attributes, Node: node, Version: o.Version, Log: o.Log,
+	}
 }
 
 // Tracer is for a command that traces what it does by itself: nil if the settings ask

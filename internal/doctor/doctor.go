@@ -97,6 +97,18 @@ func Try(name, well string, try func(context.Context) error) Check {
 	}}
 }
 
+// Ask is Try for what the server can do without: where it does not go well is a warning.
+func Ask(name, well string, try func(context.Context) error) Check {
+	return Check{name, func(ctx context.Context) []Finding {
+		if err := try(ctx); err != nil {
+			f := failed(err)
+			f.Level = Warning
+			return []Finding{f}
+		}
+		return []Finding{Well("%s", well)}
+	}}
+}
+
 // Well is a finding of what is as it should be.
 func Well(format string, args ...any) Finding {
 	return Finding{Level: OK, Detail: fmt.Sprintf(format, args...)}

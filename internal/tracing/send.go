@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -78,12 +79,7 @@ func (s *sender) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpan
 		return err
 	}
 	for pause := firstPause; ; pause *= 2 {
-		e, err := s.client.Exchange(ctx, httpclient.Request{
-			Method: http.MethodPost, URL: s.url, Header: s.header, Body: body, Secrets: s.hidden,
-		})
-		if err == nil {
-			err = s.client.Fault(e)
-		}
+		e, err := s.post(ctx, body, s.url)
 		if err == nil || e.Status != 0 && !passes(e.Status) {
 			return err
 		}
@@ -95,6 +91,39 @@ func (s *sender) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpan
 		case <-wait.C:
 		}
 	}
+}
+
+// post makes one attempt. The answer is there, without a status if nobody gave one, also
+// beside an error, in which the address is as shown.
+func (s *sender) post(ctx context.Context, body []byte, shown *url.URL) (httpclient.Exchange, error) {
+	e, err := s.client.Exchange(ctx, httpclient.Request{
+		Method: http.MethodPost, URL: s.url, Shown: shown, Header: s.header, Body: body, Secrets: s.hidden,
+	})
+	if err == nil {
+		err = s.client.Fault(e)
+	}
+	f, ok := errors.AsType[*fault.Error](err)
+	if ok && (f.Kind == fault.Unauthorized || f.Kind == fault.Forbidden) {
+		hinted := *f
+		hinted.Hint = "set OTEL_EXPORTER_OTLP_HEADERS to the headers by which the collector knows its callers, such as authorization=Bearer%20TOKEN"
+		return e, &hinted
+	}
+	return e, err
+}
+
+// Ask sends the collector no spans, once, and gives why it would not take any.
+func Ask(ctx context.Context, c Config) error {
+	s, err := newSender(c, nil)
+	if err != nil {
+		return err
+	}
+	defer s.client.Close()
+	body, err := pack(nil)
+	if err != nil {
+		return err
+	}
+	_, err = s.post(ctx, body, &url.URL{Scheme: s.url.Scheme, Host: s.url.Host}) // its path may tell who calls
+	return err
 }
 
 // passes tells which answers OTLP has repeated.

@@ -249,3 +249,36 @@ func TestLogNamesTheSpan(t *testing.T) {
 		t.Errorf("the log has %s", b.String())
 	}
 }
+
+// A collector that does not know its callers says so to whoever asks, and in the log, with
+// what to set.
+func TestCollectorThatWantsToKnowWho(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		var calls atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			if r.Method != http.MethodPost || r.Header.Get("Authorization") != "Bearer s3cr3t" {
+				w.WriteHeader(status)
+			}
+		}))
+		defer server.Close()
+		c := tracing.Config{URL: server.URL + "/v1/traces"}
+		err := tracing.Ask(t.Context(), c)
+		if err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_HEADERS") || calls.Load() != 1 {
+			t.Errorf("%d: %v, %d calls", status, err, calls.Load())
+		}
+		p, log := begin(t, c)
+		_, one := p.Tracer().Start(t.Context(), "one")
+		one.End()
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(log.String(), "OTEL_EXPORTER_OTLP_HEADERS") {
+			t.Errorf("%d: log %s", status, log)
+		}
+		c.Headers = map[string]string{"Authorization": "Bearer s3cr3t"}
+		if err := tracing.Ask(t.Context(), c); err != nil {
+			t.Errorf("with the header: %v", err)
+		}
+	}
+}
