@@ -108,7 +108,28 @@ func (f *campaignFlags) campaign(cmd *cobra.Command, in config.Input, c config.C
 		return campaign, usageError{cmd, fmt.Errorf("--campaign: the campaigns file has no %s, but %s; one beside the file needs --target and --token-file",
 			campaign.ID, names(file))}
 	}
-	return campaign, campaign.Check()
+	return campaign, toSet(campaign, campaign.Check())
+}
+
+// toSet adds to the error of a campaign that lacks its token or its target how they are given.
+func toSet(c config.Campaign, err error) error {
+	wrong, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	var ways []string
+	if c.Token.Empty() {
+		ways = append(ways, "the token: FERRYMAN_CONTACTS_TOKEN or --token-file")
+	}
+	if c.Target.Empty() {
+		ways = append(ways, "the target: FERRYMAN_CONTACTS_TARGET, --target or --target-file")
+	}
+	if len(ways) == 0 {
+		return err
+	}
+	told := *wrong
+	told.Hint = "set " + strings.Join(ways, "; ")
+	return &told
 }
 
 // idle is the error of flags that were given and have no effect in a mode.

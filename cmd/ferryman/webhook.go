@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ferryman/internal/app"
+	"ferryman/internal/config"
 	"ferryman/internal/endpoint"
 	"ferryman/internal/outbox"
 )
@@ -109,6 +110,7 @@ many may go at once unless it says otherwise, as 5/s burst 20 does. none is no b
 				if err != nil {
 					return err
 				}
+				warnAddress(cmd, url)
 				return tellSecret(cmd, added, !unsigned && secretFile == "", asJSON)
 			})
 		},
@@ -149,6 +151,20 @@ func (f *addressFlags) read(cmd *cobra.Command) (endpoint.Address, error) {
 		return endpoint.Address{}, usageError{cmd, err}
 	}
 	return url, nil
+}
+
+// warnAddress warns of an address that the server will refuse to post to, if it has these
+// settings. That of the sandbox has others.
+func warnAddress(cmd *cobra.Command, to endpoint.Address) {
+	in, err := config.Process(cmd.Flags())
+	if sandbox, _ := cmd.Flags().GetBool("sandbox"); sandbox || err != nil {
+		return
+	}
+	in.Sections = []config.Section{config.FileSection, config.OutboxSection}
+	c, _, err := config.Load(in)
+	if err == nil && app.WebhookRefused(app.Options{Config: c}, to) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning: deliveries will be refused, for this address is not of the public Internet, unless the server has its host in FERRYMAN_WEBHOOK_ALLOW_HOSTS")
+	}
 }
 
 func addPaceFlags(c *cobra.Command, profile *string, deflt string, rate *string, defaultRate string) {

@@ -44,6 +44,9 @@ goes to the new address. A channel that the old address had made pause is tried 
 				if err != nil {
 					return err
 				}
+				if address.given() {
+					warnAddress(cmd, change.URL)
+				}
 				return tellSecret(cmd, changed, false, asJSON)
 			})
 		},

@@ -174,3 +174,9 @@ func (a *Admin) Webhooks(ctx context.Context) (*endpoint.Webhooks, error) {
 
 // WebhookRegistry is what can be done to webhooks without the secret.
 func (a *Admin) WebhookRegistry() *endpoint.Registry { return endpoint.NewRegistry(a.db) }
+
+// WebhookRefused tells whether a server with these settings would refuse to post to an
+// address, as far as that shows without looking its host up.
+func WebhookRefused(o Options, to endpoint.Address) bool {
+	return webhook.Refuses(to.Reveal(), o.Config.Outbox.AllowHosts)
+}

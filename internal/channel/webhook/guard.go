@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,3 +44,25 @@ func allowed(u *url.URL, hosts []string) bool {
 }
 
 func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// Refuses tells whether a webhook that is guarded would refuse to connect to a URL, as far
+// as that shows without asking for the addresses of its host.
+func Refuses(rawURL string, allowHosts []string) bool {
+	u, err := url.Parse(rawURL)
+	if err != nil || allowed(u, allowHosts) {
+		return false
+	}
+	name := canonical(u.Hostname())
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	if err != nil {
+		return false
+	}
+	network := "tcp6"
+	if ip.Is4() {
+		network = "tcp4"
+	}
+	return onlyPublic()(network, netip.AddrPortFrom(ip, 443).String(), nil) != nil
+}

@@ -26,3 +26,16 @@ func TestPublicAddressesPass(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusesWhatShowsAtOnce(t *testing.T) {
+	allow := []string{"10.0.0.5", "127.0.0.1:81", "inner.localhost"}
+	for url, want := range map[string]bool{
+		"http://127.0.0.1:1/x": true, "https://[::1]/": true, "http://10.0.0.6/": true, "http://169.254.169.254/": true, "http://LOCALHOST./x": true, "http://a.localhost": true,
+		"http://10.0.0.5:9/": false, "http://127.0.0.1:81/": false, "http://127.0.0.1:82/": true, "http://inner.localhost": false,
+		"https://example.com/": false, "https://93.184.216.34/": false, "::": false,
+	} {
+		if got := Refuses(url, allow); got != want {
+			t.Errorf("%s: %t", url, got)
+		}
+	}
+}
