@@ -81,6 +81,14 @@ func cell(t time.Time, none string) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// count is so many of something whose plural ends with s.
+func count(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
 // optional is a time in JSON: null if it is zero.
 func optional(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -49,6 +49,9 @@ and the paths of web services are left out.`,
 			if err != nil {
 				return err
 			}
+			if shownOf(loaded, "FERRYMAN_CAMPAIGNS_FILE").Value == "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "there is no campaigns file: neither campaigns.yaml in this folder, nor one that --campaigns or FERRYMAN_CAMPAIGNS_FILE names")
+			}
 			if asJSON {
 				shown := make([]shownCampaign, len(loaded.Campaigns))
 				for i, one := range loaded.Campaigns {

@@ -66,6 +66,8 @@ func printSummary(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsP
 func summarize(w io.Writer, r app.ContactsRun, run syncs.Run, p app.ContactsProgress) {
 	head := "INSERTED\tUPDATED\tUNCHANGED\tDELETED\tDEAD LETTERS\tBYTES\tTOOK\t"
 	switch {
+	case r.DryRun:
+		head = "TO INSERT\tTO UPDATE\tUNCHANGED\tTO DELETE\tDEAD LETTERS\tBYTES\tTOOK\t"
 	case r.Verify && r.Repair:
 	case r.Verify:
 		head = "MISSING\tDIFFERENT\tEQUAL\tSURPLUS\tDEAD LETTERS\tBYTES\tTOOK\t"

@@ -36,9 +36,17 @@ func (f *cronFlags) with(cmd *cobra.Command, fn func(ctx context.Context, a *app
 	}
 	lines := make([]string, len(wrong.Fields))
 	for i, field := range wrong.Fields {
-		lines[i] = flagOf(cmd, field.Pointer) + " " + field.Detail
+		lines[i] = ofFlag(flagOf(cmd, field.Pointer), field.Detail)
 	}
 	return usageError{cmd, errors.New(strings.Join(lines, "\n  "))}
+}
+
+// ofFlag joins a flag and what is wrong with its value, which most often goes on the sentence.
+func ofFlag(flag, detail string) string {
+	if first, _, _ := strings.Cut(detail, " "); first == "must" || first == "is" || first == "has" {
+		return flag + " " + detail
+	}
+	return flag + ": " + detail
 }
 
 // flagOf is the flag that holds a member of the JSON.
@@ -284,7 +292,7 @@ application may still report how its execution ended.`,
 				if f.asJSON {
 					return printJSON(cmd, map[string]int{"released": released})
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d executions released\n", released)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s released\n", count(int64(released), "execution"))
 				return err
 			})
 		},

@@ -65,3 +65,11 @@ func TestExitOf(t *testing.T) {
 		}
 	}
 }
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 keys", 1: "1 key", 2: "2 keys"} {
+		if got := count(n, "key"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

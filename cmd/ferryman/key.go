@@ -213,6 +213,6 @@ func revokeAll(ctx context.Context, cmd *cobra.Command, a *app.Admin, name strin
 	if asJSON {
 		return printJSON(cmd, map[string]int64{"revoked": n})
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d keys revoked\n", n)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s revoked\n", count(n, "key"))
 	return err
 }

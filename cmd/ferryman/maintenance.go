@@ -121,7 +121,7 @@ func withMaintenance(cmd *cobra.Command, fn func(ctx context.Context, a *app.Adm
 	flags := map[string]string{"/starts_at": "--from", "/ends_at": "the end", "/reason": "--reason"}
 	lines := make([]string, len(wrong.Fields))
 	for i, field := range wrong.Fields {
-		lines[i] = flags[field.Pointer] + " " + field.Detail
+		lines[i] = ofFlag(flags[field.Pointer], field.Detail)
 	}
 	return usageError{cmd, errors.New(strings.Join(lines, "\n  "))}
 }

@@ -79,6 +79,8 @@ func SQLiteURL(file string) string {
 func parseServer(raw string) (Database, error) {
 	u, err := url.Parse(raw) // its error quotes the URL
 	switch {
+	case err != nil && badPort(raw):
+		return Database{}, errors.New("its port is no number from 1 to 65535; in user and password write / ? # and % as %2F %3F %23 and %25")
 	case err != nil || strings.Contains(raw, "#") || strings.Contains(u.EscapedPath()+u.RawQuery, "@"):
 		return Database{}, errors.New("it is not well-formed; in user and password write @ : / ? # and % as %40 %3A %2F %3F %23 and %25")
 	case !hosts(u.Host):
@@ -92,6 +94,20 @@ func parseServer(raw string) (Database, error) {
 		return Database{}, errors.New("it names no database")
 	}
 	return Database{shown: redact(u), raw: NewSecret(raw)}, nil
+}
+
+// badPort tells whether a URL that is not well-formed would be with another port.
+func badPort(raw string) bool {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	authority, path, _ := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(authority, '@')
+	host := authority[at+1:]
+	colon := strings.LastIndexByte(host, ':')
+	if colon < 0 {
+		return false
+	}
+	u, err := url.Parse(scheme + "://" + authority[:at+1] + host[:colon] + ":1/" + path)
+	return err == nil && u.Host != "" && u.User.Username() != ""
 }
 
 // sqlServer tells the schemes of Microsoft SQL Server, which knows parameters where

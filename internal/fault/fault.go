@@ -8,6 +8,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -138,11 +139,20 @@ func HintOf(err error) string {
 // Temporary tells whether err may go away by itself. Unknown errors may.
 func Temporary(err error) bool { return temporary(KindOf(err)) }
 
-// OneLine is err with its text on one line: drivers' run over several. What it
-// wraps stays as it is.
+// OneLine is err with its text on one line: drivers' run over several, and may say the
+// same on two of them, as of an address that was tried twice. What it wraps stays as it is.
 func OneLine(err error) error { return oneLineError{err} }
 
 type oneLineError struct{ err error }
 
-func (e oneLineError) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
+func (e oneLineError) Error() string {
+	var lines []string
+	for line := range strings.Lines(e.err.Error()) {
+		line = strings.Join(strings.Fields(line), " ")
+		if line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
 func (e oneLineError) Unwrap() error { return e.err }

@@ -44,3 +44,10 @@ func TestClassification(t *testing.T) {
 		t.Error("cause or hint is lost")
 	}
 }
+
+func TestOneLine(t *testing.T) {
+	err := fault.OneLine(fmt.Errorf("cannot:\n\ta:1: refused\n\ta:1: refused\n\n\tb:1:  %w", io.EOF))
+	if err.Error() != "cannot: a:1: refused b:1: EOF" || !errors.Is(err, io.EOF) {
+		t.Errorf("%q", err)
+	}
+}

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -88,7 +89,7 @@ func (f field) parse(text string) (uint64, error) {
 	}
 	parsed, err := cron.NewParser(f.place).Parse(strings.Join(items, ","))
 	if err != nil {
-		return 0, invalid(f.hint, "%s %q: %v", f.name, text, err)
+		return 0, invalid(f.hint, "%s %q: %s", f.name, text, f.plainly(err))
 	}
 	spec, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
@@ -106,6 +107,20 @@ func (f field) parse(text string) (uint64, error) {
 	default:
 		return spec.Dow, nil
 	}
+}
+
+// plainly is the parser's error, in plain words where it speaks of a value as of a range.
+func (f field) plainly(err error) string {
+	const outside = `^(?:beginning|end) of range \((\d+)\) (above|below) (?:maximum|minimum) \((\d+)\)`
+	said := regexp.MustCompile(outside).FindStringSubmatch(err.Error())
+	if said == nil {
+		return err.Error()
+	}
+	value, where, bound := said[1], said[2], said[3]
+	if f.place == cron.Dow && where == "above" {
+		bound = "7" // Sunday; see sunday
+	}
+	return value + " is " + where + " " + bound
 }
 
 // wellFormed tells whether item is VALUE, VALUE-VALUE or *, with /STEP or without.

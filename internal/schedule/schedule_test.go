@@ -199,11 +199,11 @@ func TestCanonical(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ spec, detail, hint string }{
-		{"60 * * * *", `minute "60": end of range (60) above maximum (59): 60`, `0 to 59`},
-		{"0 0,24 * * *", `hour "0,24": end of range (24) above maximum (23): 24`, `0 to 23`},
-		{"0 0 0 * *", `day of the month "0": beginning of range (0) below minimum (1): 0`, `1 to 31`},
-		{"0 0 1 13 *", `month "13": end of range (13) above maximum (12): 13`, `JAN`},
-		{"0 0 * * 8", `day of the week "8": end of range (8) above maximum (6): 8`, `MON-FRI`},
+		{"60 * * * *", `minute "60": 60 is above 59`, `0 to 59`},
+		{"0 0,24 * * *", `hour "0,24": 24 is above 23`, `0 to 23`},
+		{"0 0 0 * *", `day of the month "0": 0 is below 1`, `1 to 31`},
+		{"0 0 1 13 *", `month "13": 13 is above 12`, `JAN`},
+		{"0 0 * * 8", `day of the week "8": 8 is above 7`, `MON-FRI`},
 		{"0 0 * * FRI-MON", `day of the week "FRI-MON": beginning of range (5) beyond end of range (1): FRI-MON`, `SAT,SUN`},
 		{"0 0 * * FOO", `day of the week "FOO": "FOO" is no value, range or step`, `MON-FRI`},
 		{"MON 0 * * *", `minute "MON": "MON" is no value, range or step`, `*/5`},
