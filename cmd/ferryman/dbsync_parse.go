@@ -10,6 +10,7 @@ import (
 
 	"ferryman/internal/app"
 	"ferryman/internal/config"
+	"ferryman/internal/misspelt"
 )
 
 // dbsyncGiven is what the command line and the environment say.
@@ -80,7 +81,7 @@ func (g dbsyncGiven) unknown(name string, at int) error {
 			meant[flagName(o.key)] = o.name
 		}
 	}
-	if near := config.Nearest(name, slices.Collect(maps.Keys(meant))); near != "" {
+	if near := misspelt.Nearest(name, slices.Collect(maps.Keys(meant))); near != "" {
 		return fmt.Errorf("%s; did you mean -%s?", said, meant[near])
 	}
 	return errors.New(said)

@@ -11,7 +11,7 @@ var layers = []struct {
 }{
 	{"cmd/...", []string{
 		"internal/alert", "internal/apikey", "internal/app", "internal/audit", "internal/certificate", "internal/config", "internal/cronexec", "internal/doctor", "internal/endpoint", "internal/fault",
-		"internal/ledger", "internal/ledgerjson", "internal/node", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
+		"internal/ledger", "internal/ledgerjson", "internal/misspelt", "internal/node", "internal/outbox", "internal/pipeline", "internal/pushclient", "internal/schedule",
 		"internal/syncs",
 	}},
 
@@ -25,7 +25,7 @@ var layers = []struct {
 
 	// The faces.
 	{"internal/httpapi", []string{
-		"api", "internal/apikey", "internal/audit", "internal/fault", "internal/forwarded", "internal/ledger", "internal/ledgerjson", "internal/outbox",
+		"api", "internal/apikey", "internal/audit", "internal/fault", "internal/forwarded", "internal/ledger", "internal/ledgerjson", "internal/misspelt", "internal/outbox",
 		"internal/params", "internal/pipeline", "internal/push", "internal/ratelimit", "internal/rejected", "internal/schedule", "internal/syncs",
 	}},
 	{"internal/dashboard/chart", nil},
@@ -45,7 +45,7 @@ var layers = []struct {
 	// Domains do not know each other; what combines two of them is named for it.
 	{"internal/alert", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/outbox"}},
 	{"internal/syncs", []string{"internal/db", "internal/fault", "internal/jobs", "internal/ledger", "internal/pipeline", "internal/span"}},
-	{"internal/push", []string{"internal/db", "internal/fault", "internal/jobs", "internal/outbox", "internal/span"}},
+	{"internal/push", []string{"internal/db", "internal/fault", "internal/jobs", "internal/misspelt", "internal/outbox", "internal/span"}},
 	{"internal/apikey", []string{"internal/db", "internal/fault", "internal/jobs"}},
 	{"internal/audit", []string{"internal/db", "internal/jobs"}},
 	{"internal/ledger", []string{"internal/db", "internal/fault", "internal/jobs", "internal/schedule", "internal/span"}},
@@ -65,7 +65,7 @@ var layers = []struct {
 	{"internal/draft", []string{"internal/fault"}},
 	{"internal/pushclient", []string{"internal/fault"}},
 	{"internal/cronexec", []string{"internal/fault", "internal/httpclient", "internal/span"}},
-	{"internal/config/...", []string{"internal/fault"}},
+	{"internal/config/...", []string{"internal/fault", "internal/misspelt"}},
 	{"internal/schedule", []string{"internal/fault"}},
 	{"internal/certificate", []string{"internal/fault"}},
 	{"internal/httpclient", []string{"internal/fault", "internal/span"}},
@@ -74,7 +74,8 @@ var layers = []struct {
 	{"internal/fault", nil},
 	{"internal/forwarded", nil},
 	{"internal/ratelimit", nil},
-	{"internal/params", []string{"internal/fault"}},
+	{"internal/misspelt", nil},
+	{"internal/params", []string{"internal/fault", "internal/misspelt"}},
 	{"internal/seal", nil},
 	{"api", nil},
 

@@ -2,11 +2,12 @@ package config
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"ferryman/internal/misspelt"
 )
 
 // given is a value as it stands in the file.
@@ -67,22 +68,12 @@ func (f *campaignsFile) values(item *yaml.Node, fields []field) map[string]given
 			return
 		}
 		hint := ""
-		if near := Nearest(key, known); near != "" {
+		if near := misspelt.Nearest(key, known); near != "" {
 			hint = "; did you mean " + near + "?"
 		}
 		f.wrong(line, "a key that no campaign has%s", hint)
 	})
 	return values
-}
-
-// Nearest is the known name, all of them in lower case, that a slip of the keyboard turns
-// into name; "" if there is none.
-func Nearest(name string, known []string) string {
-	byUpper := make(map[string]string)
-	for _, key := range known {
-		byUpper[strings.ToUpper(key)] = key
-	}
-	return byUpper[nearest(name, slices.Sorted(maps.Keys(byUpper)))]
 }
 
 // text gives the text of a field and where it stands; "" for none. A secret may

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"ferryman/internal/misspelt"
 )
 
 // warnUnknown looks for misspelt names. Other names are other programs' business.
@@ -25,7 +27,7 @@ func (l *loader) warnName(name, from string) {
 	if l.known[name] || l.foreign(name) {
 		return
 	}
-	if near := nearest(name, slices.Sorted(maps.Keys(l.known))); near != "" {
+	if near := misspelt.Nearest(name, slices.Collect(maps.Keys(l.known))); near != "" {
 		l.warn(name, "no such setting (%s); did you mean %s?", from, near)
 	} else if strings.HasPrefix(name, "FERRYMAN_") {
 		l.warn(name, "no such setting (%s)", from)
@@ -41,48 +43,6 @@ func (l *loader) foreign(name string) bool {
 	}
 	_, kubernetes := l.environ["KUBERNETES_SERVICE_HOST"]
 	return kubernetes && (strings.HasPrefix(name, "FERRYMAN_SERVICE_") || strings.HasPrefix(name, "FERRYMAN_PORT"))
-}
-
-// nearest is the known name that a slip of the keyboard turns into name, or "".
-func nearest(name string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		most := 2
-		if len(k) <= 10 { // short names have neighbours that are meant
-			most = 1
-		}
-		if len(name) > len(k)+most || len(k) > len(name)+most {
-			continue
-		}
-		if d := distance(strings.ToUpper(name), k); d <= most && d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance counts the bytes inserted, deleted, replaced or swapped with their
-// neighbour between a and b.
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			replaced := last[j-1]
-			if a[i-1] != b[j-1] {
-				replaced++
-			}
-			row[j] = min(replaced, last[j]+1, row[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }
 
 // warnDoubtful tells of settings that are fine each by itself.

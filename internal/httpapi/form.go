@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/misspelt"
 )
 
 // maxNesting is how deep the arrays and objects of a body may be.
@@ -23,13 +24,15 @@ const maxNesting = 32
 // read one member each, note what is wrong, and go on, so that all faults are told
 // at once: ask fault when everything is read.
 //
-// Members that the form does not know are ignored. If a name comes twice, the
-// last one counts. What is no text, such as bad UTF-8, half a surrogate pair or
+// Members that the form does not know are ignored, as the clients of the reports
+// expect, unless it is of readOwnForm. If a name comes twice, the last one counts. What is no text, such as bad UTF-8, half a surrogate pair or
 // NUL, is read as U+FFFD.
 type form struct {
 	at      string // JSON pointer of the object
 	members []member
 	wrong   *[]fault.Field
+	strict  bool     // members that it does not know are wrong
+	beside  []string // but for these, which are ignored
 }
 
 // member is a value of a form: a scalar, or an array or object unread.
@@ -52,15 +55,27 @@ func newForm(members ...string) form {
 // readForm reads a body that must be one object and knows the members that are
 // named. An error is a fault of kind Invalid.
 func readForm(body []byte, members ...string) (form, error) {
-	d := decoder(body)
 	f := newForm(members...)
-	var err error
+	return f, f.readWhole(body)
+}
+
+// readOwnForm is readForm for the calls that are Ferryman's own: a member that the
+// form does not know is wrong, since what it asks for would not be done. Those that
+// are named beside are ignored.
+func readOwnForm(body []byte, beside []string, members ...string) (form, error) {
+	f := newForm(members...)
+	f.strict, f.beside = true, beside
+	return f, f.readWhole(body)
+}
+
+func (f form) readWhole(body []byte) (err error) {
+	d := decoder(body)
 	if d.PeekKind() == '{' {
 		err = f.read(d)
 	} else if err = skip(d); err == nil {
 		err = notJSON("it must be an object", nil)
 	}
-	return f, endOf(d, body, err)
+	return endOf(d, body, err)
 }
 
 // readForms reads a body that is an object, or an array of one to most objects,
@@ -145,6 +160,7 @@ func (f form) read(d *jsontext.Decoder) error {
 		name := token.String()
 		i := slices.IndexFunc(f.members, func(m member) bool { return m.name == name })
 		if i < 0 {
+			f.unknown(name)
 			err = skip(d)
 		} else {
 			err = f.members[i].read(d)
@@ -152,6 +168,30 @@ func (f form) read(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// unknown notes a member that a strict form does not know, and which one it is
+// most likely meant to be.
+func (f form) unknown(name string) {
+	if !f.strict || slices.Contains(f.beside, name) {
+		return
+	}
+	known := make([]string, len(f.members))
+	for i, m := range f.members {
+		known[i] = m.name
+	}
+	detail := "is not a member that the call takes"
+	if meant := misspelt.Member(name, known); meant != "" {
+		detail += "; did you mean " + meant + "?"
+	}
+	const most = 100 // characters of it that are told
+	if runes := []rune(name[:min(len(name), 4*most)]); len(runes) > most {
+		name = string(runes[:most]) + "…"
+	}
+	name = strings.NewReplacer("~", "~0", "/", "~1", "\x00", "\ufffd").Replace(strings.ToValidUTF8(name, "\ufffd"))
+	if !slices.ContainsFunc(*f.wrong, func(w fault.Field) bool { return w.Pointer == f.at+"/"+name }) {
+		f.fail(name, "unknown", detail)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/time/rate"
 
 	"ferryman/internal/audit"
 	"ferryman/internal/forwarded"
@@ -136,6 +137,7 @@ type Server struct {
 	large   chan struct{} // one token for each large body in memory
 	bulk    atomic.Int64  // bytes of the large lists of messages in memory
 	posting chan struct{} // one token for each large list that is being stored
+	slips   rate.Sometimes
 	reports reports
 
 	keyRate   *ratelimit.Limiter[int64]        // by the key's id
@@ -164,7 +166,7 @@ func newServer(o Options, d docs) (*Server, error) {
 	}
 	s := &Server{
 		o: o, docs: d, mux: http.NewServeMux(), callers: make(chan struct{}, maxCallers), large: make(chan struct{}, maxLarge),
-		posting: make(chan struct{}, maxPosting),
+		posting: make(chan struct{}, maxPosting), slips: rate.Sometimes{First: 10, Interval: time.Minute},
 		keyRate: ratelimit.New[int64](o.KeyRate, 2*o.KeyRate), wrongKeys: ratelimit.New[netip.Prefix](wrongKeyRate, wrongKeyBurst),
 	}
 	var err error

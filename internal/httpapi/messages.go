@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ferryman/internal/apikey"
+	"ferryman/internal/forwarded"
 	"ferryman/internal/outbox"
 	"ferryman/internal/params"
 	"ferryman/internal/push"
@@ -103,8 +104,28 @@ func (s *Server) postMessages(r *http.Request) (reply, error) {
 		}
 		exchangeOf(r.Context()).body = nil // or it would be kept beside the messages
 	}
-	stored, err := s.o.Messages.PostJSON(r.Context(), body, key)
-	return answerOf(http.StatusCreated, stored, err)
+	stored, ignored, err := s.o.Messages.PostJSON(r.Context(), body, key)
+	out, err := answerOf(http.StatusCreated, stored, err)
+	if err == nil && len(ignored) > 0 {
+		out.ignored = s.tellIgnored(r, ignored)
+	}
+	return out, err
+}
+
+// tellIgnored tells whoever reads the log that clients send what is ignored and seems
+// to be misspelt: ten times, and then once a minute. It gives what the client is told.
+func (s *Server) tellIgnored(r *http.Request, ignored []push.Slip) string {
+	told := make([]string, len(ignored))
+	for i, slip := range ignored {
+		told[i] = slip.Given + ";meant=" + slip.Meant
+	}
+	s.slips.Do(func() {
+		for _, slip := range ignored {
+			s.o.Log.WarnContext(r.Context(), "a member of messages was ignored", "name", slip.Given, "detail", "did you mean "+slip.Meant+"?",
+				"request_id", exchangeOf(r.Context()).id, "remote", forwarded.Of(r).String())
+		}
+	})
+	return strings.Join(told, ", ")
 }
 
 // messageBody gives the body of a call that is told its type.

@@ -404,3 +404,28 @@ func TestMessagesWithoutStore(t *testing.T) {
 		h.wantDetail(h.do("GET", "/messages/", ""), http.StatusServiceUnavailable, "store")
 	})
 }
+
+// The original ignores what it does not know, and so do we: but not in silence.
+func TestMisspeltMembersAreTold(t *testing.T) {
+	harbourOn(t, func(h *harbour) {
+		post := func(text, more string) answer {
+			return h.do("POST", "/messages/", `[{"user_id":"1","messenger_id":1,"text":"`+text+`"`+more+`}]`, "Content-Type", "application/json")
+		}
+		for i := range 12 {
+			a := post(fmt.Sprint(i), `,"start_on":"2031-01-01T00:00:00Z","expire_at":"hunter2"`)
+			if got := a.Header.Get("Ignored-Members"); a.StatusCode != http.StatusCreated || got != "start_on;meant=start_at, expire_at;meant=expires_at" {
+				t.Fatalf("%d %q %s", a.StatusCode, got, a.text)
+			}
+		}
+		if a := post("well", `,"id":7,"campaign":"spring"`); a.StatusCode != http.StatusCreated || a.Header["Ignored-Members"] != nil {
+			t.Errorf("%d %v", a.StatusCode, a.Header)
+		}
+		if a := post("", `,"start_on":1`); a.StatusCode != http.StatusBadRequest || a.Header["Ignored-Members"] != nil {
+			t.Errorf("%d %v", a.StatusCode, a.Header)
+		}
+		log := h.log.String()
+		if told := strings.Count(log, `"name":"start_on","detail":"did you mean start_at?"`); told != 10 || strings.Contains(log, "hunter2") {
+			t.Errorf("told %d times: %s", told, log)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/fault"
@@ -46,9 +47,56 @@ func (s *Server) administration() []route {
 		{"GET", "/api/v1/applications", s.listApplications, look, false},
 	}
 	for i, rt := range all {
-		all[i].answer = timely(s.o.AdminTime, rt.answer)
+		all[i].answer = asDescribed(rt, timely(s.o.AdminTime, rt.answer))
 	}
 	return all
+}
+
+// asDescribed refuses a query with a parameter that the call does not take: a list
+// would be another than was asked for.
+func asDescribed(rt route, answer answerer) answerer {
+	known := parameters(rt)
+	return func(r *http.Request) (reply, error) {
+		q, err := params.Parse(r.URL.RawQuery)
+		if err == nil {
+			err = q.Only(known...)
+		}
+		if err != nil {
+			return reply{}, err
+		}
+		return answer(r)
+	}
+}
+
+// parameters gives those of the query that a call takes.
+func parameters(rt route) []string {
+	executions := []string{"status", "since", "until", "host", "trigger", "overdue", "limit", "before", "format"}
+	switch rt.method + " " + rt.pattern {
+	case "GET /api/v1/syncs":
+		return []string{"limit"}
+	case "GET /api/v1/deliveries":
+		return []string{"topic", "state", "channel", "recipient", "limit", "after", "format"}
+	case "GET /api/v1/crons":
+		return []string{"app", "kind", "state", "search", "limit", "after", "format"}
+	case "GET /api/v1/crons/{id}/executions":
+		return append([]string{"app"}, executions...)
+	case "GET /api/v1/executions":
+		return append([]string{"app", "cron"}, executions...)
+	case "GET /api/v1/executions/{id}/messages":
+		return []string{"type", "limit", "after", "format"}
+	case "GET /api/v1/events":
+		return []string{"app", "cron", "kind", "limit", "after", "before", "format"}
+	case "GET /api/v1/rejected":
+		return []string{"app", "limit", "before", "format"}
+	case "GET /api/v1/maintenance":
+		return []string{"app", "past", "limit", "after", "format"}
+	case "GET /api/v1/applications":
+		return []string{"limit", "after", "format"}
+	}
+	if strings.HasPrefix(rt.pattern, "/api/v1/crons/{id}") {
+		return []string{"app"}
+	}
+	return nil
 }
 
 // seen is the application whose crons the caller may see; 0: all.
@@ -122,5 +170,5 @@ func optionalForm(r *http.Request, members ...string) (form, error) {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
-	return readForm(body, members...)
+	return readOwnForm(body, nil, members...)
 }

@@ -57,6 +57,7 @@ func administrationScenarios() map[string]scenario {
 		"createCron 400 json":            {request: `{"rid": one}`},
 		"createCron 409 exists":          {request: `{"slug":"nightly-import"}`},
 		"createCron 422 wrong":           {request: `{"slug":"2026","schedule":"61 * * * *","grace_seconds":"5m"}`},
+		"createCron 422 misspelt":        {request: `{"slug":"ab2","schedul":"30 3 * * *","max_runtime":"1h"}`},
 		"readCron 200 cron":              {},
 		"readCron 404 unknown":           {path: "/api/v1/crons/nobody"},
 		"changeCron 200 changed":         {request: body},

@@ -60,7 +60,7 @@ func (s *Server) createCron(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	f, err := readForm(body, cronMembers("app", "slug")...)
+	f, err := readOwnForm(body, cronAnswered(), cronMembers("app", "slug")...)
 	if err != nil {
 		return reply{}, err
 	}
@@ -119,7 +119,7 @@ func (s *Server) changeCron(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	f, err := readForm(body, cronMembers("slug")...)
+	f, err := readOwnForm(body, cronAnswered(), cronMembers("slug")...)
 	if err != nil {
 		return reply{}, err
 	}

@@ -46,7 +46,7 @@ func (s *Server) addMaintenance(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	f, err := readForm(body, "app", "cron", "starts_at", "ends_at", "reason")
+	f, err := readOwnForm(body, nil, "app", "cron", "starts_at", "ends_at", "reason")
 	if err != nil {
 		return reply{}, err
 	}

@@ -29,7 +29,7 @@ func (s *Server) outboxCalls() []route {
 		{"POST", "/api/v1/deliveries/{id}/retry", s.retryDelivery, operators, false},
 	}
 	for i, rt := range all {
-		all[i].answer = timely(s.o.AdminTime, rt.answer)
+		all[i].answer = asDescribed(rt, timely(s.o.AdminTime, rt.answer))
 	}
 	return all
 }
@@ -131,7 +131,7 @@ func (s *Server) pauseChannel(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	f, err := readForm(body, "reason")
+	f, err := readOwnForm(body, nil, "reason")
 	if err != nil {
 		return reply{}, err
 	}
@@ -168,7 +168,7 @@ func (s *Server) replay(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	f, err := readForm(body, "ids", "from", "to", "channel", "code", "since", "all")
+	f, err := readOwnForm(body, nil, "ids", "from", "to", "channel", "code", "since", "all")
 	if err != nil {
 		return reply{}, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/ledgerjson"
 )
 
 // setting is a member that decides something about a cron.
@@ -62,6 +63,10 @@ func cronMembers(others ...string) []string {
 	}
 	return names
 }
+
+// cronAnswered are the members with which a cron is shown. Who sends back what was
+// read, with a setting changed, need not take out what is not a setting.
+func cronAnswered() []string { return append(ledgerjson.Columns[ledgerjson.Cron](), "last_execution") }
 
 // readSettings changes the settings that a form holds.
 func (f form) readSettings(s *ledger.Settings) {

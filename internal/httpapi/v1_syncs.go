@@ -11,10 +11,14 @@ import (
 
 // syncCalls are the calls for all syncs that the server runs.
 func (s *Server) syncCalls() []route {
-	return []route{
+	all := []route{
 		{"GET", "/api/v1/syncs", s.listRuns, byOperators(), false},
 		{"POST", "/api/v1/syncs/{name}/run", s.runSync, byOperators(), false},
 	}
+	for i, rt := range all {
+		all[i].answer = asDescribed(rt, rt.answer)
+	}
+	return all
 }
 
 // runShown is a run of a sync, as it is listed.

@@ -26,6 +26,7 @@ type reply struct {
 	vary      string        // Vary
 	allow     string        // Allow
 	location  string        // Location
+	ignored   string        // Ignored-Members
 	heartbeat time.Duration // Heartbeat-Seconds; none if 0
 	file      string        // the name under which a browser saves it; it shows it if empty
 	// more gives what follows the body, piece by piece, and nothing at the end.
@@ -83,6 +84,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 	}
 	if out.coding != "" {
 		h.Set("Content-Encoding", out.coding)
+	}
+	if out.ignored != "" {
+		h.Set("Ignored-Members", out.ignored)
 	}
 	if out.heartbeat > 0 {
 		h.Set("Heartbeat-Seconds", strconv.FormatFloat(out.heartbeat.Seconds(), 'f', -1, 64))

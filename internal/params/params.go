@@ -2,11 +2,13 @@
 //
 // Each parameter is given once, but for those that are lists of words. What is not
 // as it must be is a fault of kind Invalid that names the parameter, what is wrong
-// and how to write it. Parameters that a call does not know are ignored.
+// and how to write it. Parameters that a call does not know are ignored, unless it
+// asks by Only.
 package params
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/misspelt"
 )
 
 // Query is a request's query string.
@@ -30,6 +33,31 @@ func Parse(raw string) (Query, error) {
 		}
 	}
 	return Query{values}, nil
+}
+
+// Only is a fault if there is a parameter that is not among those that are known.
+func (q Query) Only(known ...string) error {
+	const most = 50 // characters of it that are told
+	for _, name := range slices.Sorted(maps.Keys(q.Values)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		hint := "the call takes " + strings.Join(known, ", ")
+		if meant := misspelt.Member(name, known); meant != "" {
+			hint = "did you mean " + meant + "?"
+		} else if len(known) == 0 {
+			hint = "the call takes no parameters"
+		}
+		return Bad(strconv.QuoteToASCII(shortened(name, most)), "not one of the call", hint)
+	}
+	return nil
+}
+
+func shortened(text string, most int) string {
+	if runes := []rune(text[:min(len(text), 4*most)]); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }
 
 // One is a parameter's only value, and whether it was given.

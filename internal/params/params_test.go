@@ -76,3 +76,24 @@ func TestWrongValues(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestOnly(t *testing.T) {
+	if err := parse(t, "limit=1&after=x&after=y").Only("after", "limit", "state"); err != nil {
+		t.Error(err)
+	}
+	for raw, want := range map[string]string{
+		"limit=1&stat=ok":       `the parameter "stat" is not one of the call (did you mean state?)`,
+		"x=1":                   `the parameter "x" is not one of the call (the call takes after, limit, state)`,
+		"=1":                    `the parameter "" is not one of the call (the call takes after, limit, state)`,
+		"%0A%ff=1":              `the parameter "\n\xff" is not one of the call (the call takes after, limit, state)`,
+		strings.Repeat("ü", 60): `the parameter "` + strings.Repeat(`\u00fc`, 50) + `\u2026" is not one of the call (the call takes after, limit, state)`,
+	} {
+		err := parse(t, raw).Only("after", "limit", "state")
+		if fault.KindOf(err) != fault.Invalid || fault.CodeOf(err) != "invalid_parameter" || err.Error() != want {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+	if err := parse(t, "x=1").Only(); err == nil || !strings.Contains(err.Error(), "takes no parameters") {
+		t.Error(err)
+	}
+}

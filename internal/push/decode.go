@@ -30,6 +30,7 @@ func Decode(body []byte) ([]Message, error) {
 type list struct {
 	messages []Message // of all items; of wrong ones zero
 	wrong    []faults  // likewise, empty of good ones; nil if all are good
+	slips    []Slip    // of all items together
 }
 
 // refuse notes what is wrong with an item.
@@ -67,6 +68,7 @@ func decode(body []byte) (*list, error) {
 	}
 	l, err := r.list()
 	if err == nil {
+		l.slips = r.slips.found
 		err = r.end()
 	}
 	return l, r.explain(err)
@@ -74,8 +76,9 @@ func decode(body []byte) (*list, error) {
 
 // reader reads a body. A name that comes twice counts with its last value.
 type reader struct {
-	d    *jsontext.Decoder
-	body []byte
+	d     *jsontext.Decoder
+	body  []byte
+	slips slips
 }
 
 func newReader(body []byte) (*reader, error) {
@@ -84,7 +87,7 @@ func newReader(body []byte) (*reader, error) {
 	}
 	// Halves of surrogate pairs are told from U+FFFD by whoever reads the string.
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	return &reader{d, body}, nil
+	return &reader{d: d, body: body}, nil
 }
 
 // badByte is where a body stops being UTF-8.
@@ -220,6 +223,7 @@ func (r *reader) object(values *[len(fieldNames)]given) error {
 		}
 		i := fieldOf(name)
 		if i < 0 {
+			r.slips.note(name)
 			if err := r.d.SkipValue(); err != nil {
 				return err
 			}

@@ -24,24 +24,26 @@ const (
 )
 
 // PostJSON is Decode and Post in one, and tells of each item whether it is there
-// already even if something is wrong with others.
-func (m *Messages) PostJSON(ctx context.Context, body []byte, key string) (answer []byte, err error) {
+// already even if something is wrong with others. With the answer it gives what of
+// the stored messages was ignored and seems to be misspelt.
+func (m *Messages) PostJSON(ctx context.Context, body []byte, key string) (answer []byte, ignored []Slip, err error) {
 	l, err := decode(body)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case l.wrong == nil:
-		return m.Post(ctx, l.messages, key)
+		answer, err = m.Post(ctx, l.messages, key)
+		return answer, l.slips, err
 	}
 	good, at := l.good()
 	taken, err := m.taken(ctx, good)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, i := range taken {
 		l.refuse(at[i], faults{{whole, []string{notUnique}}})
 	}
-	return nil, refusalOf(l.wrong)
+	return nil, nil, refusalOf(l.wrong)
 }
 
 // Post stores all messages, or none if one is there already or twice in the list:

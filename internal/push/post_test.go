@@ -47,7 +47,7 @@ func newDesk(t testing.TB, url string) *desk {
 // post posts a body and gives the answer, whatever it is.
 func (d *desk) post(body, key string) string {
 	d.t.Helper()
-	answer, err := d.PostJSON(d.t.Context(), []byte(body), key)
+	answer, _, err := d.PostJSON(d.t.Context(), []byte(body), key)
 	if refusal, ok := errors.AsType[*push.Refusal](err); ok {
 		return string(refusal.JSON)
 	}
@@ -303,11 +303,11 @@ func TestStoreInTrouble(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, n := range []int{1, 200} {
-			if _, err := d.PostJSON(ctx, manyMessages(n, "late"), "key"); fault.KindOf(err) != fault.Canceled {
+			if _, _, err := d.PostJSON(ctx, manyMessages(n, "late"), "key"); fault.KindOf(err) != fault.Canceled {
 				t.Errorf("%v", err)
 			}
 		}
-		if _, err := d.PostJSON(ctx, []byte(`[{},`+item("ann", "1", "one")+`]`), ""); fault.KindOf(err) != fault.Canceled {
+		if _, _, err := d.PostJSON(ctx, []byte(`[{},`+item("ann", "1", "one")+`]`), ""); fault.KindOf(err) != fault.Canceled {
 			t.Errorf("%v", err)
 		}
 		if d.count() != 0 {
@@ -338,9 +338,35 @@ func benchmarkPost(b *testing.B, url string, n int) {
 			}
 			b.StartTimer()
 		}
-		if _, err := m.PostJSON(b.Context(), bodies[i%cap(bodies)], ""); err != nil {
+		if _, _, err := m.PostJSON(b.Context(), bodies[i%cap(bodies)], ""); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// What is ignored and looks misspelt is told; what is stored stays as it was.
+func TestSlipsAreTold(t *testing.T) {
+	deskOn(t, func(d *desk) {
+		names := `"Text_":1`
+		for i := range 40 {
+			names += fmt.Sprintf(`,"n%d":1`, i)
+		}
+		for i, c := range []struct {
+			members string
+			want    []push.Slip
+		}{
+			{`"start_on":"2040-01-01","expire_at":null,"start_on":1`, []push.Slip{{Given: "start_on", Meant: "start_at"}, {Given: "expire_at", Meant: "expires_at"}}},
+			{`"Start_At":1,"start":{"a":[]},"user":1`, []push.Slip{{Given: "Start_At", Meant: "start_at"}, {Given: "start", Meant: "start_at"}, {Given: "user", Meant: "user_id"}}},
+			{`"id":1,"state":1,"attempts":1,"sent_at":1,"last_error":1,"next_attempt_at":1,"held":1,"campaign":1,"":1`, nil},
+			{`"start\\r_at":1,"start\r\nat":1,"start\u005fon":1,"stärt_at":1,"1tart_at":1,"_tart_at":1`, nil},
+			{names + `,"start_on":1`, []push.Slip{{Given: "Text_", Meant: "text"}}},
+		} {
+			body := fmt.Sprintf(`[{"user_id":"1","messenger_id":1,"text":"%d",%s},{"user_id":"2","messenger_id":1,"text":"%d",%s}]`, i, c.members, i, c.members)
+			answer, got, err := d.PostJSON(t.Context(), []byte(body), "")
+			if err != nil || !slices.Equal(got, c.want) || strings.Count(string(answer), `"start_at":null`) != 2 {
+				t.Errorf("%s: %v, want %v; %s, %v", c.members, got, c.want, answer, err)
+			}
+		}
+	})
 }
