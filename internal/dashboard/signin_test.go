@@ -12,6 +12,19 @@ import (
 	"ferryman/internal/forwarded"
 )
 
+// The command that makes a key is for the store that is served.
+func TestSignInNamesTheStore(t *testing.T) {
+	t.Parallel()
+	for _, sandbox := range []bool{false, true} {
+		s := newSite(t, func(o *Options) { o.Node.Sandbox = sandbox })
+		s.key(apikey.BuiltIn, apikey.Admin)
+		_, page, _ := strings.Cut(s.page(Root+"sign-in"), "No key at hand?")
+		if got := strings.Contains(page, "--scope admin --sandbox</code>"); got != sandbox || !strings.Contains(page, "ferryman key create --app ferryman --scope admin") {
+			t.Errorf("sandbox %v: %s", sandbox, page)
+		}
+	}
+}
+
 func TestSignInAndOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

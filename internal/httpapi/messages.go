@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -107,22 +108,22 @@ func (s *Server) postMessages(r *http.Request) (reply, error) {
 	stored, ignored, err := s.o.Messages.PostJSON(r.Context(), body, key)
 	out, err := answerOf(http.StatusCreated, stored, err)
 	if err == nil && len(ignored) > 0 {
-		out.ignored = s.tellIgnored(r, ignored)
+		out.ignored = s.tellIgnored(r.Context(), forwarded.Of(r).String(), ignored)
 	}
 	return out, err
 }
 
 // tellIgnored tells whoever reads the log that clients send what is ignored and seems
 // to be misspelt: ten times, and then once a minute. It gives what the client is told.
-func (s *Server) tellIgnored(r *http.Request, ignored []push.Slip) string {
+func (s *Server) tellIgnored(ctx context.Context, remote string, ignored []push.Slip) string {
 	told := make([]string, len(ignored))
 	for i, slip := range ignored {
 		told[i] = slip.Given + ";meant=" + slip.Meant
 	}
 	s.slips.Do(func() {
 		for _, slip := range ignored {
-			s.o.Log.WarnContext(r.Context(), "a member of messages was ignored", "name", slip.Given, "detail", "did you mean "+slip.Meant+"?",
-				"request_id", exchangeOf(r.Context()).id, "remote", forwarded.Of(r).String())
+			s.o.Log.WarnContext(ctx, "a member of messages was ignored", "name", slip.Given, "detail", "did you mean "+slip.Meant+"?",
+				"request_id", exchangeOf(ctx).id, "remote", remote)
 		}
 	})
 	return strings.Join(told, ", ")

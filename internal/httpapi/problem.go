@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/ledger"
 )
 
 // problem is an error as RFC 9457 has it.
@@ -98,7 +99,7 @@ func newProblem(err error, requestID string) problem {
 	k := kindOf(err)
 	p := problem{
 		Type: "/problems/" + k.Name, Title: k.Title, Status: k.Status,
-		Detail: publicDetail(err), Code: k.Name, RequestID: requestID, Hint: fault.HintOf(err),
+		Detail: publicDetail(err), Code: k.Name, RequestID: requestID, Hint: hintOf(err),
 	}
 	if _, other := otherKind(err); !other {
 		p.Code = fault.CodeOf(err)
@@ -107,6 +108,23 @@ func newProblem(err error, requestID string) problem {
 		p.Errors = f.Fields
 	}
 	return p
+}
+
+// hintOf is what to do about an error. The ledger leaves that open where the command
+// line has other advice.
+func hintOf(err error) string {
+	if hint := fault.HintOf(err); hint != "" {
+		return hint
+	}
+	switch fault.CodeOf(err) {
+	case ledger.ErrNoCron.Code:
+		return "a key finds the crons of its own application alone; GET /api/v1/crons lists them, and a start with ?create=1 makes one"
+	case ledger.ErrNoApplication.Code:
+		return "a key finds its own application alone, but for those of ferryman; GET /api/v1/applications lists what it finds"
+	case ledger.ErrEnded.Code:
+		return "the end that was reported first stands; another run needs another start"
+	}
+	return ""
 }
 
 // publicDetail is what a client may read of an error: what was written for it,

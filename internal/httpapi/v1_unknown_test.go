@@ -24,7 +24,7 @@ func TestUnknownMembersAreRefused(t *testing.T) {
 			{"POST", "/api/v1/crons", `{"slug":"ab2","schedul":{"a":[1]},"Slug":1,"schedul":1}`, "/schedul schedule, /Slug slug"},
 			{"PATCH", at, `{"mutd":true}`, "/mutd muted"},
 			{"PATCH", at, `{"a/b~c\u0000":1,"` + long + `":1}`, "/a~1b~0c\ufffd , /" + long[:100] + "… "},
-			{"POST", at + "/pause", `{"untill":"2026-03-02T00:00:00Z"}`, "/untill until"},
+			{"POST", at + "/pause", `{"untl":"2026-03-02T00:00:00Z"}`, "/untl until"},
 			{"POST", at + "/snooze", `{"until":null,"unti":null}`, "/unti until"},
 			{"POST", at + "/release", `{"reasn":"it hangs"}`, "/reasn reason"},
 			{"POST", fmt.Sprintf("/api/v1/executions/%d/release", run), `{"why":"it hangs"}`, "/why "},
@@ -155,6 +155,30 @@ func TestUnknownParametersAreRefused(t *testing.T) {
 		}
 		if got := o.list(o.operator, "/api/v1/crons", "slug"); !slices.Equal(got, []string{"job"}) {
 			t.Errorf("there are %v", got)
+		}
+	})
+}
+
+// Whoever is told that something is not there, or over, is told what to do.
+func TestRefusalsHaveAHint(t *testing.T) {
+	officeOn(t, func(o *office) {
+		o.newCron("job")
+		run := o.started("job")
+		release := fmt.Sprintf("/api/v1/executions/%d/release", run)
+		o.object(o.as(o.admin, "POST", release, ""), http.StatusOK)
+		for _, c := range []struct {
+			method, path string
+			status       int
+			code, hint   string
+		}{
+			{"GET", "/api/v1/crons/nobody", http.StatusNotFound, "cron_unknown", "GET /api/v1/crons lists them"},
+			{"POST", "/api/nobody/start", http.StatusNotFound, "cron_unknown", "?create=1"},
+			{"GET", "/api/v1/crons?app=nobody", http.StatusNotFound, "application_unknown", "GET /api/v1/applications"},
+			{"POST", release, http.StatusConflict, "already_ended", "stands"},
+		} {
+			if p := o.wantProblem(o.as(o.admin, c.method, c.path, ""), c.status, c.code); !strings.Contains(p.Hint, c.hint) {
+				t.Errorf("%s %s: the hint is %q", c.method, c.path, p.Hint)
+			}
 		}
 	})
 }
