@@ -66,7 +66,7 @@ func TestListenSpeaksAnotherWay(t *testing.T) {
 		[2]string{"problem", "a Ferryman at " + secure.Listener.Addr().String() + " speaks TLS, and these settings have no certificate → set FERRYMAN_TLS_CERT_FILE"})
 	wants(t, Listen(stranger.Listener.Addr().String(), nil, nil).Look(t.Context()),
 		[2]string{"problem", "by a program that speaks TLS and does not answer as Ferryman does → if it is to be Ferryman, set FERRYMAN_TLS_CERT_FILE"})
-	known := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // it is a test
+	known := &tls.Config{InsecureSkipVerify: true}
 	wants(t, Listen(plain.Listener.Addr().String(), nil, known).Look(t.Context()), [2]string{"problem", "speaks plain HTTP, and these settings have a certificate → restart it"})
 	wants(t, Listen(secure.Listener.Addr().String(), nil, known).Look(t.Context()), [2]string{"ok", "is ready: store"})
 }
