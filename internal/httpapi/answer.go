@@ -182,7 +182,10 @@ func wellFormed(id string) bool {
 // path or the query, which may hold anything.
 func (s *Server) logRequest(r *http.Request, ex *exchange, status int, bytes int64, took time.Duration) {
 	level := slog.LevelInfo
+	notReady, _ := errors.AsType[*fault.Error](ex.err)
 	switch {
+	case notReady != nil && notReady.Code == "not_ready" && !s.unready.because(notReady.Detail):
+		level = slog.LevelDebug
 	case (status >= 500 || ex.cut) && fault.KindOf(ex.err) != fault.Canceled: // a client that leaves is no trouble
 		level = slog.LevelWarn
 	case ex.route.quiet && status < 400:

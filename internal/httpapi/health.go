@@ -46,6 +46,9 @@ func (s *Server) readyz(r *http.Request) (reply, error) {
 			Kind: fault.Unavailable, Code: "not_ready", Detail: strings.Join(failed, "; "), Err: errors.Join(errs...),
 		}
 	}
+	if s.unready.over() {
+		s.o.Log.Info("the server is ready again")
+	}
 	return ok(struct {
 		Status string   `json:"status"`
 		Checks []string `json:"checks"`
@@ -63,4 +66,29 @@ func (c Check) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return c.Run(ctx)
+}
+
+// unready is why the server was not ready when it was last asked. It is asked every few
+// seconds, and one reason is worth one line of the log.
+type unready struct {
+	mu  sync.Mutex
+	why string
+}
+
+// because tells whether the reason is a new one.
+func (u *unready) because(why string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	isNew := u.why != why
+	u.why = why
+	return isNew
+}
+
+// over tells whether the server was not ready.
+func (u *unready) over() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	was := u.why != ""
+	u.why = ""
+	return was
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,32 @@ func TestReadiness(t *testing.T) {
 	h := open(t, func(o *Options) { o.Checks = []Check{well} })
 	if a := h.do("GET", "/readyz", ""); a.StatusCode != http.StatusOK || a.text != `{"status":"ok","checks":["jobs"]}` {
 		t.Errorf("%d %s", a.StatusCode, a.text)
+	}
+}
+
+// Who probes every few seconds fills no log: each reason is told once, and its end.
+func TestNotReadyIsLoggedOnce(t *testing.T) {
+	drained := &fault.Error{Kind: fault.Unavailable, Detail: "it is drained"}
+	away := &fault.Error{Kind: fault.Unavailable, Detail: "the store is away"}
+	answers := []error{drained, drained, away, away, nil, nil, drained}
+	next := make(chan error, 1)
+	h := open(t, func(o *Options) {
+		o.Checks = []Check{{Name: "node", Run: func(context.Context) error { return <-next }}}
+	})
+	for _, err := range answers {
+		next <- err
+		h.do("GET", "/readyz", "")
+	}
+	var levels []string
+	for _, line := range h.logged("/readyz") {
+		level, _ := line["level"].(string)
+		levels = append(levels, level)
+	}
+	if want := []string{"WARN", "DEBUG", "WARN", "DEBUG", "DEBUG", "DEBUG", "WARN"}; !slices.Equal(levels, want) {
+		t.Errorf("levels %v, want %v", levels, want)
+	}
+	if n := strings.Count(h.log.String(), `"level":"INFO","msg":"the server is ready again"`); n != 1 {
+		t.Errorf("%d times ready again", n)
 	}
 }
 

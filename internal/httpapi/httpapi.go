@@ -139,6 +139,7 @@ type Server struct {
 	posting chan struct{} // one token for each large list that is being stored
 	slips   rate.Sometimes
 	reports reports
+	unready unready
 
 	keyRate   *ratelimit.Limiter[int64]        // by the key's id
 	wrongKeys *ratelimit.Limiter[netip.Prefix] // by the caller's network
