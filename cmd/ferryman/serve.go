@@ -24,10 +24,10 @@ than a second later, ends it at once.
 On loopback, calls for syncs, messages, the outbox and metrics need no key. Calls that
 report crons, and those that list or change crons, runs, events and maintenance, need
 one everywhere. The dashboard asks for one as soon as there is one that may look. On
-any other address every call needs a key, but for those that tell whether the server is
-well and how it is called; the server refuses to start while there is none, unless
---insecure-open is given. With --tls-cert and --tls-key it speaks HTTPS, and takes new
-files within seconds.
+any other address every call needs a key, but at /healthz, /readyz and /docs, and the
+server refuses to start while there is none; --insecure-open lifts that, but for the
+dashboard and the calls that need a key on loopback, too. With --tls-cert and --tls-key
+it speaks HTTPS, and takes new files within seconds.
 
 With --sandbox it needs nothing else: it starts simulators of the WMS API and of the
 messengers, and keeps its state and its target in the folder "sandbox" of the state
