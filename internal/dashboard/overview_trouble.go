@@ -87,14 +87,14 @@ func troubleOfDead(of outbox.Dead) ailment {
 	t := ailment{
 		State: "dead", Since: of.Last, What: fmt.Sprintf("%s %s%s failed", troubleCount(of.N), word, plural(of.N)),
 		Link:   Root + "outbox?state=failed&topic=" + topicWord(of.Topic) + "#deliveries",
-		Detail: "in 24 h, for good: look at the error, and replay",
+		Detail: "for good: look at the error, and replay",
 	}
 	if of.N == 1 {
 		t.Link = fmt.Sprintf("%soutbox/%d", Root, of.ID)
 	}
 	if of.Topic == outbox.Alert {
 		t.What = fmt.Sprintf("%s alert%s not delivered", troubleCount(of.N), plural(of.N))
-		t.Detail = "in 24 h: somebody was to be told, and does not know"
+		t.Detail = "somebody was to be told, and does not know"
 	}
 	return t
 }
