@@ -162,7 +162,7 @@ func commands(t *testing.T, state string, env []string, folder string, hook *url
 		"alert test --all", "alert rm 2", "push send --to 123 --via telegram --text hello", "push send --to 123 --via viber --text hello",
 		"push send --to 4917612345 --via whatsapp --text hello", "push list", "push show 1", "push move 1 --at 2030-01-02T03:04Z", "push cancel 1", "push retry 1",
 		"outbox list", "outbox show 1", "outbox stats", "outbox replay --id 1", "outbox pause telegram --reason tests", "outbox resume telegram",
-		"maintenance add --app shop --for 1h --reason tests", "maintenance list", "maintenance rm 1", "key list", "key create --app shop --scope ping",
+		"maintenance add --app shop --for 1h --reason tests", "maintenance list", "maintenance rm 1", "cron spool", "cron spool --send --all", "key list", "key create --app shop --scope ping",
 		"key revoke 7k3m9x2p", "node list", "contacts list", "contacts sync --campaign sales", "contacts sync --campaign hooks", "contacts verify --campaign sales",
 		"warehouses sync", "config show", "doctor", "doctor --offline", "migrate", "version", "export " + file("store.export"), "import " + file("store.export"),
 		"backup " + file("copy.db"), "restore " + file("copy.db"), "cron rm nightly --app shop", "webhook rm absent",
