@@ -87,7 +87,7 @@ func troubleOfDead(of outbox.Dead) ailment {
 	t := ailment{
 		State: "dead", Since: of.Last, What: fmt.Sprintf("%s %s%s failed", troubleCount(of.N), word, plural(of.N)),
 		Link:   Root + "outbox?state=failed&topic=" + topicWord(of.Topic) + "#deliveries",
-		Detail: "for good: look at the error, and replay",
+		Detail: "look at the error, and replay",
 	}
 	if of.N == 1 {
 		t.Link = fmt.Sprintf("%soutbox/%d", Root, of.ID)
