@@ -113,7 +113,7 @@ func TestDoctorTellsOfTrouble(t *testing.T) {
 			t.Helper()
 			return lines(Doctor(t.Context(), o, Examined{Offline: true}))
 		}
-		if text := look(); !strings.Contains(text, "ok work: the store has nothing to tell") {
+		if text := look(); !strings.Contains(text, "ok work: not looked at: there is no store yet") {
 			t.Errorf("without a store:\n%s", text)
 		}
 		d := dbtest.Open(t, url, db.Options{})

@@ -31,7 +31,7 @@ func (p *patient) trouble() doctor.Check {
 		case err != nil:
 			return append(found, doctor.Doubtful("", "it could not be looked at: %v", err))
 		case !ran:
-			return []doctor.Finding{doctor.Well("the store has nothing to tell of it yet")}
+			return []doctor.Finding{doctor.Well("not looked at: there is no store yet, or it cannot be read as it is")}
 		case len(found) == 0:
 			return []doctor.Finding{doctor.Well("no node is silent, nothing stands still, and no delivery failed for good in the last day")}
 		}

@@ -44,7 +44,8 @@ func (s spool) flush(ctx context.Context, to *server, key string, all bool) (f f
 	defer func() { _ = lock.Unlock() }()
 	s.sweep(time.Now())
 	for _, name := range s.names() {
-		if f.stopped = ctx.Err(); f.stopped != nil {
+		if err := ctx.Err(); err != nil {
+			f.stopped = err
 			break
 		}
 		p, err := s.read(name)
@@ -60,6 +61,9 @@ func (s spool) flush(ctx context.Context, to *server, key string, all bool) (f f
 			if f.others++; f.oldest.IsZero() {
 				f.oldest = p.EndedAt
 			}
+			continue
+		case fault.KindOf(err) == fault.Forbidden:
+			f.stopped = err // this one: a proxy may not like what it says, and those behind it are not to wait
 			continue
 		case errors.Is(err, errCorrupt), errors.Is(err, errStale), !fault.Temporary(err) && !keyRefused(err):
 			f.discarded++

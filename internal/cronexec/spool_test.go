@@ -234,6 +234,31 @@ func TestFlushSortsOut(t *testing.T) {
 	}
 }
 
+// What a proxy refuses for what it says stays, and holds up none behind it.
+func TestAForbiddenReportHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		if r.URL.Path != "/api/1001/end" {
+			return false
+		}
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	})
+	s := spool{t.TempDir()}
+	for n := range 3 {
+		add(t, s, kept(l.URL, n+1))
+	}
+	to, err := newServer(Options{URL: l.URL, Key: "fm_secretsecret", callTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.close()
+	f := s.flush(t.Context(), to, fingerprint("fm_secretsecret"), false)
+	if left := len(s.names()); f.sent != 2 || f.discarded != 0 || f.stopped == nil || left != 1 {
+		t.Errorf("%+v, %d left", f, left)
+	}
+}
+
 // Whatever a file holds, it is a report or it is none.
 func FuzzSpooledFile(f *testing.F) {
 	f.Add([]byte(`{"url":"http://h","key":"k","slug":"s","rid":"r","execution":3,"ended_at":"2031-05-06T07:08:09Z","end":{"type":"error","success":false,"exit_code":3,"duration_ms":5}}`))

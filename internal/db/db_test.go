@@ -276,6 +276,7 @@ func TestConnectionsAreRenewed(t *testing.T) {
 	for params, want := range map[string][2]time.Duration{
 		"": {15 * time.Minute, 3 * time.Minute},
 		"&pool_max_conn_lifetime=1h&pool_max_conn_lifetime_jitter=1s": {time.Hour, time.Second},
+		"&pool_max_conn_lifetime=1h":                                  {time.Hour, 0},
 	} {
 		c := dbtest.Open(t, testdb.Postgres(t)+params, db.Options{}).Pool().Config()
 		if got := [2]time.Duration{c.MaxConnLifetime, c.MaxConnLifetimeJitter}; got != want {

@@ -2,7 +2,9 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -100,6 +102,12 @@ func held(file string) (bool, error) {
 	}
 	lock := flock.New(file, flock.SetFlag(os.O_RDONLY))
 	ok, err := lock.TryRLock()
+	if errors.Is(err, fs.ErrPermission) {
+		return false, &fault.Error{
+			Kind: fault.Unconfigured, Code: "store_rights", Detail: "this user may not look at the lock " + file, Err: err,
+			Hint: "give it to the user that runs Ferryman, as with chown, or delete it once nobody uses the store",
+		}
+	}
 	if err != nil {
 		return false, err
 	}

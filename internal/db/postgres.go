@@ -70,9 +70,9 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	cfg.MaxConns = max(cfg.MaxConns, 4)
 	if !given.Has("pool_max_conn_lifetime") {
 		cfg.MaxConnLifetime = renewed
-	}
-	if !given.Has("pool_max_conn_lifetime_jitter") {
-		cfg.MaxConnLifetimeJitter = renewedJitter
+		if !given.Has("pool_max_conn_lifetime_jitter") {
+			cfg.MaxConnLifetimeJitter = renewedJitter
+		}
 	}
 	if !given.Has("connect_timeout") {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second

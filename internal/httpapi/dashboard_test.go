@@ -71,9 +71,9 @@ func TestDashboardThatBreaks(t *testing.T) {
 
 // TestSlowPageOutlivesTimeouts has a page take longer than the server gives readers.
 func TestSlowPageOutlivesTimeouts(t *testing.T) {
-	const short = 20 * time.Millisecond
+	const short = 100 * time.Millisecond
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		<-time.After(10 * short)
+		<-time.After(3 * short)
 		fmt.Fprint(w, "at last")
 	})
 	for _, proto := range []int{1, 2} {

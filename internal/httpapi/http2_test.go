@@ -103,13 +103,13 @@ func TestLongSyncOutlivesTimeoutsOfHTTP2(t *testing.T) {
 // TestLongExportOutlivesTimeouts has the store take longer for each piece than the server
 // gives readers.
 func TestLongExportOutlivesTimeouts(t *testing.T) {
-	const short = 20 * time.Millisecond
+	const short = 100 * time.Millisecond
 	var h *house
 	h = build(t, func(o *Options) {
 		o.Dashboard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			left := 3
 			h.finish(w, r, &exchange{id: "x", begun: time.Now(), out: reply{body: []byte("piece"), more: func(context.Context) ([]byte, error) {
-				<-time.After(10 * short)
+				<-time.After(3 * short)
 				if left--; left < 0 {
 					return nil, nil
 				}

@@ -119,6 +119,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, ex *exchange) (in
 		n, err = w.Write(text) //nolint:gosec // as above
 		written += int64(n)
 	}
+	extendWrite(w, r) // for what is still on its way
 	return status, written
 }
 

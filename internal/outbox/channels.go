@@ -15,12 +15,13 @@ type Standing struct {
 	PausedAt    time.Time
 	PauseReason string
 	HeldUntil   time.Time // zero: it rests not
+	Tripped     bool      // it rests, or is probed, after several troubles in a row
 }
 
 // Standing tells, by their names, how all channels stand that were ever set or
 // paused. Unlike Stats it counts nothing.
 func (o *Outbox) Standing(ctx context.Context) (map[string]Standing, error) {
-	rows, err := o.db.Query(ctx, "SELECT name, configured, paused_by, paused_at, pause_reason, held_until FROM channels")
+	rows, err := o.db.Query(ctx, "SELECT name, configured, paused_by, paused_at, pause_reason, held_until, troubles FROM channels")
 	if err != nil {
 		return nil, fmt.Errorf("read channels: %w", err)
 	}
@@ -28,7 +29,9 @@ func (o *Outbox) Standing(ctx context.Context) (map[string]Standing, error) {
 	_, err = db.Collect(rows, func(r *db.Rows) (_ struct{}, err error) {
 		var name string
 		var s Standing
-		err = r.Scan(&name, &s.Configured, &s.PausedBy, db.ScanTime(&s.PausedAt), &s.PauseReason, db.ScanTime(&s.HeldUntil))
+		var troubles int
+		err = r.Scan(&name, &s.Configured, &s.PausedBy, db.ScanTime(&s.PausedAt), &s.PauseReason, db.ScanTime(&s.HeldUntil), &troubles)
+		s.Tripped = troubles >= tripsAt
 		if !s.HeldUntil.After(now) {
 			s.HeldUntil = time.Time{}
 		}

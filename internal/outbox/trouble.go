@@ -50,7 +50,7 @@ type Dead struct {
 
 // Trouble tells what stands still, and which deliveries failed for good since a time,
 // as far as they were not revived. It takes a time that has a bound: of dead letters it
-// looks at the newest of each topic alone.
+// looks at the TroubleCounted newest of each topic alone, by when they were accepted.
 func (o *Outbox) Trouble(ctx context.Context, since time.Time) (t Trouble, err error) {
 	if t.Stopped, err = o.stopped(ctx); err != nil {
 		return Trouble{}, fmt.Errorf("look which channels stand still: %w", err)
@@ -93,7 +93,8 @@ func (o *Outbox) stopped(ctx context.Context) ([]Stopped, error) {
 	now := o.db.Now()
 	for name, s := range all {
 		due := oldest[name]
-		held := (!s.Configured || !s.HeldUntil.IsZero()) && !due.IsZero() && now.Sub(due) >= heldUp
+		rests := !s.HeldUntil.IsZero() && (s.Tripped || s.HeldUntil.Sub(now) >= heldUp) // the rate alone may keep something due for long
+		held := (!s.Configured || rests) && !due.IsZero() && now.Sub(due) >= heldUp
 		paused := s.PausedBy != "" && (s.Configured || !due.IsZero()) // what is removed is missed by nobody
 		if paused || held {
 			still = append(still, Stopped{Channel: name, Standing: s, Due: due})
