@@ -46,3 +46,23 @@ func TestSchedulesFireSideBySide(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A schedule whose connection never answers, as after a cut of which nobody was told, is
+// given up and tried again, and does not hold up the others for ever.
+func TestAScheduleThatHangsIsTriedAgain(t *testing.T) {
+	d := postgres(t)
+	e := newEngine(t, d, "n1", func(context.Context, jobs.Job[greet]) error { return nil })
+	again := make(chan struct{}, 1)
+	hung := false
+	e.Every(jobs.Schedule{Name: "hangs", Every: time.Hour, CatchUp: jobs.Once, Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
+		if !hung {
+			hung = true
+			_, err := tx.Exec(ctx, "SELECT pg_sleep(3600)")
+			return err
+		}
+		again <- struct{}{}
+		return nil
+	}})
+	start(t, e)
+	testwait.Receive(t, again)
+}
