@@ -15,6 +15,7 @@ import (
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
 	"ferryman/internal/outbox"
+	"ferryman/internal/testdb"
 	"ferryman/internal/testwait"
 )
 
@@ -129,6 +130,36 @@ func TestTrials(t *testing.T) {
 			t.Errorf("nobody to try: %v, %v", all, err)
 		}
 	})
+}
+
+// A question by a connection that was cut off without a word is never answered: it is
+// given up.
+func TestRunOutlivesASilentCut(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	w := newWorld(t, dbtest.Open(t, url, db.Options{}), &clock{})
+	w.chat(t, "1", ledger.EventSucceeded)
+	w.addCron(t, w.shop, "import", func(s *ledger.Settings) { s.EachSuccess = true })
+	line := dbtest.OpenLine(t, url)
+	d, err := db.Open(t.Context(), line.URL, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var run sync.WaitGroup
+	run.Go(func() {
+		alert.New(d, ledger.New(d), outbox.New(d, outbox.Options{})).Run(ctx, slog.New(slog.DiscardHandler))
+	})
+	t.Cleanup(func() { cancel(); run.Wait(); _ = d.Close() })
+	for told := 1; told <= 2; told++ {
+		w.ran(t, "import", true, "")
+		testwait.Until(t, "it is told of", func() bool {
+			var n int
+			err := w.db.QueryRow(t.Context(), "SELECT count(*) FROM deliveries").Scan(&n)
+			return err == nil && n == told
+		})
+		line.Forget()
+	}
 }
 
 // What passes through Run and the outbox comes once and in order, though the first

@@ -28,11 +28,7 @@ func (l *Ledger) sweepLapsed(ctx context.Context) error {
 		`SELECT e.cron_id, e.id FROM executions e JOIN crons c ON c.id = e.cron_id
 			WHERE e.ended_at IS NULL AND e.deadline_at IS NOT NULL AND e.deadline_at < $1 AND c.kind <> 'sync' ORDER BY e.deadline_at LIMIT $2`,
 	} {
-		rows, err := l.db.Query(ctx, query, db.Time{Time: l.db.Now()}, lookMost)
-		if err != nil {
-			return fmt.Errorf("look for overdue executions: %w", err)
-		}
-		all, err := db.Collect(rows, scanFound)
+		all, err := look(ctx, l.db, scanFound, query, db.Time{Time: l.db.Now()}, lookMost)
 		if err != nil {
 			return fmt.Errorf("look for overdue executions: %w", err)
 		}

@@ -34,11 +34,8 @@ func scanLate(row scanner) (c late, err error) {
 // sweepMissed records the starts that did not come.
 func (l *Ledger) sweepMissed(ctx context.Context) error {
 	now := l.db.Now()
-	rows, err := l.db.Query(ctx, "SELECT "+lateColumns+" FROM crons c WHERE c.late_at <= $1 ORDER BY c.late_at LIMIT $2", db.Time{Time: now}, lookMost)
-	if err != nil {
-		return fmt.Errorf("look for missed starts: %w", err)
-	}
-	all, err := db.Collect(rows, func(r *db.Rows) (late, error) { return scanLate(r) })
+	all, err := look(ctx, l.db, func(r *db.Rows) (late, error) { return scanLate(r) },
+		"SELECT "+lateColumns+" FROM crons c WHERE c.late_at <= $1 ORDER BY c.late_at LIMIT $2", db.Time{Time: now}, lookMost)
 	if err != nil {
 		return fmt.Errorf("look for missed starts: %w", err)
 	}
@@ -242,15 +239,10 @@ func (m missed) detail(cron *Cron) string {
 func (l *Ledger) realign(ctx context.Context) error {
 	for after := int64(0); ; {
 		now := l.db.Now()
-		rows, err := l.db.Query(ctx, "SELECT "+lateColumns+", c.paused_until FROM crons c WHERE c.id > $1 AND c.late_at IS NOT NULL ORDER BY c.id LIMIT $2",
-			after, 1000)
-		if err != nil {
-			return fmt.Errorf("look for starts that are expected too late: %w", err)
-		}
-		all, err := db.Collect(rows, func(r *db.Rows) (c Cron, err error) {
+		all, err := look(ctx, l.db, func(r *db.Rows) (c Cron, err error) {
 			err = r.Scan(&c.ID, &c.Schedule, &c.Zone, duration(&c.Grace), instant(&c.ExpectedAt), instant(&c.PausedUntil))
 			return c, err
-		})
+		}, "SELECT "+lateColumns+", c.paused_until FROM crons c WHERE c.id > $1 AND c.late_at IS NOT NULL ORDER BY c.id LIMIT $2", after, 1000)
 		if err != nil {
 			return fmt.Errorf("look for starts that are expected too late: %w", err)
 		}

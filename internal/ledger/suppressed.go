@@ -12,12 +12,8 @@ import (
 // sweepSuppressed tells of troubles that still stand when what kept them from
 // being told is over.
 func (l *Ledger) sweepSuppressed(ctx context.Context) error {
-	rows, err := l.db.Query(ctx, `SELECT cron_id, id FROM events
+	all, err := look(ctx, l.db, scanFound, `SELECT cron_id, id FROM events
 		WHERE suppressed_until IS NOT NULL AND suppressed_until <= $1 ORDER BY suppressed_until LIMIT $2`, db.Time{Time: l.db.Now()}, lookMost)
-	if err != nil {
-		return fmt.Errorf("look for suppressed events: %w", err)
-	}
-	all, err := db.Collect(rows, scanFound)
 	if err != nil {
 		return fmt.Errorf("look for suppressed events: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
 	"ferryman/internal/ledger"
+	"ferryman/internal/testdb"
 	"ferryman/internal/testwait"
 )
 
@@ -568,6 +569,31 @@ func TestWatchOutlivesTrouble(t *testing.T) {
 			t.Errorf("%d lines:\n%s", n, logged.String())
 		}
 	})
+}
+
+// A question by a connection that was cut off without a word is never answered: the watch
+// gives it up.
+func TestWatchOutlivesASilentCut(t *testing.T) {
+	url := testdb.Postgres(t)
+	witness := dbtest.Open(t, url, db.Options{})
+	cron := create(t, ledger.New(witness), addApp(t, witness, "shop"), "job", func(s *ledger.Settings) { s.Schedule = "every 10m" })
+	line := dbtest.OpenLine(t, url)
+	d, err := db.Open(t.Context(), line.URL, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { ledger.New(d).Watch(ctx, slog.New(slog.DiscardHandler)) })
+	t.Cleanup(func() { stop(); watching.Wait(); _ = d.Close() })
+	late := func(records int) {
+		t.Helper()
+		exec(t, witness, "UPDATE crons SET expected_at = $1, late_at = $1", db.Time{Time: witness.Now().Add(-time.Second)})
+		testwait.Until(t, "a missed start is recorded", func() bool { return len(missed(t, witness, cron.ID)) == records })
+	}
+	late(1)
+	line.Forget()
+	late(2)
 }
 
 // lockedBuffer is a buffer that several write and read.

@@ -16,6 +16,7 @@ import (
 	"ferryman/internal/ledger"
 	"ferryman/internal/pipeline"
 	"ferryman/internal/syncs"
+	"ferryman/internal/testdb"
 	"ferryman/internal/testwait"
 )
 
@@ -318,6 +319,45 @@ func TestALostLeaseEndsTheRun(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
+}
+
+// A renewal by a connection that was cut off without a word is never answered: another one
+// comes in time.
+func TestALeaseOutlivesASilentCut(t *testing.T) {
+	url := testdb.Postgres(t)
+	witness := dbtest.Open(t, url, db.Options{}, jobs.Migrate)
+	line := dbtest.OpenLine(t, url)
+	d, err := db.Open(t.Context(), line.URL, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close() //nolint:errcheck // nothing is under way any more
+	set, g := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{}), newGate()
+	s, err := set.Add(t.Context(), syncs.Sync{Slug: "things", Name: "Things", Manual: true, MaxRuntime: time.Minute, Source: g, Sink: counter{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan called, 1)
+	go func() {
+		r, err := s.RunNow(t.Context(), "here", nil, nil)
+		ended <- called{r, err}
+	}()
+	testwait.Receive(t, g.reads)
+	lease := func() (until db.Time) {
+		if err := witness.QueryRow(t.Context(), "SELECT lease_until FROM executions").Scan(&until); err != nil {
+			t.Fatal(err)
+		}
+		return until
+	}
+	first := lease()
+	line.Forget()
+	testwait.Until(t, "the lease is renewed after it would have ended", func() bool {
+		return witness.Now().After(first.Time) && lease().After(witness.Now())
+	})
+	g.pass(t, nil)
+	if c := testwait.Receive(t, ended); c.err != nil || !c.run.OK() {
+		t.Errorf("%+v, %v", c.run, c.err)
+	}
 }
 
 func switchOff(t *testing.T, d *db.DB) {
