@@ -46,9 +46,6 @@ const (
 	// takeMost is how many events are taken at once. Each may become a delivery for
 	// every webhook, so that many of those make it fewer.
 	takeMost = 1000
-	// stepTime is how long it may take to tell of so many. By a connection that was cut
-	// off without a word it would take for ever.
-	stepTime = 5 * time.Second
 )
 
 // Run makes deliveries of what is to be told, within a second, until ctx ends. Every
@@ -75,6 +72,10 @@ func (a *Alerts) Run(ctx context.Context, log *slog.Logger) {
 // node is about to tell is left to that.
 func (a *Alerts) Tell(ctx context.Context) error {
 	for {
+		some, err := a.ledger.HasNews(ctx)
+		if err != nil || !some {
+			return err
+		}
 		taken, err := a.tellSome(ctx)
 		if err != nil || taken == 0 {
 			return err
@@ -84,12 +85,6 @@ func (a *Alerts) Tell(ctx context.Context) error {
 
 // tellSome takes some events and tells how many.
 func (a *Alerts) tellSome(ctx context.Context) (taken int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	some, err := a.ledger.HasNews(ctx)
-	if err != nil || !some {
-		return 0, err
-	}
 	var items []outbox.Item
 	err = a.db.Tx(ctx, func(tx *db.Tx) error {
 		recipients, err := recipients(ctx, tx)

@@ -22,10 +22,6 @@ const (
 // lookEvery is how late a node may be to go by a change of webhooks.
 const lookEvery = 2 * time.Second
 
-// lookTime is how long it may take to read what is registered. By a connection that was
-// cut off without a word it would take for ever.
-const lookTime = 10 * time.Second
-
 // endpoints keeps the outbox's channels in line with the webhooks that are
 // registered: one channel of each, named webhook/ and its name.
 type endpoints struct {
@@ -91,8 +87,6 @@ func (e *endpoints) Run(ctx context.Context) {
 // look serves what is registered by now, and touches no channel that has not
 // changed.
 func (e *endpoints) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
 	version, err := e.webhooks.Version(ctx) // first: what changes after it has another
 	if err != nil || e.looked && version == e.version {
 		return err

@@ -56,6 +56,7 @@ type DB struct {
 	trouble atomic.Pointer[error]
 	clock   func() time.Time
 	shared  sharedClock // PostgreSQL only
+	wires   *wires      // PostgreSQL only
 	group   group
 	log     *slog.Logger
 }
@@ -99,7 +100,8 @@ func (d *DB) Close() error {
 	defer d.release()
 	if d.pool != nil {
 		err := d.write.Close()
-		d.pool.Close()
+		d.pool.Close() // waits for those that are in use, and some may wait for a lost answer
+		d.wires.close()
 		return err
 	}
 	if d.write.Stats().InUse > 0 { // whoever has the one connection gives it back when done

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -101,7 +102,10 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 		_, err := conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), set_config('"+idleSetting+"', $1, false)", idle)
 		return err
 	}
+	d.wires = watchWires(cfg.ConnConfig.Copy(), d.log) //nolint:contextcheck // it lasts until Close
+	cfg.ConnConfig.DialFunc, cfg.ConnConfig.AfterConnect = d.wires.dial, d.wires.connected // also for the one that the engine listens on
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		d.wires.close()
 		return d.unreachable(rawURL, err)
 	}
 	d.write = stdlib.OpenDBFromPool(d.pool)
@@ -183,7 +187,10 @@ func (d *DB) classify(err error) error {
 		return err
 	}
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
+	var network net.Error
+	switch {
+	case errors.As(err, &connect), errors.Is(err, driver.ErrBadConn), pgconn.SafeToRetry(err),
+		errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errLost):
 		return unavailable(err)
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {

@@ -21,9 +21,13 @@ func TestTheSystemGivesUpConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Release()
-	conn, ok := held.Conn().PgConn().Conn().(*net.TCPConn)
+	wire, ok := held.Conn().PgConn().Conn().(interface{ NetConn() net.Conn })
 	if !ok {
 		t.Fatalf("a connection by %T", held.Conn().PgConn().Conn())
+	}
+	conn, ok := wire.NetConn().(*net.TCPConn)
+	if !ok {
+		t.Fatalf("a connection by %T", wire.NetConn())
 	}
 	raw, err := conn.SyscallConn()
 	if err != nil {

@@ -47,22 +47,41 @@ func TestSchedulesFireSideBySide(t *testing.T) {
 	}
 }
 
-// A schedule whose connection never answers, as after a cut of which nobody was told, is
-// given up and tried again, and does not hold up the others for ever.
-func TestAScheduleThatHangsIsTriedAgain(t *testing.T) {
-	d := postgres(t)
+// A schedule whose connection is cut off without a word goes on by another.
+func TestSchedulesOutliveASilentCut(t *testing.T) {
+	url := testdb.Postgres(t)
+	dbtest.Open(t, url, db.Options{}, jobs.Migrate)
+	line := dbtest.OpenLine(t, url)
+	d, err := db.Open(t.Context(), line.URL, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
 	e := newEngine(t, d, "n1", func(context.Context, jobs.Job[greet]) error { return nil })
-	again := make(chan struct{}, 1)
-	hung := false
-	e.Every(jobs.Schedule{Name: "hangs", Every: time.Hour, CatchUp: jobs.Once, Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
-		if !hung {
-			hung = true
-			_, err := tx.Exec(ctx, "SELECT pg_sleep(3600)")
-			return err
+	fired := make(chan struct{}, 100)
+	e.Every(jobs.Schedule{Name: "often", Every: 100 * time.Millisecond, CatchUp: jobs.Once, Fire: func(context.Context, *db.Tx, time.Time) error {
+		select {
+		case fired <- struct{}{}:
+		default:
 		}
-		again <- struct{}{}
 		return nil
 	}})
-	start(t, e)
-	testwait.Receive(t, again)
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { // by lines that are broken River takes its time to give up its office
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), testwait.Limit)
+		defer cancel()
+		if err := e.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	testwait.Receive(t, fired)
+	line.Forget()
+	for len(fired) > 0 { // from before
+		<-fired
+	}
+	testwait.Receive(t, fired)
+	testwait.Receive(t, fired) // the first may have been under way
+	line.Break()               // one that was cut off while it was being made would hold up the end
 }

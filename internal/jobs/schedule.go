@@ -70,9 +70,6 @@ const (
 	// lookEvery is how often a schedule's row is looked at that is not due:
 	// another node may have changed it, or somebody the clock.
 	lookEvery = 5 * time.Second
-	// advanceTime is how long it may take to advance a schedule. A connection that was
-	// cut off without a word may never answer, and all schedules would wait for it.
-	advanceTime = 3 * time.Second
 	// tryEvery is how soon a schedule is tried again that could not be advanced.
 	tryEvery = time.Second
 	// atOnce is how many schedules are tended at a time: they share the flush of
@@ -124,9 +121,7 @@ func (e *Engine) tendAll(ctx context.Context, look []time.Time) {
 
 // tend fires s if it is due and tells how long it need not be looked at.
 func (e *Engine) tend(ctx context.Context, s Schedule) time.Duration {
-	limited, cancel := context.WithTimeout(ctx, advanceTime)
-	defer cancel()
-	next, err := e.advance(limited, s)
+	next, err := e.advance(ctx, s)
 	if err != nil {
 		if ctx.Err() == nil {
 			e.log.Error("advance schedule", "schedule", s.Name, "err", err)

@@ -31,8 +31,6 @@ func (e *Engine) runStrays(ctx context.Context) {
 // handBackStrays hands back the jobs that have been strays for long enough. since
 // remembers when each was first seen to be one.
 func (e *Engine) handBackStrays(ctx context.Context, since map[place]time.Time, now time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, strayAfter)
-	defer cancel()
 	ours, err := e.runningHere(ctx)
 	if err != nil {
 		return err

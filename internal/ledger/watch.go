@@ -22,9 +22,6 @@ const (
 	lookMost = 10_000
 	// A transaction of the watch takes up sliceRows, so that starts come in between.
 	sliceRows = 100
-	// stepTime is how long a question or a transaction of the watch may take. By a
-	// connection that was cut off without a word it would take for ever.
-	stepTime = 5 * time.Second
 )
 
 // Watch notices what does not come by itself, within a second, until ctx ends:
@@ -79,8 +76,6 @@ func (l *Ledger) Sweep(ctx context.Context) error {
 // due tells of which kinds there seems to be something to take up. Most of the time
 // there is nothing, on every node, and one question is cheaper than several.
 func (l *Ledger) due(ctx context.Context) (lapsed, missed, suppressed bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
 	err = l.db.QueryRow(ctx, `SELECT
 		EXISTS (SELECT 1 FROM executions WHERE ended_at IS NULL AND lease_until IS NOT NULL AND lease_until < $1)
 			OR EXISTS (SELECT 1 FROM executions WHERE ended_at IS NULL AND deadline_at IS NOT NULL AND deadline_at < $1),
@@ -95,8 +90,6 @@ func (l *Ledger) due(ctx context.Context) (lapsed, missed, suppressed bool, err 
 
 // look asks for what a step of the watch is to take up.
 func look[T any](ctx context.Context, d *db.DB, scan func(*db.Rows) (T, error), query string, args ...any) ([]T, error) {
-	ctx, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
 	rows, err := d.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -109,13 +102,10 @@ func look[T any](ctx context.Context, d *db.DB, scan func(*db.Rows) (T, error), 
 func inSlices[T any](ctx context.Context, d *db.DB, all []T, fn func(ctx context.Context, tx *db.Tx, some []T) error) error {
 	var errs []error
 	for some := range slices.Chunk(all, sliceRows) {
-		limited, cancel := context.WithTimeout(ctx, stepTime)
-		err := d.Tx(limited, func(tx *db.Tx) error { return fn(limited, tx, some) })
-		late := limited.Err() != nil
-		cancel()
+		err := d.Tx(ctx, func(tx *db.Tx) error { return fn(ctx, tx, some) })
 		switch {
 		case err == nil:
-		case late, fault.KindOf(err) == fault.Unavailable:
+		case ctx.Err() != nil, fault.KindOf(err) == fault.Unavailable:
 			return err
 		case len(some) == 1:
 			errs = append(errs, err)

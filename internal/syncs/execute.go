@@ -135,7 +135,7 @@ func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id i
 			case <-tick.C:
 			}
 			asked := time.Now()
-			err := s.renewOnce(ctx, id)
+			err := s.set.ledger.Renew(ctx, id, lease)
 			switch {
 			case err == nil:
 				lapsed.Reset(lease - time.Since(asked))
@@ -151,14 +151,6 @@ func (s *Syncer) renew(ctx context.Context, cancel context.CancelCauseFunc, id i
 		end()
 		wg.Wait()
 	}
-}
-
-// renewOnce gives up early enough for another try before the lease is over: by a
-// connection that was cut off without a word it would take for ever.
-func (s *Syncer) renewOnce(ctx context.Context, id int64) error {
-	ctx, cancel := context.WithTimeout(ctx, lease/2)
-	defer cancel()
-	return s.set.ledger.Renew(ctx, id, lease)
 }
 
 // report tells the log and whoever else wants to know of a run's end.

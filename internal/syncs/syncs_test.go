@@ -331,7 +331,7 @@ func TestALeaseOutlivesASilentCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close() //nolint:errcheck // nothing is under way any more
+	defer d.Close()
 	set, g := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{}), newGate()
 	s, err := set.Add(t.Context(), syncs.Sync{Slug: "things", Name: "Things", Manual: true, MaxRuntime: time.Minute, Source: g, Sink: counter{}})
 	if err != nil {

@@ -2,7 +2,6 @@ package dbtest
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -17,11 +16,23 @@ type Line struct {
 
 	to      string
 	forgets atomic.Int64
+
+	mu  sync.Mutex
+	all map[net.Conn]bool // of clients
 }
 
-// Forget loses all answers by the connections that are there, and tells nobody, as a
-// firewall does that has forgotten them.
+// Forget loses all that goes either way by the connections that are there, and tells
+// nobody, as a firewall does that has forgotten them.
 func (l *Line) Forget() { l.forgets.Add(1) }
+
+// Break ends the connections that are there, and both ends know it.
+func (l *Line) Break() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for client := range l.all {
+		_ = client.Close()
+	}
+}
 
 // OpenLine opens a line to the database of a URL; it is closed when the test ends.
 func OpenLine(t *testing.T, postgres string) *Line {
@@ -34,7 +45,7 @@ func OpenLine(t *testing.T, postgres string) *Line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Line{to: u.Host}
+	l := &Line{to: u.Host, all: map[net.Conn]bool{}}
 	u.Host = listener.Addr().String()
 	l.URL = u.String()
 	var going sync.WaitGroup
@@ -56,24 +67,47 @@ func OpenLine(t *testing.T, postgres string) *Line {
 
 // connect passes on what both sides say, until one of them has gone.
 func (l *Line) connect(t *testing.T, client net.Conn) {
-	defer client.Close() //nolint:errcheck // both ends are given up
+	l.mu.Lock()
+	l.all[client] = true
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.all, client)
+		_ = client.Close() // both ends are given up
+	}()
 	server, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.to)
 	if err != nil {
 		return
 	}
 	defer server.Close() //nolint:errcheck // both ends are given up
+	known, gone := l.forgets.Load(), make(chan struct{})
 	go func() {
+		defer close(gone)
 		defer server.Close() //nolint:errcheck // both ends are given up
-		_, _ = io.Copy(server, client)
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := client.Read(buf)
+			if err != nil {
+				return
+			}
+			if l.forgets.Load() != known {
+				continue
+			}
+			if _, err := server.Write(buf[:n]); err != nil {
+				return
+			}
+		}
 	}()
-	buf, known := make([]byte, 64<<10), l.forgets.Load()
+	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
 		if err != nil || l.LoseCommits.Load() && bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
 			return
 		}
 		if l.forgets.Load() != known {
-			continue
+			<-gone // until then the server's answers go nowhere
+			return
 		}
 		if _, err := client.Write(buf[:n]); err != nil {
 			return
