@@ -102,7 +102,7 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 		_, err := conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), set_config('"+idleSetting+"', $1, false)", idle)
 		return err
 	}
-	d.wires = watchWires(cfg.ConnConfig.Copy(), d.log) //nolint:contextcheck // it lasts until Close
+	d.wires = watchWires(cfg.ConnConfig.Copy(), d.log)                                     //nolint:contextcheck // it lasts until Close
 	cfg.ConnConfig.DialFunc, cfg.ConnConfig.AfterConnect = d.wires.dial, d.wires.connected // also for the one that the engine listens on
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		d.wires.close()
