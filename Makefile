@@ -43,8 +43,9 @@ run: build ## build and start the server with simulated upstreams on 127.0.0.1:8
 # stops them when the command has ended, whatever its end.
 WITH_DB := FERRYMAN_TEST_REQUIRE_DB=1 scripts/testdb run
 
-# What hangs ends after that; a package takes up to five minutes beside others on two cores.
-TESTFLAGS ?= -timeout=10m
+# What hangs ends after that; a package takes up to five minutes beside others on two cores,
+# and more where something else is built or tested beside.
+TESTFLAGS ?= -timeout=20m
 .PHONY: test
 test: check ## check formatting, vet, run all tests (PKG, TESTFLAGS)
 	@$(WITH_DB) -- $(MAKE) --keep-going test-race test-e2e
