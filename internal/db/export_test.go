@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Lanes is how many transactions are shared at a time.
@@ -10,6 +12,18 @@ func (d *DB) Lanes() int {
 	d.group.mu.Lock()
 	defer d.group.mu.Unlock()
 	return d.group.lanes
+}
+
+// Backend tells which process of the server a connection leads to.
+func Backend(ctx context.Context, conn *pgx.Conn) (pid int32, begun, server int64, err error) {
+	err = conn.QueryRow(ctx, "SELECT "+backendColumns).Scan(&pid, &begun, &server)
+	return pid, begun, server, err
+}
+
+// Idle tells whether a process of the server has nothing more to say, as asked by a
+// connection.
+func Idle(ctx context.Context, by *pgx.Conn, pid int32, begun, server int64) bool {
+	return ask(ctx, by, []question{{far: backend{pid, begun, server}}})[0]
 }
 
 // MigrateTo applies the first migrations only, as an older binary had them.

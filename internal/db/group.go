@@ -3,6 +3,7 @@ package db
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -47,7 +48,8 @@ var errLineFull = &fault.Error{
 // Group runs fn in a transaction, like Tx, but one that fn may share with other
 // calls of Group. It returns when that is durable. An error of one function, or
 // of the commit, undoes the whole transaction; then every function runs again,
-// alone. So fn may run more than once and must set its results anew each time,
+// alone. Where it is not known whether the commit took effect, none does, and each call
+// gets that error. So fn may run more than once and must set its results anew each time,
 // and an outcome that is no trouble of the store's is better a result than an
 // error.
 //
@@ -145,11 +147,14 @@ func (g *group) release(batch []*member) {
 
 // share runs a batch in one transaction, or each member alone if that fails.
 func (d *DB) share(batch []*member) {
-	if len(batch) > 1 && d.together(batch) == nil {
-		for _, m := range batch {
-			m.done <- nil
+	if len(batch) > 1 {
+		err := d.together(batch)
+		if _, doubtful := errors.AsType[doubtfulError](err); err == nil || doubtful {
+			for _, m := range batch {
+				m.done <- err
+			}
+			return
 		}
-		return
 	}
 	for _, m := range batch {
 		err := d.together([]*member{m})

@@ -99,15 +99,21 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 		if err := checkServer(conn.PgConn().ParameterStatus("server_version")); err != nil {
 			return err
 		}
-		_, err := conn.Exec(ctx, "SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), set_config('"+idleSetting+"', $1, false)", idle)
+		var far backend
+		err := conn.QueryRow(ctx, "SELECT "+backendColumns+", set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false), set_config('"+idleSetting+"', $1, false)",
+			idle).Scan(&far.pid, &far.begun, &far.server, nil, nil, nil)
+		if err == nil {
+			d.wires.connected(conn.PgConn(), far)
+		}
 		return err
 	}
-	d.wires = watchWires(cfg.ConnConfig.Copy(), d.log)                                     //nolint:contextcheck // it lasts until Close
-	cfg.ConnConfig.DialFunc, cfg.ConnConfig.AfterConnect = d.wires.dial, d.wires.connected // also for the one that the engine listens on
+	d.wires = watchWires(cfg.ConnConfig.Copy(), d.log) //nolint:contextcheck // it lasts until Close
+	cfg.ConnConfig.DialFunc = d.wires.dial
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		d.wires.close()
 		return d.unreachable(rawURL, err)
 	}
+	d.wires.onLoss(d.pool.Reset) // a cut takes more than those that somebody waits for
 	d.write = stdlib.OpenDBFromPool(d.pool)
 	d.read = d.write
 	if err := d.greet(ctx); err != nil {
@@ -187,10 +193,7 @@ func (d *DB) classify(err error) error {
 		return err
 	}
 	var connect *pgconn.ConnectError
-	var network net.Error
-	switch {
-	case errors.As(err, &connect), errors.Is(err, driver.ErrBadConn), pgconn.SafeToRetry(err),
-		errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errLost):
+	if errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) || d.dialect == Postgres && broken(err) {
 		return unavailable(err)
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -210,6 +213,12 @@ func (d *DB) classify(err error) error {
 		return err
 	}
 	return d.classifySQLite(err)
+}
+
+// broken tells whether a connection has ended in the midst of something.
+func broken(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errLost)
 }
 
 // unavailable keeps the driver's words, which name host and user, for the log.

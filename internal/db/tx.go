@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -152,19 +153,33 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 		// A rollback must reach the server even if ctx is what ended fn.
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if err := end(undo, t.Rollback); err != nil && !errors.Is(err, pgx.ErrTxClosed) && !errors.Is(err, sql.ErrConnDone) {
+		if err := end(undo, t.Rollback); err != nil && !t.Conn().IsClosed() && !errors.Is(err, pgx.ErrTxClosed) && !errors.Is(err, sql.ErrConnDone) {
 			d.log.Warn("roll back", "err", err)
 		}
 	}()
 	if err := fn(&Tx{db: d, now: d.Now(), q: connTx{conn}, pgxTx: t}); err != nil {
 		return err
 	}
+	// The driver takes a connection that breaks before the answer for one that was closed
+	// before, and a commit for safe to repeat.
+	sent := ctx.Err() == nil && !t.Conn().IsClosed()
 	if err := end(ctx, t.Commit); err != nil {
-		return fmt.Errorf("commit: %w", d.classify(err))
+		pg, answered := errors.AsType[*pgconn.PgError](err)
+		undone := answered && pg.SeverityUnlocalized == "ERROR" || errors.Is(err, pgx.ErrTxCommitRollback)
+		err = fmt.Errorf("commit: %w", d.classify(err))
+		if sent && !undone {
+			err = doubtfulError{err}
+		}
+		return err
 	}
 	committed = true
 	return nil
 }
+
+// doubtfulError is of a commit that may have taken effect.
+type doubtfulError struct{ error }
+
+func (e doubtfulError) Unwrap() error { return e.error }
 
 // Now is when the transaction began, the same however often it is asked.
 func (t *Tx) Now() time.Time { return t.now }

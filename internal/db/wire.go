@@ -32,19 +32,28 @@ const (
 // errLost is what became of an answer.
 var errLost = errors.New("the answer of PostgreSQL was lost on the way")
 
+// backend is the server's process at the far end of a connection. Its number may come again,
+// and on another server it is somebody else's.
+type backend struct {
+	pid    int32
+	begun  int64 // when it began, in microseconds
+	server int64 // when the server did
+}
+
 // wire is a connection to the server that knows since when it waits for an answer.
 type wire struct {
 	net.Conn
 	of *wires
 
-	mu      sync.Mutex
-	pid     uint32    // of the server's process; 0: not told yet
-	unread  int       // bytes that were sent since something came
-	since   time.Time // when something was sent, or somebody came to wait for the answer
-	waiting bool      // somebody does
-	moves   int       // counts what was sent and what came
-	lostAt  int       // moves, when the server knew of no answer to come; 0: it does
-	lost    bool      // it was given up
+	mu        sync.Mutex
+	far       backend   // not known: nobody asks about the connection
+	unread    int       // bytes that were sent since something came
+	since     time.Time // when something was sent, or somebody came to wait for the answer
+	waiting   bool      // somebody does
+	moves     int       // counts what was sent and what came
+	doubted   int       // moves, when the server knew of no answer to come; 0: it did
+	doubtedAt time.Time // for the first time
+	lost      bool      // it was given up
 }
 
 // Read implements net.Conn.
@@ -86,27 +95,44 @@ func (w *wire) Close() error {
 }
 
 // late tells whether it is time to ask about the connection.
-func (w *wire) late(now time.Time) (pid uint32, moves int, late bool) {
+func (w *wire) late(now time.Time) (far backend, moves int, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	patience := lostAfter + time.Duration(w.unread)*time.Second/lostRate
-	return w.pid, w.moves, w.pid != 0 && w.waiting && w.unread > 0 && !w.lost && now.Sub(w.since) >= patience
+	patience := lostAfter + time.Duration(w.unread/lostRate)*time.Second
+	return w.far, w.moves, w.far.pid != 0 && w.waiting && w.unread > 0 && !w.lost && now.Sub(w.since) >= patience
 }
 
-// doubt takes in that the server was at nothing for this connection after so many moves. At
-// the second time it gives it up: at the first, the question may just have arrived.
-func (w *wire) doubt(moves int) (lost bool) {
+// doubt takes in whether the server was at something for this connection after so many
+// moves, and tells whether it was not for the second time, without anything in between: at
+// the first, the question may just have arrived.
+func (w *wire) doubt(moves int, busy bool, now time.Time) (lost bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.moves != moves || !w.waiting || w.lost {
+	switch {
+	case busy || w.moves != moves || !w.waiting:
+		w.doubted = 0
+	case w.doubted != moves:
+		w.doubted, w.doubtedAt = moves, now
+	default:
+		return now.Sub(w.doubtedAt) >= askEvery
+	}
+	return false
+}
+
+// giveUp closes the connection, unless something has moved meanwhile. What the system has
+// not sent yet it is not to send any more.
+func (w *wire) giveUp(moves int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.moves != moves || !w.waiting {
 		return false
 	}
-	w.lost = w.lostAt == moves
-	w.lostAt = moves
-	if w.lost {
-		_ = w.Conn.Close()
+	w.lost = true
+	if tcp, ok := w.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
 	}
-	return w.lost
+	_ = w.Conn.Close()
+	return true
 }
 
 // wires are the connections of a pool.
@@ -115,17 +141,25 @@ type wires struct {
 	log   *slog.Logger
 	close func() // ends the watch
 
-	mu  sync.Mutex
-	all map[*wire]struct{}
+	mu    sync.Mutex
+	all   map[*wire]struct{}
+	found func() // is called when some were given up
 }
 
 // watchWires watches connections until close is called.
 func watchWires(cfg *pgx.ConnConfig, log *slog.Logger) *wires {
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	ws := &wires{cfg: cfg, log: log, all: map[*wire]struct{}{}, close: func() { cancel(); watching.Wait() }}
+	ws := &wires{cfg: cfg, log: log, all: map[*wire]struct{}{}, close: func() { cancel(); watching.Wait() }, found: func() {}}
 	watching.Go(func() { ws.watch(ctx) })
 	return ws
+}
+
+// onLoss has fn called when connections were given up.
+func (ws *wires) onLoss(fn func()) {
+	ws.mu.Lock()
+	ws.found = fn
+	ws.mu.Unlock()
 }
 
 // dial makes a connection that is watched.
@@ -147,24 +181,30 @@ func (ws *wires) forget(w *wire) {
 	ws.mu.Unlock()
 }
 
-// connected takes in which process of the server a connection leads to.
-func (ws *wires) connected(_ context.Context, conn *pgconn.PgConn) error {
+// backendColumns tell of the process that answers: its number, when it began, and when the
+// server did, each 0 if that is not told.
+const backendColumns = `pg_backend_pid(),
+	coalesce((SELECT CAST(extract(epoch FROM a.backend_start) * 1000000 AS BIGINT) FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()), 0),
+	CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS BIGINT)`
+
+// connected takes in where a connection leads to. A pooler in between makes up the number
+// of the process that it tells at first, and then may lead to another one each time.
+func (ws *wires) connected(conn *pgconn.PgConn, far backend) {
 	below := conn.Conn()
 	if secured, ok := below.(*tls.Conn); ok {
 		below = secured.NetConn()
 	}
-	if w, ok := below.(*wire); ok {
+	if w, ok := below.(*wire); ok && far.begun != 0 && uint32(far.pid) == conn.PID() { //nolint:gosec // the same number
 		w.mu.Lock()
-		w.pid = conn.PID()
+		w.far = far
 		w.mu.Unlock()
 	}
-	return nil
 }
 
 // question is a connection that has waited for long.
 type question struct {
 	wire  *wire
-	pid   uint32
+	far   backend
 	moves int
 }
 
@@ -173,8 +213,8 @@ func (ws *wires) late() (all []question) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for w := range ws.all {
-		if pid, moves, late := w.late(now); late {
-			all = append(all, question{w, pid, moves})
+		if far, moves, late := w.late(now); late {
+			all = append(all, question{w, far, moves})
 		}
 	}
 	return all
@@ -206,55 +246,81 @@ func (ws *wires) watch(ctx context.Context) {
 			leave()
 			continue
 		}
-		var idle map[uint32]bool
-		var err error
-		if by, idle, err = ws.ask(ctx, by, all); err != nil {
-			continue // it cannot be told: the server may be out of reach altogether
+		if by == nil || by.IsClosed() {
+			by = ws.connect(ctx)
 		}
-		lost := 0
-		for _, q := range all {
-			if idle[q.pid] && q.wire.doubt(q.moves) {
-				lost++
+		idle := ask(ctx, by, all)
+		given := 0
+		for i, q := range all {
+			if q.wire.doubt(q.moves, !idle[i], time.Now()) && ws.settle(ctx, by, q) {
+				given++
 			}
 		}
-		if lost > 0 {
-			ws.log.Warn("gave up connections to PostgreSQL whose answers were lost on the way", "connections", lost)
+		if given > 0 {
+			ws.log.Warn("gave up connections to PostgreSQL whose answers were lost on the way", "connections", given)
+			ws.mu.Lock()
+			found := ws.found
+			ws.mu.Unlock()
+			found()
 		}
 	}
 }
 
+// connect gives a connection to ask by, or nil if there is none.
+func (ws *wires) connect(ctx context.Context) *pgx.Conn {
+	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
+	defer cancel()
+	by, err := pgx.ConnectConfig(ctx, ws.cfg.Copy())
+	if err != nil {
+		return nil // whoever waits is told by the system, or by the server when it is back
+	}
+	return by
+}
+
 // ask tells which of the server's processes have nothing more to say: they wait for the
-// next question, have an answer that nobody takes, or are gone. It gives the connection to
-// ask the next time by.
-func (ws *wires) ask(ctx context.Context, by *pgx.Conn, all []question) (_ *pgx.Conn, idle map[uint32]bool, err error) {
-	if by == nil || by.IsClosed() {
-		connecting, cancel := context.WithTimeout(ctx, 2*askTime)
-		defer cancel()
-		if by, err = pgx.ConnectConfig(connecting, ws.cfg.Copy()); err != nil {
-			return nil, nil, err
-		}
+// next question, have an answer that nobody takes, or are gone. Of those that lead to
+// another server than the one that is asked nothing is known, nor where that does not tell
+// what a process is at.
+func ask(ctx context.Context, by *pgx.Conn, all []question) (idle map[int]bool) {
+	if by == nil {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	pids := make([]int32, len(all))
-	for i, q := range all {
-		pids[i] = int32(q.pid) //nolint:gosec // a process's number, of which the server has no larger ones
+	var pids []int32
+	var begun, servers []int64
+	for _, q := range all {
+		pids, begun, servers = append(pids, q.far.pid), append(begun, q.far.begun), append(servers, q.far.server)
 	}
-	// A pooler in between makes up numbers, also for the connection that asks: then nothing
-	// is known. Where the server does not say what a process is at, that is at something.
 	rows, err := by.Query(ctx, `
-		SELECT p.pid FROM unnest($1::int[]) AS p (pid) LEFT JOIN pg_stat_activity a ON a.pid = p.pid
-		WHERE pg_backend_pid() = $2
-			AND (a.pid IS NULL OR a.state LIKE 'idle%' OR a.state = 'active' AND a.wait_event = 'ClientWrite')`,
-		pgx.QueryExecModeExec, pids, int32(by.PgConn().PID())) //nolint:gosec // as above
+		SELECT q.n - 1 FROM unnest($1::int[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS q (pid, begun, server, n)
+			LEFT JOIN pg_stat_activity a ON a.pid = q.pid
+		WHERE q.server = CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS BIGINT)
+			AND (a.pid IS NULL OR CAST(extract(epoch FROM a.backend_start) * 1000000 AS BIGINT) <> q.begun
+				OR a.state LIKE 'idle%' OR a.state = 'active' AND a.wait_event = 'ClientWrite')`,
+		pgx.QueryExecModeExec, pids, begun, servers)
 	if err != nil {
-		return by, nil, err
-	}
-	idle = map[uint32]bool{}
-	var pid int32
-	_, err = pgx.ForEachRow(rows, []any{&pid}, func() error {
-		idle[uint32(pid)] = true //nolint:gosec // as above
 		return nil
-	})
-	return by, idle, err
+	}
+	idle = map[int]bool{}
+	var n int
+	if _, err := pgx.ForEachRow(rows, []any{&n}, func() error { idle[n] = true; return nil }); err != nil {
+		return nil
+	}
+	return idle
+}
+
+// settle gives a connection up, after the server has ended its side: what was sent may still
+// be on its way, and a commit must not take effect after somebody was told of its failure.
+func (ws *wires) settle(ctx context.Context, by *pgx.Conn, q question) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*askTime)
+	defer cancel()
+	// Who may not end it, or not in time, gives up the connection all the same.
+	_, err := by.Exec(ctx, `SELECT pg_terminate_backend(a.pid, $3) FROM pg_stat_activity a
+		WHERE a.pid = $1 AND CAST(extract(epoch FROM a.backend_start) * 1000000 AS BIGINT) = $2`,
+		pgx.QueryExecModeExec, q.far.pid, q.far.begun, askTime.Milliseconds())
+	if err != nil && ctx.Err() == nil {
+		ws.log.Warn("cannot end the far side of a connection whose answer was lost", "err", err)
+	}
+	return q.wire.giveUp(q.moves)
 }

@@ -3,10 +3,13 @@ package db_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"ferryman/internal/db"
 	"ferryman/internal/db/dbtest"
@@ -41,9 +44,13 @@ func TestLostAnswersAreGivenUp(t *testing.T) {
 				var text string
 				answered <- d.QueryRow(t.Context(), c.query).Scan(&text)
 			}
-			if !c.answered {
-				line.Forget()
-				ask()
+			if !c.answered { // in a transaction, which no look at an idle connection comes before
+				_ = d.Tx(t.Context(), func(tx *db.Tx) error {
+					line.Forget()
+					err := tx.QueryRow(t.Context(), c.query).Scan(new(string))
+					answered <- err
+					return err
+				})
 			} else {
 				ctx := t.Context()
 				err := witness.Tx(ctx, func(tx *db.Tx) error {
@@ -68,10 +75,78 @@ func TestLostAnswersAreGivenUp(t *testing.T) {
 			if err := d.Close(); err != nil {
 				t.Error(err)
 			}
-			if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "lost on the way") {
+			if text := logged.String(); strings.Count(text, "lost on the way") != 1 {
 				t.Errorf("logged %q", text)
 			}
 		})
+	}
+}
+
+// A commit that is late on its way does not take effect once somebody was told of its
+// failure.
+func TestALateCommitDoesNothing(t *testing.T) {
+	t.Parallel()
+	address, ctx := testdb.Postgres(t), t.Context()
+	witness := dbtest.Open(t, address, db.Options{})
+	line := dbtest.OpenLine(t, address)
+	d, err := db.Open(ctx, line.URL, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	var release func()
+	err = d.Tx(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO applications (name, created_at) VALUES ('shop', 7)")
+		release = line.Hold()
+		return err
+	})
+	defer release()
+	if fault.CodeOf(err) != "store_unavailable" {
+		t.Errorf("the commit: %v", err)
+	}
+	release()
+	testwait.Until(t, "the other side is gone", func() bool {
+		var n int
+		err := witness.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'insert%'").Scan(&n)
+		return err == nil && n == 0
+	})
+	var n int
+	if err := witness.QueryRow(ctx, "SELECT count(*) FROM applications WHERE created_at = 7").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d applications, %v", n, err)
+	}
+}
+
+// Calls that share a transaction do not run again when it may have been committed.
+func TestGroupDoesNotRepeatADoubtfulCommit(t *testing.T) {
+	t.Parallel()
+	address, ctx := testdb.Postgres(t), t.Context()
+	witness := dbtest.Open(t, address, db.Options{})
+	line := dbtest.OpenLine(t, address)
+	d, err := db.Open(ctx, line.URL, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	var both sync.WaitGroup
+	release := dbtest.HoldTurn(t, d, 7) // so that these come together
+	for range 2 {
+		both.Go(func() {
+			err := d.Group(ctx, 7, func(ctx context.Context, tx *db.Tx) error {
+				line.LoseCommits.Store(true)
+				_, err := tx.Exec(ctx, "INSERT INTO applications (name, created_at) VALUES ($1, 7)", rand.Text())
+				return err
+			})
+			if fault.CodeOf(err) != "store_unavailable" {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	dbtest.AwaitLine(t, d, 2)
+	release()
+	both.Wait()
+	var n int
+	if err := witness.QueryRow(ctx, "SELECT count(*) FROM applications WHERE created_at = 7").Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d applications, %v", n, err)
 	}
 }
 
@@ -82,16 +157,57 @@ func waitsForLock(ctx context.Context, tx *db.Tx) (some bool) {
 	return err == nil && some
 }
 
+// What one server says of a process says nothing of one that has its number on another.
+func TestOnlyTheRightServerTells(t *testing.T) {
+	t.Parallel()
+	d, ctx := dbtest.Open(t, testdb.Postgres(t), db.Options{}), t.Context()
+	connect := func() *pgx.Conn {
+		conn, err := pgx.ConnectConfig(ctx, d.Pool().Config().ConnConfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(ctx)) })
+		return conn
+	}
+	by, other := connect(), connect()
+	pid, begun, server, err := db.Backend(ctx, other)
+	if err != nil || begun == 0 || server == 0 {
+		t.Fatal(pid, begun, server, err)
+	}
+	own, ownBegun, _, err := db.Backend(ctx, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		pid           int32
+		begun, server int64
+		idle          bool
+	}{
+		"it waits":                 {pid, begun, server, true},
+		"it works":                 {own, ownBegun, server, false},
+		"another has its number":   {own, ownBegun - 1, server, true},
+		"it is gone":               {1, begun, server, true},
+		"on another server":        {pid, begun, server - 1, false},
+		"gone from another server": {1, begun, server + 1, false},
+	} {
+		if got := db.Idle(ctx, by, c.pid, c.begun, c.server); got != c.idle {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // An answer that only takes its time is waited for, whatever that is taken by.
 func TestSlowAnswersAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	d := dbtest.Open(t, testdb.Postgres(t), db.Options{})
 	var all sync.WaitGroup
 	locked := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(locked) })
 	all.Go(func() {
+		defer tell()
 		err := d.Tx(t.Context(), func(tx *db.Tx) error {
 			err := tx.QueryRow(t.Context(), "SELECT pg_advisory_xact_lock(7)").Scan(new(any))
-			close(locked)
+			tell()
 			if err == nil {
 				err = tx.QueryRow(t.Context(), "SELECT pg_sleep(3)").Scan(new(any))
 			}

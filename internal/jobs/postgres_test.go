@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,4 +85,32 @@ func TestSchedulesOutliveASilentCut(t *testing.T) {
 	testwait.Receive(t, fired)
 	testwait.Receive(t, fired) // the first may have been under way
 	line.Break()               // one that was cut off while it was being made would hold up the end
+}
+
+// A schedule that hangs is given up and tried again, and does not hold up the others.
+func TestAScheduleThatHangsIsTriedAgain(t *testing.T) {
+	d := postgres(t)
+	e := newEngine(t, d, "n1", func(context.Context, jobs.Job[greet]) error { return nil })
+	again, others := make(chan struct{}), make(chan struct{}, 100)
+	var hung atomic.Bool
+	tell := sync.OnceFunc(func() { close(again) })
+	e.Every(jobs.Schedule{Name: "hangs", Every: time.Hour, CatchUp: jobs.Once, Fire: func(ctx context.Context, tx *db.Tx, _ time.Time) error {
+		if hung.CompareAndSwap(false, true) {
+			_, err := tx.Exec(ctx, "SELECT pg_sleep(3600)")
+			return err
+		}
+		tell()
+		return nil
+	}})
+	e.Every(jobs.Schedule{Name: "another", Every: 100 * time.Millisecond, CatchUp: jobs.Once, Fire: func(context.Context, *db.Tx, time.Time) error {
+		select {
+		case others <- struct{}{}:
+		default:
+		}
+		return nil
+	}})
+	start(t, e)
+	testwait.Receive(t, again)
+	testwait.Receive(t, others)
+	testwait.Receive(t, others)
 }

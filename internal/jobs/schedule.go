@@ -70,6 +70,9 @@ const (
 	// lookEvery is how often a schedule's row is looked at that is not due:
 	// another node may have changed it, or somebody the clock.
 	lookEvery = 5 * time.Second
+	// advanceTime is how long it may take to advance a schedule. Where nobody can find out
+	// that an answer was lost, as behind a pooler, all schedules would wait for it.
+	advanceTime = 10 * time.Second
 	// tryEvery is how soon a schedule is tried again that could not be advanced.
 	tryEvery = time.Second
 	// atOnce is how many schedules are tended at a time: they share the flush of
@@ -121,7 +124,9 @@ func (e *Engine) tendAll(ctx context.Context, look []time.Time) {
 
 // tend fires s if it is due and tells how long it need not be looked at.
 func (e *Engine) tend(ctx context.Context, s Schedule) time.Duration {
-	next, err := e.advance(ctx, s)
+	limited, cancel := context.WithTimeout(ctx, advanceTime)
+	defer cancel()
+	next, err := e.advance(limited, s)
 	if err != nil {
 		if ctx.Err() == nil {
 			e.log.Error("advance schedule", "schedule", s.Name, "err", err)

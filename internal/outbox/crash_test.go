@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -360,6 +361,31 @@ func TestAClaimInDoubt(t *testing.T) {
 	line.LoseCommits.Store(false)
 	awaitState(t, outbox.New(witness, outbox.Options{}), outbox.Sent, ids...)
 	arrivedOnce(t, o, side, ids)
+}
+
+// A claim whose commit was about to end when its turn was given up is taken back as well.
+func TestAClaimThatComesLate(t *testing.T) {
+	d, ctx := dbtest.Open(t, testdb.Postgres(t), db.Options{}), t.Context()
+	id := addItems(t, d, outbox.New(d, outbox.Options{}), outbox.Refuse, lettersTo("anna", 1)...).ids[0]
+	at := d.Now()
+	taken := make(chan error, 1)
+	err := d.Tx(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE deliveries SET state = 1, attempts = 1, sender_id = 5, claimed_at = $1 WHERE id = $2", db.Time{Time: at}, id)
+		if err != nil {
+			return err
+		}
+		go func() { taken <- outbox.Unclaim(ctx, d, id, 5, at) }()
+		testwait.Until(t, "it waits for the claim", func() bool { //nolint:contextcheck // as countSQL elsewhere
+			return countSQL(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
+		})
+		return nil
+	})
+	if err := errors.Join(err, testwait.Receive(t, taken)); err != nil {
+		t.Fatal(err)
+	}
+	if n := countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state = 0 AND attempts = 0 AND sender_id IS NULL"); n != 1 {
+		t.Error("the claim stands")
+	}
 }
 
 // What a turn that failed had claimed is claimed and sent by a later one.

@@ -3,6 +3,8 @@ package outbox
 import (
 	"context"
 	"time"
+
+	"ferryman/internal/db"
 )
 
 // SetBeat sets how often the outbox renews its lease and looks after the rest.
@@ -25,4 +27,11 @@ func (w *Watcher) Look(at time.Time) (dead bool) {
 // ForgetDead has a sender forgotten that was seen dead, with its lease until a time.
 func (o *Outbox) ForgetDead(ctx context.Context, id int64, until time.Time) error {
 	return o.forgetDead(ctx, []lease{{id, until}})
+}
+
+// Unclaim takes back the claim of a delivery by a sender at a time, of which it is not known
+// whether it was committed.
+func Unclaim(ctx context.Context, d *db.DB, delivery, sender int64, at time.Time) error {
+	t := &turn{doubtful: []flight{{Delivery: Delivery{ID: delivery}, sender: sender, claimed: at}}}
+	return d.Tx(ctx, func(tx *db.Tx) error { return t.unclaim(ctx, tx) })
 }

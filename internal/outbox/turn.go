@@ -201,6 +201,16 @@ func (t *turn) unclaim(ctx context.Context, tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
+	// Their transaction may be about to end still, and its claims are not to be seen before.
+	if lock := tx.ForUpdate(); lock != "" {
+		rows, err := tx.Query(ctx, "SELECT d.id FROM deliveries d WHERE d.id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM "+few(tx)+") ORDER BY d.id"+lock, list)
+		if err == nil {
+			_, err = db.Collect(rows, func(r *db.Rows) (id int64, err error) { return id, r.Scan(&id) })
+		}
+		if err != nil {
+			return err
+		}
+	}
 	_, err = tx.Exec(ctx, `
 		UPDATE deliveries SET state = 0, attempts = attempts - 1, sender_id = NULL, claimed_at = NULL FROM `+few(tx)+`
 		WHERE deliveries.id = CAST(v.value->>0 AS BIGINT) AND sender_id = CAST(v.value->>1 AS BIGINT) AND claimed_at = CAST(v.value->>2 AS BIGINT) AND state = 1`, list)

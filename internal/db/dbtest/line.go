@@ -17,8 +17,9 @@ type Line struct {
 	to      string
 	forgets atomic.Int64
 
-	mu  sync.Mutex
-	all map[net.Conn]bool // of clients
+	mu   sync.Mutex
+	all  map[net.Conn]bool          // of clients
+	held map[net.Conn]chan struct{} // closed when what they say goes on
 }
 
 // Forget loses all that goes either way by the connections that are there, and tells
@@ -31,6 +32,29 @@ func (l *Line) Break() {
 	defer l.mu.Unlock()
 	for client := range l.all {
 		_ = client.Close()
+	}
+}
+
+// Hold has what is said by the connections that are there wait on its way, also when they
+// have ended, until release is called.
+func (l *Line) Hold() (release func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	let := make(chan struct{})
+	l.held = map[net.Conn]chan struct{}{}
+	for client := range l.all {
+		l.held[client] = let
+	}
+	return sync.OnceFunc(func() { close(let) })
+}
+
+// wait returns once what a client says may go on.
+func (l *Line) wait(client net.Conn) {
+	l.mu.Lock()
+	let := l.held[client]
+	l.mu.Unlock()
+	if let != nil {
+		<-let
 	}
 }
 
@@ -94,6 +118,7 @@ func (l *Line) connect(t *testing.T, client net.Conn) {
 			if l.forgets.Load() != known {
 				continue
 			}
+			l.wait(client)
 			if _, err := server.Write(buf[:n]); err != nil {
 				return
 			}
