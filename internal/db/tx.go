@@ -142,8 +142,8 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	// Raw keeps the connection ours meanwhile. Once a statement has found it
 	// broken it is given up, and the transaction with it.
-	end := func(ctx context.Context, how func(context.Context) error) error {
-		return conn.Raw(func(any) error { return how(ctx) })
+	end := func(how func(broken bool) error) error {
+		return conn.Raw(func(any) error { return how(t.Conn().IsClosed()) })
 	}
 	committed := false
 	defer func() {
@@ -153,7 +153,13 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 		// A rollback must reach the server even if ctx is what ended fn.
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if err := end(undo, t.Rollback); err != nil && !t.Conn().IsClosed() && !errors.Is(err, pgx.ErrTxClosed) && !errors.Is(err, sql.ErrConnDone) {
+		err := end(func(broken bool) error {
+			if broken {
+				return nil // with the connection the server gives up what it was at
+			}
+			return t.Rollback(undo)
+		})
+		if err != nil && !errors.Is(err, pgx.ErrTxClosed) && !errors.Is(err, sql.ErrConnDone) {
 			d.log.Warn("roll back", "err", err)
 		}
 	}()
@@ -162,8 +168,12 @@ func (d *DB) postgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	// The driver takes a connection that breaks before the answer for one that was closed
 	// before, and a commit for safe to repeat.
-	sent := ctx.Err() == nil && !t.Conn().IsClosed()
-	if err := end(ctx, t.Commit); err != nil {
+	sent := false
+	err = end(func(broken bool) error {
+		sent = !broken && ctx.Err() == nil
+		return t.Commit(ctx)
+	})
+	if err != nil {
 		pg, answered := errors.AsType[*pgconn.PgError](err)
 		undone := answered && pg.SeverityUnlocalized == "ERROR" || errors.Is(err, pgx.ErrTxCommitRollback)
 		err = fmt.Errorf("commit: %w", d.classify(err))
