@@ -16,7 +16,7 @@ const backRest = time.Minute
 // that has gone back is given new times. It goes in slices, so that any number ends.
 type realignment struct {
 	begun bool
-	topic int   // of deliveries
+	topic int   // of deliveries, counted from 1: first come the rates, by which turns put deliveries off
 	id    int64 // those up to this one, of the topic, have theirs
 	slice int   // how many are done at a time; 0: sweepMost
 }
@@ -77,7 +77,7 @@ func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error)
 			return r, err
 		}
 	}
-	if r.topic == topics {
+	if r.topic == 0 {
 		n, err := tx.Exec(ctx, `UPDATE recipient_rates SET next_at = $1 WHERE (channel, recipient) IN (
 			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at > $1 ORDER BY r.next_at, r.channel, r.recipient LIMIT CAST($2 AS BIGINT)`+tx.ForUpdate()+")",
 			rest, r.most())
@@ -87,7 +87,7 @@ func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error)
 		return r, err
 	}
 	rows, err := tx.Query(ctx, `SELECT id FROM deliveries WHERE topic = CAST($1 AS BIGINT) AND state = 0 AND id > $2 AND due_at > $3
-		ORDER BY id LIMIT CAST($4 AS BIGINT)`+tx.ForUpdate(), r.topic, r.id, now, r.most())
+		ORDER BY id LIMIT CAST($4 AS BIGINT)`+tx.ForUpdate(), r.topic-1, r.id, now, r.most())
 	if err != nil {
 		return r, err
 	}
