@@ -141,16 +141,13 @@ func TestRunOutlivesASilentCut(t *testing.T) {
 	w.chat(t, "1", ledger.EventSucceeded)
 	w.addCron(t, w.shop, "import", func(s *ledger.Settings) { s.EachSuccess = true })
 	line := dbtest.OpenLine(t, url)
-	d, err := db.Open(t.Context(), line.URL, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := dbtest.Open(t, line.URL, db.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var run sync.WaitGroup
 	run.Go(func() {
 		alert.New(d, ledger.New(d), outbox.New(d, outbox.Options{})).Run(ctx, slog.New(slog.DiscardHandler))
 	})
-	t.Cleanup(func() { cancel(); run.Wait(); _ = d.Close() })
+	t.Cleanup(func() { cancel(); run.Wait() })
 	for told := 1; told <= 2; told++ {
 		w.ran(t, "import", true, "")
 		testwait.Until(t, "it is told of", func() bool {

@@ -277,6 +277,9 @@ func (ws *wires) connect(ctx context.Context) *pgx.Conn {
 	return by
 }
 
+// silent is so of a process that is there and has nothing more to say.
+const silent = "(a.state LIKE 'idle%' OR a.state = 'active' AND a.wait_event = 'ClientWrite')"
+
 // ask tells which of the server's processes have nothing more to say: they wait for the
 // next question, have an answer that nobody takes, or are gone. Of those that lead to
 // another server than the one that is asked nothing is known, nor where that does not tell
@@ -297,7 +300,7 @@ func ask(ctx context.Context, by *pgx.Conn, all []question) (idle map[int]bool) 
 			LEFT JOIN pg_stat_activity a ON a.pid = q.pid
 		WHERE q.server = CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS BIGINT)
 			AND (a.pid IS NULL OR CAST(extract(epoch FROM a.backend_start) * 1000000 AS BIGINT) <> q.begun
-				OR a.state LIKE 'idle%' OR a.state = 'active' AND a.wait_event = 'ClientWrite')`,
+				OR `+silent+`)`,
 		pgx.QueryExecModeExec, pids, begun, servers)
 	if err != nil {
 		return nil
@@ -317,7 +320,7 @@ func (ws *wires) settle(ctx context.Context, by *pgx.Conn, q question) bool {
 	defer cancel()
 	// Who may not end it, or not in time, gives up the connection all the same.
 	_, err := by.Exec(ctx, `SELECT pg_terminate_backend(a.pid, $3) FROM pg_stat_activity a
-		WHERE a.pid = $1 AND CAST(extract(epoch FROM a.backend_start) * 1000000 AS BIGINT) = $2`,
+		WHERE a.pid = $1 AND CAST(extract(epoch FROM a.backend_start) * 1000000 AS BIGINT) = $2 AND `+silent,
 		pgx.QueryExecModeExec, q.far.pid, q.far.begun, askTime.Milliseconds())
 	if err != nil && ctx.Err() == nil {
 		ws.log.Warn("cannot end the far side of a connection whose answer was lost", "err", err)

@@ -89,13 +89,9 @@ func TestALateCommitDoesNothing(t *testing.T) {
 	address, ctx := testdb.Postgres(t), t.Context()
 	witness := dbtest.Open(t, address, db.Options{})
 	line := dbtest.OpenLine(t, address)
-	d, err := db.Open(ctx, line.URL, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
+	d := dbtest.Open(t, line.URL, db.Options{})
 	var release func()
-	err = d.Tx(ctx, func(tx *db.Tx) error {
+	err := d.Tx(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO applications (name, created_at) VALUES ('shop', 7)")
 		release = line.Hold()
 		return err
@@ -122,11 +118,7 @@ func TestGroupDoesNotRepeatADoubtfulCommit(t *testing.T) {
 	address, ctx := testdb.Postgres(t), t.Context()
 	witness := dbtest.Open(t, address, db.Options{})
 	line := dbtest.OpenLine(t, address)
-	d, err := db.Open(ctx, line.URL, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
+	d := dbtest.Open(t, line.URL, db.Options{})
 	var both sync.WaitGroup
 	release := dbtest.HoldTurn(t, d, 7) // so that these come together
 	for range 2 {

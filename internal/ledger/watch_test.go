@@ -578,14 +578,11 @@ func TestWatchOutlivesASilentCut(t *testing.T) {
 	witness := dbtest.Open(t, url, db.Options{})
 	cron := create(t, ledger.New(witness), addApp(t, witness, "shop"), "job", func(s *ledger.Settings) { s.Schedule = "every 10m" })
 	line := dbtest.OpenLine(t, url)
-	d, err := db.Open(t.Context(), line.URL, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := dbtest.Open(t, line.URL, db.Options{})
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
 	watching.Go(func() { ledger.New(d).Watch(ctx, slog.New(slog.DiscardHandler)) })
-	t.Cleanup(func() { stop(); watching.Wait(); _ = d.Close() })
+	t.Cleanup(func() { stop(); watching.Wait() })
 	late := func(records int) {
 		t.Helper()
 		exec(t, witness, "UPDATE crons SET expected_at = $1, late_at = $1", db.Time{Time: witness.Now().Add(-time.Second)})
