@@ -53,11 +53,7 @@ func TestSchedulesOutliveASilentCut(t *testing.T) {
 	url := testdb.Postgres(t)
 	dbtest.Open(t, url, db.Options{}, jobs.Migrate)
 	line := dbtest.OpenLine(t, url)
-	d, err := db.Open(t.Context(), line.URL, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
+	d := dbtest.Open(t, line.URL, db.Options{}, jobs.Migrate)
 	e := newEngine(t, d, "n1", func(context.Context, jobs.Job[greet]) error { return nil })
 	fired := make(chan struct{}, 100)
 	e.Every(jobs.Schedule{Name: "often", Every: 100 * time.Millisecond, CatchUp: jobs.Once, Fire: func(context.Context, *db.Tx, time.Time) error {

@@ -327,11 +327,7 @@ func TestALeaseOutlivesASilentCut(t *testing.T) {
 	url := testdb.Postgres(t)
 	witness := dbtest.Open(t, url, db.Options{}, jobs.Migrate)
 	line := dbtest.OpenLine(t, url)
-	d, err := db.Open(t.Context(), line.URL, db.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := dbtest.Open(t, line.URL, db.Options{}, jobs.Migrate)
 	set, g := syncs.NewSet(d, ledger.New(d), nil, syncs.Options{}), newGate()
 	s, err := set.Add(t.Context(), syncs.Sync{Slug: "things", Name: "Things", Manual: true, MaxRuntime: time.Minute, Source: g, Sink: counter{}})
 	if err != nil {
