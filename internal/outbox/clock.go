@@ -27,10 +27,10 @@ func (r realignment) most() int { return cmp.Or(r.slice, sweepMost) }
 // shrink halves the slices: one was not done within the limit.
 func (r *realignment) shrink() { r.slice = max(r.most()/2, 1) }
 
-// grow doubles them again where that surely fits: what was slow for a while, or away,
-// must not make all the rest slow.
+// grow doubles them again where that fits: what was slow for a while, or away, must
+// not make all the rest slow.
 func (r *realignment) grow(took, limit time.Duration) {
-	if took < limit/4 {
+	if took < limit/2 {
 		r.slice = min(2*r.most(), sweepMost)
 	}
 }
@@ -78,8 +78,10 @@ func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error)
 		}
 	}
 	if r.topic == 0 {
+		// By their index alone: to sort those of one moment, which may be all, takes a
+		// small slice as long as a large one.
 		n, err := tx.Exec(ctx, `UPDATE recipient_rates SET next_at = $1 WHERE (channel, recipient) IN (
-			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at > $1 ORDER BY r.next_at, r.channel, r.recipient LIMIT CAST($2 AS BIGINT)`+tx.ForUpdate()+")",
+			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at > $1 ORDER BY r.next_at LIMIT CAST($2 AS BIGINT)`+tx.ForUpdate()+")",
 			rest, r.most())
 		if n < int64(r.most()) {
 			r.topic++
