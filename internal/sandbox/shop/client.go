@@ -14,6 +14,7 @@ import (
 
 const (
 	callTime   = 10 * time.Second // of one try
+	lastTime   = time.Second      // that one which is under way has yet at the end
 	tries      = 4                // of a call that may be repeated
 	retryPause = time.Second
 	host       = "shop-1"
@@ -98,7 +99,10 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 
 // once makes a call and tells whether it may go better another time.
 func (c *client) once(ctx context.Context, method, path string, in, out any) (again bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	ctx, cancel := untilAnswered(ctx)
 	defer cancel()
 	var body io.Reader
 	if in != nil {
@@ -134,4 +138,18 @@ func (c *client) once(ctx context.Context, method, path string, in, out any) (ag
 		return false, nil
 	}
 	return false, json.Unmarshal(text, out)
+}
+
+// untilAnswered outlasts the end of ctx by what a server takes to answer: a start that
+// is cut off may come about after all, when the shop is gone and frees no place any more.
+func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	forget := context.AfterFunc(ctx, func() {
+		defer cancel()
+		wait(lasting, lastTime)
+	})
+	return lasting, func() {
+		forget()
+		cancel()
+	}
 }

@@ -401,6 +401,56 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
+// slow answers starts after a time.
+type slow struct {
+	*ledger
+	takes time.Duration
+	begun int
+}
+
+func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/start") {
+		s.mu.Lock()
+		s.begun++
+		s.mu.Unlock()
+		select {
+		case <-time.After(s.takes):
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return s.ledger.RoundTrip(r)
+}
+
+// A start that is under way at the end is waited for, within reason: it would come
+// about after whoever runs the shop has freed the places of all that ran.
+func TestEndWithinAStart(t *testing.T) {
+	for _, test := range []struct {
+		takes, end time.Duration
+		answered   bool
+	}{
+		{lastTime / 2, lastTime / 2, true},
+		{time.Minute, lastTime, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := open(newLedger(), Options{Reported: map[string]time.Time{}})
+			for _, c := range Crons(time.Now()) {
+				s.reported[c.Slug] = time.Now() // so that there is no past
+			}
+			with := &slow{ledger: newLedger(), takes: test.takes}
+			s.calls.http.Transport = with
+			const first = time.Second // when the first jobs start
+			ended := time.Now().Add(first + test.end)
+			if err := runFor(t, s, first+time.Nanosecond); err != nil {
+				t.Fatal(err)
+			}
+			if with.begun == 0 || (len(with.all) == with.begun) != test.answered || time.Since(ended).Abs() > time.Millisecond {
+				t.Errorf("of %d starts %d are answered, and it ends after %v", with.begun, len(with.all), time.Since(ended)+test.end)
+			}
+		})
+	}
+}
+
 // Over a real connection, too, the calls are those that the server has.
 func TestOverTheNetwork(t *testing.T) {
 	l := newLedger()
