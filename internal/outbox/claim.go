@@ -144,7 +144,7 @@ func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int, only string) e
 	if err != nil {
 		return err
 	}
-	buckets := map[string]*bucket{}
+	buckets, taken := map[string]*bucket{}, map[string]*bucket{}
 	var takes [][1]int64
 	var puts, rates [][]any
 	for _, c := range all {
@@ -161,10 +161,11 @@ func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int, only string) e
 			break
 		}
 		b.take(t.now, 1)
+		taken[c.recipient] = b
 		takes = append(takes, [1]int64{c.id})
 	}
-	for recipient, b := range buckets {
-		if b.interval > 0 && b.next.After(t.now) {
+	for recipient, b := range taken { // the others' stay as they are
+		if b.interval > 0 {
 			rates = append(rates, []any{recipient, b.next.UnixMicro()})
 		}
 	}

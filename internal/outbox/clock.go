@@ -70,6 +70,11 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 
 // realign does a slice and tells how far it has come.
 func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
+	if r.topic == 0 {
+		if err := lockChannels(ctx, tx); err != nil {
+			return r, err
+		}
+	}
 	now, rest := db.Time{Time: tx.Now()}, db.Time{Time: tx.Now().Add(backRest)}
 	if !r.begun {
 		r.begun = true
@@ -124,4 +129,14 @@ func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error)
 		r.id = ids[len(ids)-1]
 	}
 	return r, nil
+}
+
+// lockChannels has no turn read a rate that is just being put right: it would put off by
+// the old one what is never looked at again.
+func lockChannels(ctx context.Context, tx *db.Tx) error {
+	if tx.ForUpdate() == "" {
+		return nil // nobody else writes
+	}
+	_, err := tx.Exec(ctx, "SELECT name FROM channels ORDER BY name"+tx.ForUpdate())
+	return err
 }

@@ -60,3 +60,74 @@ func TestSlicesGrowAgain(t *testing.T) {
 		t.Errorf("the first slice was of %d, the largest of %d", first, largest)
 	}
 }
+
+// waitingFor tells how many of a store's connections wait for a lock to do something.
+func waitingFor(t *testing.T, d *db.DB, query string) int64 {
+	return countSQL(t, d, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1 || '%'`, query)
+}
+
+// A turn that read a rate just before it was put right has put off by the old one
+// before what it put off is given new times, too.
+func TestTheClockGoesBackUnderATurn(t *testing.T) {
+	url, c := testdb.Postgres(t), newStoreClock()
+	d := dbtest.Open(t, url, c.options())
+	o := outbox.New(d, outbox.Options{})
+	o.SetBeat(200 * time.Millisecond)
+	o.Set("telegram", outbox.Config{Channel: &otherSide{}, Recipient: func(string) outbox.Rate { return outbox.Rate{N: 1, Per: time.Minute} }})
+	if err := o.Pause(t.Context(), "telegram", "until all is there"); err != nil {
+		t.Fatal(err)
+	}
+	running(t, o, time.Second)
+	writeSQL(t, d, "INSERT INTO recipient_rates (channel, recipient, next_at) VALUES ('telegram', 'anna', $1), ('telegram', 'berta', $2)",
+		c.now().Add(24*time.Hour).UnixMicro(), c.now().Add(30*time.Second).UnixMicro())
+	ids := addItems(t, d, o, outbox.Refuse, letterTo("anna", "later"), letterTo("berta", "now")).ids
+	// Who has berta's rate keeps a turn that sends her something from its end.
+	err := dbtest.Open(t, url, db.Options{}).Tx(t.Context(), func(tx *db.Tx) error {
+		if _, err := tx.Exec(t.Context(), `SELECT next_at, set_config('idle_in_transaction_session_timeout', '0', TRUE)
+			FROM recipient_rates WHERE recipient = 'berta' FOR UPDATE`); err != nil {
+			return err
+		}
+		c.add(time.Minute) // so that what is due stays due when the clock goes back
+		if err := o.Resume(t.Context(), "telegram"); err != nil {
+			return err
+		}
+		testwait.Until(t, "a turn is at its rates", func() bool { return waitingFor(t, d, "INSERT INTO recipient_rates") == 1 })
+		c.add(-time.Second)
+		testwait.Until(t, "the rates wait for it, or have been put right", func() bool {
+			return waitingFor(t, d, "SELECT name FROM channels") > 0 ||
+				countSQL(t, d, "SELECT count(*) FROM recipient_rates WHERE next_at > $1", c.now().Add(time.Hour).UnixMicro()) == 0
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitState(t, o, outbox.Sent, ids[1])
+	testwait.Until(t, "what was put off has a new time", func() bool {
+		late := get(t, o, ids[0]).DueAt.Sub(c.now())
+		return late > 0 && late <= 2*time.Minute
+	})
+}
+
+// Of a recipient that has to rest the rate stays untouched, whoever else is sent something.
+func TestARateThatOnlyWasRead(t *testing.T) {
+	c := newStoreClock()
+	d := dbtest.Open(t, testdb.Postgres(t), c.options())
+	o := outbox.New(d, outbox.Options{})
+	o.Set("telegram", outbox.Config{Channel: &otherSide{}, Recipient: func(string) outbox.Rate { return outbox.Rate{N: 1, Per: time.Minute} }})
+	writeSQL(t, d, "INSERT INTO recipient_rates (channel, recipient, next_at) VALUES ('telegram', 'anna', $1)", c.now().Add(time.Minute).UnixMicro())
+	version := func() int64 {
+		return countSQL(t, d, "SELECT CAST(CAST(xmin AS TEXT) AS BIGINT) FROM recipient_rates WHERE recipient = 'anna'")
+	}
+	before := version()
+	ids := addItems(t, d, o, outbox.Refuse, letterTo("anna", "later"), letterTo("berta", "now")).ids
+	running(t, o, time.Second)
+	awaitState(t, o, outbox.Sent, ids[1])
+	if r := get(t, o, ids[0]); r.State != outbox.Waiting || !r.DueAt.After(c.now()) {
+		t.Errorf("the other one stands as %+v", r)
+	}
+	if version() != before {
+		t.Error("the rate was written")
+	}
+}

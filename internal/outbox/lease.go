@@ -63,25 +63,26 @@ func (s *sender) renewedAt(id int64, begun, until time.Time) {
 	s.id, s.renewed, s.until = id, begun, until
 }
 
-// register makes a new sender and tells whether the store's clock has gone back
-// since others were there.
-func (o *Outbox) register(ctx context.Context) (back bool, err error) {
+// register makes a new sender, and tells when by the store's clock, and whether that
+// has gone back since others were there.
+func (o *Outbox) register(ctx context.Context) (at time.Time, back bool, err error) {
 	begun, lease := time.Now(), leaseBeats*o.every()
 	var id int64
 	var until time.Time
 	err = o.db.Tx(ctx, func(tx *db.Tx) error {
+		at = tx.Now()
 		var latest time.Time
 		if err := tx.QueryRow(ctx, "SELECT max(alive_until) FROM senders").Scan(db.ScanTime(&latest)); err != nil {
 			return err
 		}
-		back = latest.After(tx.Now().Add(lease + o.every()))
-		until = tx.Now().Add(lease)
+		back = latest.After(at.Add(lease + o.every()))
+		until = at.Add(lease)
 		return tx.QueryRow(ctx, "INSERT INTO senders (name, alive_until) VALUES ($1, $2) RETURNING id", o.o.Node, db.Time{Time: until}).Scan(&id)
 	})
 	if err == nil {
 		o.self.renewedAt(id, begun, until)
 	}
-	return back, err
+	return at, back, err
 }
 
 // renew extends the lease. A process that others have taken for dead begins anew.
@@ -107,7 +108,7 @@ func (o *Outbox) renew(ctx context.Context) error {
 	}
 	if n == 0 {
 		o.log.Warn("this process was taken for dead: what it was sending is sent again by others, or held")
-		_, err := o.register(ctx)
+		_, _, err := o.register(ctx)
 		return err
 	}
 	s.renewedAt(id, begun, until)

@@ -184,11 +184,11 @@ func (o *Outbox) join(ctx context.Context) (store string, err error) {
 	if err := o.db.QueryRow(ctx, "SELECT id FROM store_identity").Scan(&store); err != nil {
 		return "", err
 	}
-	back, err := o.register(ctx)
+	at, back, err := o.register(ctx)
 	if err != nil {
 		return "", err
 	}
-	o.watch = watch{known: map[int64]sighting{}, now: o.db.Now(), looked: time.Now()}
+	o.watch = watch{known: map[int64]sighting{}, now: at, looked: time.Now()}
 	if back {
 		o.watch.realign = &realignment{}
 	}

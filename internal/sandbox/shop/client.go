@@ -14,7 +14,7 @@ import (
 
 const (
 	callTime   = 10 * time.Second // of one try
-	lastTime   = time.Second      // that one which is under way has yet at the end
+	lastTime   = 5 * time.Second  // that one which is under way has yet at the end: the server answers reports within four
 	tries      = 4                // of a call that may be repeated
 	retryPause = time.Second
 	host       = "shop-1"
@@ -140,8 +140,8 @@ func (c *client) once(ctx context.Context, method, path string, in, out any) (ag
 	return false, json.Unmarshal(text, out)
 }
 
-// untilAnswered outlasts the end of ctx by what a server takes to answer: a start that
-// is cut off may come about after all, when the shop is gone and frees no place any more.
+// untilAnswered outlasts the end of ctx by lastTime: a start that is cut off may come
+// about after the server has freed the shop's places.
 func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
 	forget := context.AfterFunc(ctx, func() {

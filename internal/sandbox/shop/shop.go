@@ -52,9 +52,10 @@ func New(o Options) *Shop {
 	}
 }
 
-// Run reports the past and then what happens, until ctx ends. Executions that run by
-// then are left without an end. It gives ErrKey if the key is not taken; other trouble
-// with the server is overlooked, as a report more or less does not matter.
+// Run reports the past and then what happens, until ctx ends; a call that is under way
+// by then has some seconds yet. Executions that run are left without an end. It gives
+// ErrKey if the key is not taken; other trouble with the server is overlooked, as a report
+// more or less does not matter.
 func (s *Shop) Run(ctx context.Context) error {
 	defer s.calls.http.CloseIdleConnections()
 	if err := s.reportPast(ctx); err != nil {

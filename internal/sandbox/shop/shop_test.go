@@ -401,15 +401,17 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// slow answers starts after a time.
+// slow answers one kind of call after a time, from a moment on.
 type slow struct {
 	*ledger
+	call  string
 	takes time.Duration
+	from  time.Time
 	begun int
 }
 
 func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasSuffix(r.URL.Path, "/start") {
+	if strings.HasSuffix(r.URL.Path, s.call) && !time.Now().Before(s.from) {
 		s.mu.Lock()
 		s.begun++
 		s.mu.Unlock()
@@ -426,26 +428,28 @@ func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
 // about after whoever runs the shop has freed the places of all that ran.
 func TestEndWithinAStart(t *testing.T) {
 	for _, test := range []struct {
+		call       string
 		takes, end time.Duration
-		answered   bool
+		runs       int
 	}{
-		{lastTime / 2, lastTime / 2, true},
-		{time.Minute, lastTime, false},
+		{"/start", lastTime / 2, lastTime / 2, 1},
+		{"/start", time.Minute, lastTime, 0},
+		{"/can-start", lastTime / 2, lastTime / 2, 0}, // whereupon nothing starts any more
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := open(newLedger(), Options{Reported: map[string]time.Time{}})
+			const first = time.Second // when import-orders starts
+			with := &slow{ledger: newLedger(), call: test.call, takes: test.takes, from: time.Now().Add(first)}
+			s := open(with.ledger, Options{Reported: map[string]time.Time{}})
 			for _, c := range Crons(time.Now()) {
 				s.reported[c.Slug] = time.Now() // so that there is no past
 			}
-			with := &slow{ledger: newLedger(), takes: test.takes}
 			s.calls.http.Transport = with
-			const first = time.Second // when the first jobs start
 			ended := time.Now().Add(first + test.end)
 			if err := runFor(t, s, first+time.Nanosecond); err != nil {
 				t.Fatal(err)
 			}
-			if with.begun == 0 || (len(with.all) == with.begun) != test.answered || time.Since(ended).Abs() > time.Millisecond {
-				t.Errorf("of %d starts %d are answered, and it ends after %v", with.begun, len(with.all), time.Since(ended)+test.end)
+			if with.begun != 1 || len(with.of("import-orders")) != test.runs || time.Since(ended).Abs() > time.Millisecond {
+				t.Errorf("of %d calls %d become executions, and it ends after %v", with.begun, len(with.of("import-orders")), time.Since(ended)+test.end)
 			}
 		})
 	}
