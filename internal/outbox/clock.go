@@ -14,11 +14,14 @@ const backRest = time.Minute
 
 // realignment is how far it has come that what would be late by the jump of a clock
 // that has gone back is given new times. It goes in slices, so that any number ends.
+// First come the rates, by which turns put deliveries off.
 type realignment struct {
-	begun bool
-	topic int   // of deliveries, counted from 1: first come the rates, by which turns put deliveries off
-	id    int64 // those up to this one, of the topic, have theirs
-	slice int   // how many are done at a time; 0: sweepMost
+	begun     bool
+	channels  []string // whose rates have no new times yet
+	recipient string   // those before this one, of the first channel, have theirs
+	topic     int      // of deliveries, counted from 1; 0: the rates are not done
+	id        int64    // those up to this one, of the topic, have theirs
+	slice     int      // how many are done at a time; 0: sweepMost
 }
 
 // most is how many there are in a slice.
@@ -45,8 +48,12 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	defer o.Wake()
+	defer func() {
+		o.retimed.Add(1) // what was put off meanwhile may have been given new times, too
+		o.Wake()
+	}()
 	for round := o.rounds(); round(); {
+		o.retimed.Add(1) // first: a turn that has the channel after the slice must know
 		next, begun := *r, time.Now()
 		err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
 			next, err = realign(ctx, tx, *r)
@@ -70,29 +77,70 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 
 // realign does a slice and tells how far it has come.
 func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
-	if r.topic == 0 {
-		if err := lockChannels(ctx, tx); err != nil {
-			return r, err
-		}
-	}
-	now, rest := db.Time{Time: tx.Now()}, db.Time{Time: tx.Now().Add(backRest)}
 	if !r.begun {
+		rows, err := tx.Query(ctx, "SELECT name FROM channels ORDER BY name")
+		if err != nil {
+			return r, err
+		}
+		r.channels, err = db.Collect(rows, scanName)
+		if err != nil {
+			return r, err
+		}
 		r.begun = true
-		if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE held_until > $1", rest); err != nil {
+	}
+	if len(r.channels) > 0 {
+		return realignRates(ctx, tx, r)
+	}
+	r.topic = max(r.topic, 1)
+	return realignDeliveries(ctx, tx, r)
+}
+
+// realignRates does a slice of a channel's rates, and its rest. It has the channel
+// meanwhile, as turns have that go by rates: one that has read a rate which is put right
+// here ends before, so that what it puts off by that is seen afterwards, and two nodes
+// that do this, or one and a turn, do not lock each other's rows.
+func realignRates(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
+	channel, rest := r.channels[0], db.Time{Time: tx.Now().Add(backRest)}
+	if lock := tx.ForUpdate(); lock != "" {
+		if _, err := tx.Exec(ctx, "SELECT name FROM channels WHERE name = $1"+lock, channel); err != nil {
 			return r, err
 		}
 	}
-	if r.topic == 0 {
-		// By their index alone: to sort those of one moment, which may be all, takes a
-		// small slice as long as a large one.
-		n, err := tx.Exec(ctx, `UPDATE recipient_rates SET next_at = $1 WHERE (channel, recipient) IN (
-			SELECT r.channel, r.recipient FROM recipient_rates r WHERE r.next_at > $1 ORDER BY r.next_at LIMIT CAST($2 AS BIGINT)`+tx.ForUpdate()+")",
-			rest, r.most())
-		if n < int64(r.most()) {
-			r.topic++
-		}
+	if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE name = $2 AND held_until > $1", rest, channel); err != nil {
 		return r, err
 	}
+	rows, err := tx.Query(ctx, `SELECT recipient FROM recipient_rates WHERE channel = $1 AND recipient >= $2 AND next_at > $3
+		ORDER BY recipient LIMIT CAST($4 AS BIGINT)`, channel, r.recipient, rest, r.most())
+	if err != nil {
+		return r, err
+	}
+	recipients, err := db.Collect(rows, scanName)
+	if err != nil {
+		return r, err
+	}
+	list, err := listedOf(recipients, func(name string) []any { return []any{name} })
+	if err != nil {
+		return r, err
+	}
+	if _, err := tx.Exec(ctx, "UPDATE recipient_rates SET next_at = $2 WHERE channel = $3 AND recipient IN (SELECT v.value->>0 FROM "+few(tx)+")", list, rest, channel); err != nil {
+		return r, err
+	}
+	if len(recipients) < r.most() {
+		r.channels, r.recipient = r.channels[1:], ""
+	} else {
+		r.recipient = recipients[len(recipients)-1]
+	}
+	return r, nil
+}
+
+func scanName(r *db.Rows) (name string, err error) {
+	err = r.Scan(&name)
+	return name, err
+}
+
+// realignDeliveries does a slice of a topic's deliveries.
+func realignDeliveries(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
+	now := db.Time{Time: tx.Now()}
 	rows, err := tx.Query(ctx, `SELECT id FROM deliveries WHERE topic = CAST($1 AS BIGINT) AND state = 0 AND id > $2 AND due_at > $3
 		ORDER BY id LIMIT CAST($4 AS BIGINT)`+tx.ForUpdate(), r.topic-1, r.id, now, r.most())
 	if err != nil {
@@ -129,14 +177,4 @@ func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error)
 		r.id = ids[len(ids)-1]
 	}
 	return r, nil
-}
-
-// lockChannels has no turn read a rate that is just being put right: it would put off by
-// the old one what is never looked at again.
-func lockChannels(ctx context.Context, tx *db.Tx) error {
-	if tx.ForUpdate() == "" {
-		return nil // nobody else writes
-	}
-	_, err := tx.Exec(ctx, "SELECT name FROM channels ORDER BY name"+tx.ForUpdate())
-	return err
 }

@@ -61,6 +61,94 @@ func TestSlicesGrowAgain(t *testing.T) {
 	}
 }
 
+// seeBeat waits until a beat has seen what the clock tells.
+func seeBeat(t *testing.T, d *db.DB, c *storeClock) {
+	t.Helper()
+	// Rates that are fully rested are removed at each.
+	writeSQL(t, d, "INSERT INTO recipient_rates (channel, recipient, next_at) VALUES ('none', 'rested', $1)", c.now().UnixMicro())
+	testwait.Until(t, "a beat", func() bool { return countSQL(t, d, "SELECT count(*) FROM recipient_rates WHERE channel = 'none'") == 0 })
+}
+
+// What a rate put off is not put off behind itself when the clock goes back by less than
+// has passed since the last turn.
+func TestTheClockGoesBackALittle(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(20 * time.Millisecond)
+		o.Set("telegram", outbox.Config{Channel: &otherSide{}, Recipient: func(string) outbox.Rate { return outbox.Rate{N: 1, Per: time.Minute} }})
+		ids := addItems(t, d, o, outbox.Refuse, lettersTo("hot", 10)...).ids
+		running(t, o, time.Second)
+		awaitState(t, o, outbox.Sent, ids[0])
+		last := func() time.Duration { return get(t, o, ids[9]).DueAt.Sub(c.now()) }
+		testwait.Until(t, "the last is put off", func() bool { return last() == 9*time.Minute })
+		if err := o.Pause(t.Context(), "telegram", "to see the new times"); err != nil {
+			t.Fatal(err)
+		}
+		c.add(30 * time.Second)
+		seeBeat(t, d, c)
+		c.add(-20 * time.Second)
+		testwait.Until(t, "all are due", func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state = 0 AND due_at <= $1", c.now().UnixMicro()) == 9
+		})
+		if err := o.Resume(t.Context(), "telegram"); err != nil {
+			t.Fatal(err)
+		}
+		testwait.Until(t, "all are put off", func() bool {
+			return countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state = 0 AND due_at > $1", c.now().UnixMicro()) == 9
+		})
+		if late := last(); late > 9*time.Minute {
+			t.Errorf("the last is due in %v", late)
+		}
+	})
+}
+
+// A channel does not wait for a time that its rate told before the clock went back.
+func TestTheClockGoesBackUnderASlowChannel(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		o := outbox.New(d, outbox.Options{})
+		o.SetBeat(20 * time.Millisecond)
+		o.Set("telegram", outbox.Config{Channel: &otherSide{}, Rate: outbox.Rate{N: 1, Per: time.Minute}})
+		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 2)...).ids
+		running(t, o, time.Second)
+		awaitState(t, o, outbox.Sent, ids[0])
+		c.add(-24 * time.Hour)
+		testwait.Until(t, "the second is sent", func() bool {
+			c.add(time.Second)
+			return get(t, o, ids[1]).State == outbox.Sent
+		})
+	})
+}
+
+// Rates are put right a channel at a time: one that is held up does not undo what was done.
+func TestRatesArePutRightBeforeABusyChannel(t *testing.T) {
+	url, c := testdb.Postgres(t), newStoreClock()
+	d := dbtest.Open(t, url, c.options())
+	o := outbox.New(d, outbox.Options{})
+	o.SetBeat(20 * time.Millisecond)
+	writeSQL(t, d, "INSERT INTO channels (name, configured) VALUES ('telegram', TRUE), ('viber', TRUE)")
+	writeSQL(t, d, `INSERT INTO recipient_rates (channel, recipient, next_at)
+		VALUES ('telegram', 'anna', $1), ('viber', 'anna', $1)`, c.now().Add(time.Minute).UnixMicro())
+	late := func(channel string) bool {
+		return countSQL(t, d, "SELECT count(*) FROM recipient_rates WHERE channel = $1 AND next_at > $2", channel, c.now().Add(time.Minute).UnixMicro()) > 0
+	}
+	running(t, o, time.Second)
+	seeBeat(t, d, c)
+	err := dbtest.Open(t, url, db.Options{}).Tx(t.Context(), func(tx *db.Tx) error {
+		if _, err := tx.Exec(t.Context(), "SELECT name, set_config('idle_in_transaction_session_timeout', '0', TRUE) FROM channels WHERE name = 'viber' FOR UPDATE"); err != nil {
+			return err
+		}
+		c.add(-time.Hour)
+		testwait.Until(t, "those of the other are put right", func() bool { return !late("telegram") })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testwait.Until(t, "these are, too", func() bool { return !late("viber") })
+}
+
 // waitingFor tells how many of a store's connections wait for a lock to do something.
 func waitingFor(t *testing.T, d *db.DB, query string) int64 {
 	return countSQL(t, d, `SELECT count(*) FROM pg_stat_activity
@@ -89,6 +177,7 @@ func TestTheClockGoesBackUnderATurn(t *testing.T) {
 			return err
 		}
 		c.add(time.Minute) // so that what is due stays due when the clock goes back
+		seeBeat(t, d, c)
 		if err := o.Resume(t.Context(), "telegram"); err != nil {
 			return err
 		}

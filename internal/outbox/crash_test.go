@@ -605,6 +605,7 @@ func TestTheClockGoesBackUnderMany(t *testing.T) {
 		writeSQL(t, d, `INSERT INTO deliveries (state, topic, channel, recipient, payload, due_at, created_at)
 			SELECT 0, n % 3, 'telegram', 'anna', 'text', $1, 1 FROM (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 9000) SELECT n FROM up) AS numbers`,
 			c.now().Add(time.Minute).UnixMicro())
+		writeSQL(t, d, "INSERT INTO channels (name, configured) VALUES ('telegram', TRUE)")
 		writeSQL(t, d, `INSERT INTO recipient_rates (channel, recipient, next_at)
 			SELECT 'telegram', CAST(n AS TEXT), $1 FROM (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 1000) SELECT n FROM up) AS numbers`,
 			c.now().Add(time.Minute).UnixMicro())

@@ -73,15 +73,19 @@ const mega = 1 << 20
 
 // look takes a sample of a store and its nodes.
 func (s *samples) look(t *testing.T, w *witness) {
+	var goroutines, files float64
 	for i, n := range w.s.nodes {
 		name := fmt.Sprintf("%s node %d", w.s.name, i+1)
 		told := scrape(t, n)
 		s.note(name, "memory", "MB", memory(), told["process_resident_memory_bytes"]/mega)
 		s.note(name, "heap", "MB", memory(), told["go_memstats_next_gc_bytes"]/mega)
-		s.note(name, "goroutines", "", steady(), told["go_goroutines"])
-		s.note(name, "open files", "", steady(), told["process_open_fds"])
+		goroutines += told["go_goroutines"]
+		files += told["process_open_fds"]
 		s.note(name, "CPU", "s", growing(), program.CPU(n.Cmd.Process.Pid).Seconds())
 	}
+	// Of all nodes together: a connection, with what serves it, that ends on one and begins on the other is no growth.
+	s.note(w.s.name, "goroutines", "", steady(), goroutines)
+	s.note(w.s.name, "open files", "", steady(), files)
 	for _, table := range []string{"executions", "messages", "attempts", "river_job"} {
 		s.note(w.s.name, "rows of "+table, "", rows(), w.s.number(t, "SELECT count(*) FROM "+table))
 	}
