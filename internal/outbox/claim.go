@@ -126,9 +126,10 @@ func (t *turn) scan(r *db.Rows) (f flight, err error) {
 // it is looked at once, however much there is.
 func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int, only string) error {
 	most := n + t.past
-	rows, err := tx.Query(ctx, `SELECT d.id, d.recipient, r.next_at FROM deliveries d
+	// The mark is read with them: who sees what was given new times sees that it was.
+	rows, err := tx.Query(ctx, `SELECT d.id, d.recipient, r.next_at, coalesce((SELECT m.value FROM marks m WHERE m.name = $4), '') FROM deliveries d
 		LEFT JOIN recipient_rates r ON r.channel = d.channel AND r.recipient = d.recipient
-		WHERE `+ready+only+" ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)"+skipLocked(tx, "d"), t.d.name, db.Time{Time: t.now}, most)
+		WHERE `+ready+only+" ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)"+skipLocked(tx, "d"), t.d.name, db.Time{Time: t.now}, most, timesMark)
 	if err != nil {
 		return err
 	}
@@ -137,12 +138,16 @@ func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int, only string) e
 		recipient string
 		next      time.Time
 	}
+	times := t.times
 	all, err := db.Collect(rows, func(r *db.Rows) (c candidate, err error) {
-		err = r.Scan(&c.id, &c.recipient, db.ScanTime(&c.next))
+		err = r.Scan(&c.id, &c.recipient, db.ScanTime(&c.next), &times)
 		return c, err
 	})
 	if err != nil {
 		return err
+	}
+	if times != t.times {
+		t.times, t.tails = times, nil
 	}
 	buckets, taken := map[string]*bucket{}, map[string]*bucket{}
 	var takes [][1]int64

@@ -3,7 +3,9 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
+	"slices"
 	"time"
 
 	"ferryman/internal/db"
@@ -38,6 +40,23 @@ func (r *realignment) grow(took, limit time.Duration) {
 	}
 }
 
+// passOver has the other channels come first: somebody may have kept this one.
+func (r *realignment) passOver() {
+	if n := len(r.channels); n > 1 {
+		r.channels, r.recipient = append(r.channels[1:n:n], r.channels[0]), ""
+	}
+}
+
+// timesMark is the mark in the store that is another after every slice of new times, by
+// whichever node: what a channel kept in mind from before does not hold any more.
+const timesMark = "outbox_times"
+
+func markTimes(ctx context.Context, tx *db.Tx) error {
+	_, err := tx.Exec(ctx, `INSERT INTO marks (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, timesMark, rand.Text())
+	return err
+}
+
 // topics are those that deliveries have.
 const topics = 3
 
@@ -48,20 +67,19 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	defer func() {
-		o.retimed.Add(1) // what was put off meanwhile may have been given new times, too
-		o.Wake()
-	}()
+	defer o.Wake()
 	for round := o.rounds(); round(); {
-		o.retimed.Add(1) // first: a turn that has the channel after the slice must know
 		next, begun := *r, time.Now()
 		err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
-			next, err = realign(ctx, tx, *r)
-			return err
+			if next, err = o.realign(ctx, tx, *r); err != nil {
+				return err
+			}
+			return markTimes(ctx, tx)
 		})
 		if err != nil {
 			if ctx.Err() != nil {
 				r.shrink()
+				r.passOver()
 			}
 			return fmt.Errorf("give new times to what waits: %w", err)
 		}
@@ -76,8 +94,11 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 }
 
 // realign does a slice and tells how far it has come.
-func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
+func (o *Outbox) realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
 	if !r.begun {
+		if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE held_until > $1", db.Time{Time: tx.Now().Add(backRest)}); err != nil {
+			return r, err
+		}
 		rows, err := tx.Query(ctx, "SELECT name FROM channels ORDER BY name")
 		if err != nil {
 			return r, err
@@ -86,7 +107,13 @@ func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error)
 		if err != nil {
 			return r, err
 		}
+		// Webhooks may be many, and their recipients have no rates.
+		r.channels = slices.DeleteFunc(r.channels, func(name string) bool {
+			d := o.dispatcherOf(name)
+			return d != nil && d.c.Recipient == nil
+		})
 		r.begun = true
+		return r, nil
 	}
 	if len(r.channels) > 0 {
 		return realignRates(ctx, tx, r)
@@ -95,7 +122,7 @@ func realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error)
 	return realignDeliveries(ctx, tx, r)
 }
 
-// realignRates does a slice of a channel's rates, and its rest. It has the channel
+// realignRates does a slice of a channel's rates. It has the channel
 // meanwhile, as turns have that go by rates: one that has read a rate which is put right
 // here ends before, so that what it puts off by that is seen afterwards, and two nodes
 // that do this, or one and a turn, do not lock each other's rows.
@@ -105,9 +132,6 @@ func realignRates(ctx context.Context, tx *db.Tx, r realignment) (realignment, e
 		if _, err := tx.Exec(ctx, "SELECT name FROM channels WHERE name = $1"+lock, channel); err != nil {
 			return r, err
 		}
-	}
-	if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE name = $2 AND held_until > $1", rest, channel); err != nil {
-		return r, err
 	}
 	rows, err := tx.Query(ctx, `SELECT recipient FROM recipient_rates WHERE channel = $1 AND recipient >= $2 AND next_at > $3
 		ORDER BY recipient LIMIT CAST($4 AS BIGINT)`, channel, r.recipient, rest, r.most())

@@ -51,7 +51,7 @@ type dispatcher struct {
 	token    time.Time            // when the channel's rate lets the next one go
 	tails    map[string]time.Time // when the last that a recipient's rate put off is to go
 	past     int                  // what a turn looks through beside its slots
-	retimed  int64                // what Outbox.retimed was at these
+	times    string               // what timesMark was at these
 	doubtful []flight             // claimed by a turn that may have failed, or not
 	refused  int                  // turns in a row
 	refusals atomic.Int64         // the same, for others
@@ -168,10 +168,6 @@ func (d *dispatcher) take() (gone, unset bool) {
 	d.mu.Unlock()
 	d.flying -= len(done)
 	d.unnoted = append(d.unnoted, done...)
-	if retimed := d.o.retimed.Load(); retimed != d.retimed {
-		d.retimed, d.token = retimed, time.Time{}
-		clear(d.tails)
-	}
 	if !hint.IsZero() && (d.next.IsZero() || hint.Before(d.next)) {
 		d.next = hint
 	}
@@ -203,11 +199,15 @@ func (d *dispatcher) wait(closing bool) time.Duration {
 		return 0
 	}
 	if !closing && d.slots() > 0 && !d.next.IsZero() {
+		now := d.o.db.Now()
+		if d.token.After(now.Add(d.c.Rate.interval() + clocksApart)) {
+			d.token = time.Time{} // the clock has gone back
+		}
 		at := d.next
 		if at.Before(d.token) {
 			at = d.token
 		}
-		wait = min(wait, at.Sub(d.o.db.Now()))
+		wait = min(wait, at.Sub(now))
 	}
 	return wait
 }

@@ -21,7 +21,6 @@ type server struct {
 	self        sender
 	groupKeys   atomic.Int64
 	watch       watch
-	retimed     atomic.Int64 // grows when the store's times change after a jump of the clock: those in mind do not hold any more
 
 	looping map[*dispatcher]bool // those whose loops run, also in the place of which others were set
 	resting atomic.Int64         // which rest this is; 0: none

@@ -61,9 +61,6 @@ func (t *turn) stand(ctx context.Context, tx *db.Tx) error {
 	if locked { // another node may have had it in the meantime
 		t.now = t.d.o.db.Now()
 	}
-	if t.d.o.retimed.Load() != t.retimed { // since take
-		t.tails = nil
-	}
 	return nil
 }
 

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"ferryman/internal/db"
-	"ferryman/internal/db/dbtest"
 )
 
 // What was put off is kept in mind for a bounded number of recipients.
@@ -40,25 +37,4 @@ func TestTailsAreForgotten(t *testing.T) {
 			t.Errorf("%s: %d are kept, want %d", name, len(d.tails), one.want)
 		}
 	}
-}
-
-// A turn that has begun goes by no times from before those in the store were changed.
-func TestATurnForgetsTails(t *testing.T) {
-	dbtest.Run(t, db.Options{}, func(t *testing.T, store *db.DB) {
-		o := New(store, Options{})
-		o.Set("telegram", Config{Recipient: func(string) Rate { return Rate{N: 1, Per: time.Minute} }})
-		d := o.dispatcherOf("telegram")
-		for _, changes := range []int64{0, 1} {
-			d.take()
-			d.tails["anna"] = store.Now().Add(time.Hour)
-			now := &turn{d: d, tails: d.tails, retimed: d.retimed, open: true}
-			o.retimed.Add(changes)
-			if err := o.commit(d.key, now.run); err != nil {
-				t.Fatal(err)
-			}
-			if kept := now.tails != nil; kept != (changes == 0) {
-				t.Errorf("after %d changes they are kept: %v", changes, kept)
-			}
-		}
-	})
 }

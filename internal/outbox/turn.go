@@ -26,7 +26,7 @@ type turn struct {
 	sender   int64
 	tails    map[string]time.Time // of recipients, as they were; see putOff
 	past     int                  // what is looked through beside the slots
-	retimed  int64                // what Outbox.retimed was at them
+	times    string               // what timesMark was at them
 
 	// What the last run came to.
 	now    time.Time
@@ -44,7 +44,7 @@ type turn struct {
 
 // turn runs one and begins the attempts that it has claimed.
 func (d *dispatcher) turn(s *serving, closing bool) {
-	t := &turn{d: d, results: d.unnoted, doubtful: d.doubtful, tails: d.tails, past: d.past, retimed: d.retimed, open: !d.opened && !closing, again: d.refused > 0}
+	t := &turn{d: d, results: d.unnoted, doubtful: d.doubtful, tails: d.tails, past: d.past, times: d.times, open: !d.opened && !closing, again: d.refused > 0}
 	var alive bool
 	// After a turn that failed, only what is known is put right.
 	if t.sender, alive = d.o.current(); alive && !closing && d.refused == 0 {
@@ -89,7 +89,7 @@ func (d *dispatcher) keepTails(t *turn) {
 		clear(d.tails)
 	}
 	maps.Copy(d.tails, t.moved)
-	d.past = lookPast
+	d.times, d.past = t.times, lookPast
 	if t.crowd {
 		d.past = min(4*t.past, lookFarthest)
 	}
