@@ -126,7 +126,7 @@ func (t *turn) scan(r *db.Rows) (f flight, err error) {
 // it is looked at once, however much there is.
 func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int, only string) error {
 	most := n + t.past
-	// The mark is read with them: who sees what was given new times sees that it was.
+	// The mark is read with them: who sees what has become due by new times sees that it has.
 	rows, err := tx.Query(ctx, `SELECT d.id, d.recipient, r.next_at, coalesce((SELECT m.value FROM marks m WHERE m.name = $4), '') FROM deliveries d
 		LEFT JOIN recipient_rates r ON r.channel = d.channel AND r.recipient = d.recipient
 		WHERE `+ready+only+" ORDER BY d.due_at, d.id LIMIT CAST($3 AS BIGINT)"+skipLocked(tx, "d"), t.d.name, db.Time{Time: t.now}, most, timesMark)
@@ -148,6 +148,7 @@ func (t *turn) claimRested(ctx context.Context, tx *db.Tx, n int, only string) e
 	}
 	if times != t.times {
 		t.times, t.tails = times, nil
+		clear(t.moved)
 	}
 	buckets, taken := map[string]*bucket{}, map[string]*bucket{}
 	var takes [][1]int64

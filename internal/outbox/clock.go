@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"time"
 
 	"ferryman/internal/db"
@@ -19,7 +18,7 @@ const backRest = time.Minute
 // First come the rates, by which turns put deliveries off.
 type realignment struct {
 	begun     bool
-	channels  []string // whose rates have no new times yet
+	channels  []string // whose rests and rates have no new times yet
 	recipient string   // those before this one, of the first channel, have theirs
 	topic     int      // of deliveries, counted from 1; 0: the rates are not done
 	id        int64    // those up to this one, of the topic, have theirs
@@ -68,7 +67,9 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 		return nil
 	}
 	defer o.Wake()
-	for round := o.rounds(); round(); {
+	started := time.Now()
+	// Channels are not counted: most have nothing to be put right.
+	for round := o.rounds(); len(r.channels) > 0 && time.Since(started) < o.every() || round(); {
 		next, begun := *r, time.Now()
 		err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
 			if next, err = o.realign(ctx, tx, *r); err != nil {
@@ -96,42 +97,38 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 // realign does a slice and tells how far it has come.
 func (o *Outbox) realign(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
 	if !r.begun {
-		if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE held_until > $1", db.Time{Time: tx.Now().Add(backRest)}); err != nil {
-			return r, err
-		}
 		rows, err := tx.Query(ctx, "SELECT name FROM channels ORDER BY name")
 		if err != nil {
 			return r, err
 		}
 		r.channels, err = db.Collect(rows, scanName)
-		if err != nil {
-			return r, err
-		}
-		// Webhooks may be many, and their recipients have no rates.
-		r.channels = slices.DeleteFunc(r.channels, func(name string) bool {
-			d := o.dispatcherOf(name)
-			return d != nil && d.c.Recipient == nil
-		})
 		r.begun = true
-		return r, nil
+		return r, err
 	}
 	if len(r.channels) > 0 {
-		return realignRates(ctx, tx, r)
+		return o.realignChannel(ctx, tx, r)
 	}
 	r.topic = max(r.topic, 1)
 	return realignDeliveries(ctx, tx, r)
 }
 
-// realignRates does a slice of a channel's rates. It has the channel
-// meanwhile, as turns have that go by rates: one that has read a rate which is put right
-// here ends before, so that what it puts off by that is seen afterwards, and two nodes
-// that do this, or one and a turn, do not lock each other's rows.
-func realignRates(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
+// realignChannel puts a channel's rest right, and a slice of its rates. It has the channel
+// meanwhile, as turns have that go by these: one that has read what is put right here ends
+// before, so that what it puts off by that is seen afterwards, and two nodes that do this,
+// or one and a turn, do not lock each other's rows.
+func (o *Outbox) realignChannel(ctx context.Context, tx *db.Tx, r realignment) (realignment, error) {
 	channel, rest := r.channels[0], db.Time{Time: tx.Now().Add(backRest)}
 	if lock := tx.ForUpdate(); lock != "" {
 		if _, err := tx.Exec(ctx, "SELECT name FROM channels WHERE name = $1"+lock, channel); err != nil {
 			return r, err
 		}
+	}
+	if _, err := tx.Exec(ctx, "UPDATE channels SET held_until = $1 WHERE name = $2 AND held_until > $1", rest, channel); err != nil {
+		return r, err
+	}
+	if d := o.dispatcherOf(channel); d != nil && d.c.Recipient == nil { // there are no rates
+		r.channels = r.channels[1:]
+		return r, nil
 	}
 	rows, err := tx.Query(ctx, `SELECT recipient FROM recipient_rates WHERE channel = $1 AND recipient >= $2 AND next_at > $3
 		ORDER BY recipient LIMIT CAST($4 AS BIGINT)`, channel, r.recipient, rest, r.most())

@@ -155,8 +155,9 @@ func TestTheClockGoesBackForOneNodeLater(t *testing.T) {
 	}
 }
 
-// Rates are put right a channel at a time: one that is held up does not hold up the others.
-func TestRatesArePutRightBesideABusyChannel(t *testing.T) {
+// Rests and rates are put right a channel at a time: one that is held up does not hold up
+// the others.
+func TestChannelsArePutRightBesideABusyOne(t *testing.T) {
 	url, c := testdb.Postgres(t), newStoreClock()
 	d := dbtest.Open(t, url, c.options())
 	o := outbox.New(d, outbox.Options{})
@@ -165,23 +166,30 @@ func TestRatesArePutRightBesideABusyChannel(t *testing.T) {
 	for _, channel := range []string{"a", "b", "c"} {
 		writeSQL(t, d, "INSERT INTO recipient_rates (channel, recipient, next_at) VALUES ($1, 'anna', $2)", channel, c.now().Add(time.Minute).UnixMicro())
 	}
+	writeSQL(t, d, "INSERT INTO channels (name, configured, held_until) VALUES ('d', TRUE, $1)", c.now().UnixMicro())
+	o.Set("d", outbox.Config{Channel: &otherSide{}}) // without rates of recipients
 	late := func(but string) int64 {
-		return countSQL(t, d, "SELECT count(*) FROM recipient_rates WHERE channel <> $1 AND next_at > $2", but, c.now().Add(time.Minute).UnixMicro())
+		return countSQL(t, d, "SELECT count(*) FROM channels WHERE name <> $1 AND held_until > $2", but, c.now().Add(time.Minute).UnixMicro()) +
+			countSQL(t, d, "SELECT count(*) FROM recipient_rates WHERE channel <> $1 AND next_at > $2", but, c.now().Add(time.Minute).UnixMicro())
 	}
 	running(t, o, time.Second)
 	testwait.Until(t, "it is among the senders", func() bool { return countSQL(t, d, "SELECT count(*) FROM senders") == 1 })
 	err := dbtest.Open(t, url, db.Options{}).Tx(t.Context(), func(tx *db.Tx) error {
-		if _, err := tx.Exec(t.Context(), "SELECT name, set_config('idle_in_transaction_session_timeout', '0', TRUE) FROM channels WHERE name = 'b' FOR UPDATE"); err != nil {
+		if _, err := tx.Exec(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+			return err
+		}
+		// It begins to rest just then.
+		if _, err := tx.Exec(t.Context(), "UPDATE channels SET held_until = $1 WHERE name = 'b'", c.now().UnixMicro()); err != nil {
 			return err
 		}
 		c.add(-time.Hour)
-		testwait.Until(t, "those of the others are put right", func() bool { return late("b") == 0 })
+		testwait.Until(t, "the others are put right", func() bool { return late("b") == 0 })
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	testwait.Until(t, "these are, too", func() bool { return late("") == 0 })
+	testwait.Until(t, "it is, too", func() bool { return late("") == 0 })
 }
 
 // waitingFor tells how many of a store's connections wait for a lock to do something.

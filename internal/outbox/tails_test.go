@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"ferryman/internal/db"
+	"ferryman/internal/db/dbtest"
 )
 
 // What was put off is kept in mind for a bounded number of recipients.
@@ -37,4 +40,41 @@ func TestTailsAreForgotten(t *testing.T) {
 			t.Errorf("%s: %d are kept, want %d", name, len(d.tails), one.want)
 		}
 	}
+}
+
+// What was put off is forgotten, too, when it is given new times in the middle of a turn.
+func TestNewTimesInTheMiddleOfATurn(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	dbtest.Run(t, db.Options{Clock: func() time.Time { return now }}, func(t *testing.T, store *db.DB) {
+		o := New(store, Options{})
+		o.Set("telegram", Config{Recipient: func(string) Rate { return Rate{N: 1, Per: time.Minute} }})
+		one := &turn{d: o.dispatcherOf("telegram"), now: now, moved: map[string]time.Time{}}
+		next := now.Add(time.Minute)
+		err := store.Tx(t.Context(), func(tx *db.Tx) error {
+			for _, statement := range []string{
+				"INSERT INTO recipient_rates (channel, recipient, next_at) VALUES ('telegram', 'anna', $1)",
+				"INSERT INTO deliveries (state, topic, channel, recipient, payload, due_at, created_at) VALUES (0, 0, 'telegram', 'anna', 'text', CAST($1 AS BIGINT) - 60000000, 1)",
+			} {
+				if _, err := tx.Exec(t.Context(), statement, next.UnixMicro()); err != nil {
+					return err
+				}
+			}
+			if err := one.claimRested(t.Context(), tx, 1, ""); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), "UPDATE deliveries SET due_at = created_at"); err != nil {
+				return err
+			}
+			if err := markTimes(t.Context(), tx); err != nil {
+				return err
+			}
+			return one.claimRested(t.Context(), tx, 1, "")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tail := one.moved["anna"]; !tail.Equal(next) {
+			t.Errorf("it is put off until %v, not %v", tail, next)
+		}
+	})
 }
