@@ -90,10 +90,10 @@ func TestLongSyncOutlivesTimeoutsOfHTTP2(t *testing.T) {
 		<-finish
 		return goodRun(epoch), ctx.Err()
 	}
-	const short = 20 * time.Millisecond
+	const short = 200 * time.Millisecond // for the handshake, too
 	transport := &http.Transport{TLSClientConfig: h.encrypted(ServeOptions{ReadTimeout: short, WriteTimeout: short, ReadHeaderTimeout: time.Second}), ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
-	time.AfterFunc(10*short, func() { <-began; finish <- struct{}{} })
+	time.AfterFunc(3*short, func() { <-began; finish <- struct{}{} })
 	res, err := get(t, &http.Client{Transport: transport}, "PATCH", h.url+"/api/syncall")
 	if err != nil || res.StatusCode != http.StatusOK || res.ProtoMajor != 2 {
 		t.Errorf("%v %v", res, err)

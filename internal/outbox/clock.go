@@ -46,8 +46,9 @@ func (r *realignment) passOver() {
 	}
 }
 
-// timesMark is the mark in the store that is another after every slice of new times, by
-// whichever node: what a channel kept in mind from before does not hold any more.
+// timesMark is the mark in the store that is another after every slice of rates or
+// deliveries that got new times, by whichever node: what a channel kept in mind from
+// before does not hold any more.
 const timesMark = "outbox_times"
 
 func markTimes(ctx context.Context, tx *db.Tx) error {
@@ -68,14 +69,12 @@ func (o *Outbox) sweepClock(ctx context.Context) error {
 	}
 	defer o.Wake()
 	started := time.Now()
-	// Channels are not counted: most have nothing to be put right.
+	// Slices of channels are not counted: most have nothing to be put right.
 	for round := o.rounds(); len(r.channels) > 0 && time.Since(started) < o.every() || round(); {
 		next, begun := *r, time.Now()
 		err := o.db.Tx(ctx, func(tx *db.Tx) (err error) {
-			if next, err = o.realign(ctx, tx, *r); err != nil {
-				return err
-			}
-			return markTimes(ctx, tx)
+			next, err = o.realign(ctx, tx, *r)
+			return err
 		})
 		if err != nil {
 			if ctx.Err() != nil {
@@ -151,7 +150,7 @@ func (o *Outbox) realignChannel(ctx context.Context, tx *db.Tx, r realignment) (
 	} else {
 		r.recipient = recipients[len(recipients)-1]
 	}
-	return r, nil
+	return r, markTimes(ctx, tx)
 }
 
 func scanName(r *db.Rows) (name string, err error) {
@@ -197,5 +196,5 @@ func realignDeliveries(ctx context.Context, tx *db.Tx, r realignment) (realignme
 	} else {
 		r.id = ids[len(ids)-1]
 	}
-	return r, nil
+	return r, markTimes(ctx, tx)
 }

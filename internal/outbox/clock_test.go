@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -121,6 +122,46 @@ func TestTheClockGoesBackUnderASlowChannel(t *testing.T) {
 			}
 			return get(t, o, ids[1]).State == outbox.Sent
 		})
+	})
+}
+
+// What is not waiting while it is given new times, but is sent or stands behind what is, is
+// not late by the jump either.
+func TestTheClockGoesBackUnderAnOrder(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		o, gate := outbox.New(d, outbox.Options{}), make(chan struct{})
+		o.SetBeat(20 * time.Millisecond)
+		o.Set("telegram", outbox.Config{Channel: &otherSide{answer: func(context.Context, outbox.Delivery) outbox.Outcome {
+			<-gate
+			return outbox.Outcome{Verdict: outbox.Accepted}
+		}}})
+		items := lettersTo("anna", 2)
+		for i := range items {
+			items[i].OrderKey = "anna"
+		}
+		ids := addItems(t, d, o, outbox.Refuse, items...).ids
+		running(t, o, time.Second)
+		awaitState(t, o, outbox.Sending, ids[0])
+		c.add(-time.Hour)
+		close(gate)
+		awaitState(t, o, outbox.Sent, ids...)
+	})
+}
+
+// A claim that is taken back after the clock went back is due at once.
+func TestTheClockGoesBackUnderAClaim(t *testing.T) {
+	c := newStoreClock()
+	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
+		id, at := addItems(t, d, outbox.New(d, outbox.Options{}), outbox.Refuse, lettersTo("anna", 1)...).ids[0], c.now()
+		writeSQL(t, d, "UPDATE deliveries SET state = 1, attempts = 1, sender_id = 5, claimed_at = $1 WHERE id = $2", at.UnixMicro(), id)
+		c.add(-time.Hour)
+		if err := outbox.Unclaim(t.Context(), d, id, 5, at); err != nil {
+			t.Fatal(err)
+		}
+		if r := get(t, outbox.New(d, outbox.Options{}), id); r.State != outbox.Waiting || r.DueAt.After(c.now()) {
+			t.Errorf("it stands as %+v", r)
+		}
 	})
 }
 

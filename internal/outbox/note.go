@@ -211,6 +211,9 @@ func (t *turn) settle(r result) ending {
 		e.state, e.ended = Failed, t.now
 	case r.unsent:
 		e.lastError = ""
+		if r.due.After(t.now) { // the clock has gone back
+			e.due = t.now
+		}
 	case r.Verdict == Blocked:
 		e.due, e.spared = t.now, 1
 	case r.Verdict == Uncertain && t.d.gives(r.flight):

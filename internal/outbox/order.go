@@ -50,6 +50,10 @@ func lockOrder(ctx context.Context, tx *db.Tx, keys []orderKey) error {
 	return nil
 }
 
+// notAhead is when a delivery is due that has no attempt to wait after: when it was asked
+// for, and not later than $2 but for that. It was, if the clock has gone back meanwhile.
+const notAhead = "CASE WHEN due_at <= $2 OR start_at >= due_at THEN due_at WHEN start_at > $2 THEN start_at ELSE CAST($2 AS BIGINT) END"
+
 // release makes the first Behind delivery of each key Waiting, if none with that
 // key is Waiting or Sending, and gives the names of the channels where there was
 // one. The keys are locked.
@@ -66,13 +70,13 @@ func release(ctx context.Context, tx *db.Tx, keys []orderKey) (freed []string, e
 		return nil, err
 	}
 	rows, err := tx.Query(ctx, `
-		UPDATE deliveries SET state = 0 WHERE id IN (
+		UPDATE deliveries SET state = 0, due_at = `+notAhead+` WHERE id IN (
 			SELECT (SELECT d.id FROM deliveries d
 				WHERE d.channel = v.value->>0 AND d.order_key = v.value->>1 AND d.state = 2 AND d.state IN (0, 1, 2) ORDER BY d.id LIMIT 1)
 			FROM json_each($1) AS v
 			WHERE (SELECT 1 FROM deliveries d
 				WHERE d.channel = v.value->>0 AND d.order_key = v.value->>1 AND d.state IN (0, 1) AND d.state IN (0, 1, 2) LIMIT 1) IS NULL)
-		RETURNING channel`, list)
+		RETURNING channel`, list, db.Time{Time: tx.Now()})
 	if err != nil {
 		return nil, fmt.Errorf("release order keys: %w", err)
 	}

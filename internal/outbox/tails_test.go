@@ -78,3 +78,17 @@ func TestNewTimesInTheMiddleOfATurn(t *testing.T) {
 		}
 	})
 }
+
+// What was claimed before the clock went back, and not sent, is due at once.
+func TestUnsentAfterTheClockWentBack(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	one := &turn{now: now}
+	for name, c := range map[string]struct{ due, want time.Time }{
+		"it was due":     {now.Add(-time.Hour), time.Time{}},
+		"the clock went": {now.Add(time.Hour), now},
+	} {
+		if e := one.settle(result{flight: flight{due: c.due}, unsent: true}); !e.due.Equal(c.want) || e.state != Waiting {
+			t.Errorf("%s: it leads to %+v", name, e)
+		}
+	}
+}
