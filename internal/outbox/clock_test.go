@@ -144,6 +144,9 @@ func TestTheClockGoesBackUnderAnOrder(t *testing.T) {
 		running(t, o, time.Second)
 		awaitState(t, o, outbox.Sending, ids[0])
 		c.add(-time.Hour)
+		for range 2 { // after the second, what waits has its new times
+			seeBeat(t, d, c)
+		}
 		close(gate)
 		awaitState(t, o, outbox.Sent, ids...)
 	})
