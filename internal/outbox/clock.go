@@ -3,7 +3,6 @@ package outbox
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -50,12 +49,6 @@ func (r *realignment) passOver() {
 // deliveries that got new times, by whichever node: what a channel kept in mind from
 // before does not hold any more.
 const timesMark = "outbox_times"
-
-func markTimes(ctx context.Context, tx *db.Tx) error {
-	_, err := tx.Exec(ctx, `INSERT INTO marks (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, timesMark, rand.Text())
-	return err
-}
 
 // topics are those that deliveries have.
 const topics = 3
@@ -150,7 +143,7 @@ func (o *Outbox) realignChannel(ctx context.Context, tx *db.Tx, r realignment) (
 	} else {
 		r.recipient = recipients[len(recipients)-1]
 	}
-	return r, markTimes(ctx, tx)
+	return r, mark(ctx, tx, timesMark)
 }
 
 func scanName(r *db.Rows) (name string, err error) {
@@ -196,5 +189,5 @@ func realignDeliveries(ctx context.Context, tx *db.Tx, r realignment) (realignme
 	} else {
 		r.id = ids[len(ids)-1]
 	}
-	return r, markTimes(ctx, tx)
+	return r, mark(ctx, tx, timesMark)
 }

@@ -117,7 +117,7 @@ func (o *Outbox) change(ctx context.Context, id int64, what string, update func(
 		if _, err = release(ctx, tx, keys); err != nil {
 			return err
 		}
-		return markChange(ctx, tx)
+		return mark(ctx, tx, changesMark)
 	})
 	if err != nil {
 		return fmt.Errorf("%s delivery: %w", what, err)

@@ -50,8 +50,8 @@ func lockOrder(ctx context.Context, tx *db.Tx, keys []orderKey) error {
 	return nil
 }
 
-// notAhead is when a delivery is due that has no attempt to wait after: when it was asked
-// for, and not later than $2 but for that. It was, if the clock has gone back meanwhile.
+// notAhead is when a delivery is due that comes to wait again and has no pause to keep: as
+// it was, but after a clock that went back no later than now, $2, or when it was asked for.
 const notAhead = "CASE WHEN due_at <= $2 OR start_at >= due_at THEN due_at WHEN start_at > $2 THEN start_at ELSE CAST($2 AS BIGINT) END"
 
 // release makes the first Behind delivery of each key Waiting, if none with that

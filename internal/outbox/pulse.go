@@ -13,10 +13,10 @@ import (
 // deliveries by a person.
 const changesMark = "outbox_changes"
 
-// markChange says that a person has changed deliveries.
-func markChange(ctx context.Context, tx *db.Tx) error {
+// mark makes a mark in the store another than it was.
+func mark(ctx context.Context, tx *db.Tx, name string) error {
 	_, err := tx.Exec(ctx, `INSERT INTO marks (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, changesMark, rand.Text())
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, rand.Text())
 	return err
 }
 

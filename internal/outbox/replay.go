@@ -132,7 +132,7 @@ func (o *Outbox) reviveAll(ctx context.Context, letters []letter) (n int64, err 
 		if _, err = release(ctx, tx, ordered); err != nil {
 			return err
 		}
-		return markChange(ctx, tx)
+		return mark(ctx, tx, changesMark)
 	})
 	if err != nil {
 		return 0, err

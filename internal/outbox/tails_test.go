@@ -65,7 +65,7 @@ func TestNewTimesInTheMiddleOfATurn(t *testing.T) {
 			if _, err := tx.Exec(t.Context(), "UPDATE deliveries SET due_at = created_at"); err != nil {
 				return err
 			}
-			if err := markTimes(t.Context(), tx); err != nil {
+			if err := mark(t.Context(), tx, timesMark); err != nil {
 				return err
 			}
 			return one.claimRested(t.Context(), tx, 1, "")

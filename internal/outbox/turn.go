@@ -209,7 +209,7 @@ func (t *turn) unclaim(ctx context.Context, tx *db.Tx) error {
 		}
 	}
 	_, err = tx.Exec(ctx, `
-		UPDATE deliveries SET state = 0, due_at = CASE WHEN due_at > $2 THEN CAST($2 AS BIGINT) ELSE due_at END,
+		UPDATE deliveries SET state = 0, due_at = `+notAhead+`,
 			attempts = attempts - 1, sender_id = NULL, claimed_at = NULL FROM `+few(tx)+`
 		WHERE deliveries.id = CAST(v.value->>0 AS BIGINT) AND sender_id = CAST(v.value->>1 AS BIGINT) AND claimed_at = CAST(v.value->>2 AS BIGINT) AND state = 1`, list, db.Time{Time: tx.Now()})
 	return err
