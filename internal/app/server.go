@@ -312,10 +312,14 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	}()
 	defer context.AfterFunc(serving, s.pages.Close)() // open pages would hold up the stop
 	defer context.AfterFunc(serving, s.verifier.close)()
-	ready()
 	if s.o.Shop {
-		background.Go(func() { s.simulateShop(serving) })
+		app, err := s.addShop(ctx)
+		s.noShop(ctx, err)
+		if err == nil {
+			background.Go(func() { s.noShop(serving, s.runShop(serving, app)) })
+		}
 	}
+	ready()
 	err = httpapi.Serve(serving, s.listener, s.handler, httpapi.ServeOptions{Log: s.o.Log, Grace: grace, TLS: speak})
 	stopServing()
 	return errors.Join(err, <-stopped, <-sent)

@@ -21,25 +21,21 @@ const (
 	shopTidy = 2 * time.Second
 )
 
-// simulateShop has the simulated application report to this server until ctx ends.
-// The server is none the worse without it.
-func (s *Server) simulateShop(ctx context.Context) {
-	if err := s.runShop(ctx); err != nil && ctx.Err() == nil {
-		s.o.Log.Warn("the simulated shop reports no crons", "err", err)
+// addShop adds the simulated application and its crons. It is done before the server says
+// that it is ready, so whoever waits for that may ask for them at once. What is there
+// already stays as people have changed it.
+func (s *Server) addShop(ctx context.Context) (app int64, err error) {
+	app, err = s.shopApplication(ctx)
+	if err != nil {
+		return 0, err
 	}
+	return app, s.addShopCrons(ctx, app, s.db.Now())
 }
 
-// runShop sets up the shop, and a key that is the shop's alone for as long as it runs.
-// What is there already stays as people have changed it.
-func (s *Server) runShop(ctx context.Context) (err error) {
+// runShop has the simulated application report to this server until ctx ends, with a key
+// that is the shop's alone for so long.
+func (s *Server) runShop(ctx context.Context, app int64) (err error) {
 	now := s.db.Now()
-	app, err := s.shopApplication(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.addShopCrons(ctx, app, now); err != nil {
-		return err
-	}
 	if err := s.releaseShop(ctx, app); err != nil {
 		return err
 	}
@@ -57,6 +53,13 @@ func (s *Server) runShop(ctx context.Context) (err error) {
 		err = errors.Join(err, s.releaseShop(lasting, app), s.revokeShopKey(lasting))
 	}()
 	return shop.New(shop.Options{URL: s.URL(), TLS: s.pinned(), Key: key, Seed: shopSeed, Now: now, Reported: reported}).Run(ctx)
+}
+
+// noShop notes why nobody reports. The server is none the worse without it.
+func (s *Server) noShop(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.o.Log.Warn("the simulated shop reports no crons", "err", err)
+	}
 }
 
 // shopApplication gives the id of the shop's application, which it adds if need be.
