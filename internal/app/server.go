@@ -313,10 +313,11 @@ func (s *Server) Run(ctx context.Context, ready func()) (err error) {
 	defer context.AfterFunc(serving, s.pages.Close)() // open pages would hold up the stop
 	defer context.AfterFunc(serving, s.verifier.close)()
 	if s.o.Shop {
-		app, err := s.addShop(ctx)
+		now := s.db.Now()
+		app, err := s.addShop(ctx, now)
 		s.noShop(ctx, err)
 		if err == nil {
-			background.Go(func() { s.noShop(serving, s.runShop(serving, app)) })
+			background.Go(func() { s.noShop(serving, s.runShop(serving, app, now)) })
 		}
 	}
 	ready()

@@ -24,18 +24,17 @@ const (
 // addShop adds the simulated application and its crons. It is done before the server says
 // that it is ready, so whoever waits for that may ask for them at once. What is there
 // already stays as people have changed it.
-func (s *Server) addShop(ctx context.Context) (app int64, err error) {
+func (s *Server) addShop(ctx context.Context, now time.Time) (app int64, err error) {
 	app, err = s.shopApplication(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return app, s.addShopCrons(ctx, app, s.db.Now())
+	return app, s.addShopCrons(ctx, app, now)
 }
 
 // runShop has the simulated application report to this server until ctx ends, with a key
-// that is the shop's alone for so long.
-func (s *Server) runShop(ctx context.Context, app int64) (err error) {
-	now := s.db.Now()
+// that is the shop's alone for so long. now is when its crons were added.
+func (s *Server) runShop(ctx context.Context, app int64, now time.Time) (err error) {
 	if err := s.releaseShop(ctx, app); err != nil {
 		return err
 	}
