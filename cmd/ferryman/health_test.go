@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ferryman/internal/testaddr"
 )
 
 func TestHealth(t *testing.T) {
@@ -36,10 +38,8 @@ func TestHealth(t *testing.T) {
 		})
 	}
 	t.Run("nobody there", func(t *testing.T) {
-		server := httptest.NewServer(nil)
-		server.Close()
 		t.Chdir(t.TempDir())
-		t.Setenv("FERRYMAN_URL", server.URL)
+		t.Setenv("FERRYMAN_URL", "http://"+testaddr.New(t).Host)
 		if code, out := health(t); code != exitFailed || out != "" {
 			t.Errorf("exit code %d, says %q", code, out)
 		}
@@ -52,14 +52,13 @@ func TestHealthNamesTheRemedy(t *testing.T) {
 	plain, secure := httptest.NewServer(answer), httptest.NewTLSServer(answer)
 	defer plain.Close()
 	defer secure.Close()
-	gone := httptest.NewServer(answer)
-	gone.Close()
+	gone := "http://" + testaddr.New(t).Host
 	t.Chdir(t.TempDir())
 	for url, want := range map[string]string{
 		"http" + strings.TrimPrefix(secure.URL, "https"): "begins with https://.*FERRYMAN_TLS_CERT_FILE.* \\[tls\\]\n$",
 		secure.URL: "FERRYMAN_TLS_CERT_FILE.*a name that its certificate is for.* \\[tls\\]\n$",
 		"https" + strings.TrimPrefix(plain.URL, "http"): "begins with http://.* \\[tls\\]\n$",
-		gone.URL: "check that the server runs, and FERRYMAN_URL.* \\[unreachable\\]\n$",
+		gone: "check that the server runs, and FERRYMAN_URL.* \\[unreachable\\]\n$",
 	} {
 		t.Setenv("FERRYMAN_URL", url)
 		code, out, failure := healthSays(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 
 	"ferryman/internal/sandbox/campaign"
 	"ferryman/internal/sandbox/wms"
+	"ferryman/internal/testaddr"
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +47,7 @@ func TestScripts(t *testing.T) {
 			hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 			e.Defer(hook.Close)
 			e.Setenv("HOOK", hook.URL)
+			e.Setenv("PORT", fmt.Sprint(testaddr.Port(t))) // for what serves more than once
 			e.Setenv("CAMPAIGN", campaign.DefaultCampaign)
 			e.Setenv("CAMPAIGN_TOKEN", campaign.DefaultToken)
 			e.Setenv("USERNAME", wms.DefaultUsername)

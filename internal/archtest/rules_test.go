@@ -89,17 +89,18 @@ var layers = []struct {
 	// For tests only; see reserved.
 	{"internal/archtest", nil},
 	{"internal/testdb", nil},
+	{"internal/testaddr", nil},
 	{"internal/testwait", nil},
 	{"internal/certificate/certtest", nil},
 	{"internal/db/dbtest", []string{"internal/db", "internal/fault", "internal/testdb", "internal/testwait"}},
 	{"internal/pipeline/pipelinetest", []string{"internal/fault", "internal/pipeline", "internal/testdb"}},
-	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testwait"}},
+	{"internal/outbox/outboxtest", []string{"internal/fault", "internal/outbox", "internal/testaddr", "internal/testwait"}},
 	{"internal/e2e/chaos/witness", nil}, // it, too, is to share no mistake with us
-	{"internal/e2e/...", []string{"internal/certificate/certtest", "internal/e2e/canary", "internal/sandbox/wms", "internal/testdb", "internal/testwait"}},
+	{"internal/e2e/...", []string{"internal/certificate/certtest", "internal/e2e/canary", "internal/sandbox/wms", "internal/testaddr", "internal/testdb", "internal/testwait"}},
 }
 
 var testHelpers = []string{
-	"internal/certificate/certtest", "internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/outbox/outboxtest",
+	"internal/certificate/certtest", "internal/testaddr", "internal/testdb", "internal/testwait", "internal/db/dbtest", "internal/pipeline/pipelinetest", "internal/outbox/outboxtest",
 	"internal/e2e/...", "internal/sink/sqlsink/tdsfake",
 }
 

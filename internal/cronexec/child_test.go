@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ferryman/internal/testaddr"
 	"ferryman/internal/testwait"
 )
 
@@ -276,7 +277,7 @@ func TestNobodyReadsWhatIsSaid(t *testing.T) {
 	if _, err := full.Write(make([]byte, 64<<10)); err != nil {
 		t.Fatal(err)
 	}
-	w := wrap(t, Options{URL: newNowhere(t).url}, "exit 3")
+	w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host}, "exit 3")
 	w.Stderr = full
 	if code := w.run(); code != 3 {
 		t.Errorf("code %d", code)

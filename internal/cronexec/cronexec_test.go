@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ferryman/internal/testaddr"
 )
 
 func TestRunIsReported(t *testing.T) {
@@ -99,6 +101,9 @@ func TestAnswersToTheStart(t *testing.T) {
 				l := newLedger(t, on("/start", c.answer))
 				dir := filepath.Join(t.TempDir(), "spool")
 				w := wrap(t, Options{URL: l.URL, SpoolDir: dir, FailUnreachable: fail, RefusedExit: 42}, `echo ran "$FERRYMAN_EXECUTION_ID"; exit 3`)
+				if name == "hangs" {
+					w.impatient()
+				}
 				code := w.run()
 				out, said := w.stdout.String(), w.stderr.String()
 				tries, kept := len(l.got("/start")), len(spool{dir}.names())
@@ -205,7 +210,7 @@ func TestWithoutSettings(t *testing.T) {
 // call that hangs.
 func TestServerDownIsFoundQuickly(t *testing.T) {
 	t.Parallel()
-	w := wrap(t, Options{URL: newNowhere(t).url}, "date +%s%N")
+	w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host}, "date +%s%N")
 	begun := time.Now()
 	if code := w.run(); code != 0 || !strings.Contains(w.stderr.String(), "refused") {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
@@ -236,13 +241,13 @@ func TestSlugStaysOneSegment(t *testing.T) {
 
 func TestServerComesUpDuringTheRun(t *testing.T) {
 	t.Parallel()
-	address := newNowhere(t)
+	address := testaddr.New(t)
 	r, gate, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	w := wrap(t, Options{URL: address.url, SpoolDir: t.TempDir()}, `echo began; read _; echo "id:$FERRYMAN_EXECUTION_ID"`)
+	w := wrap(t, Options{URL: "http://" + address.Host, SpoolDir: t.TempDir()}, `echo began; read _; echo "id:$FERRYMAN_EXECUTION_ID"`)
 	w.Stdin = r
 	out, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,12 +19,17 @@ import (
 	"testing"
 	"time"
 
+	"ferryman/internal/testaddr"
 	"ferryman/internal/testwait"
 )
 
 // optionsEnv turns the test binary into a process that calls Run and nothing
 // else: Run takes over the signals and the files of its process.
 const optionsEnv = "CRONEXEC_TEST_OPTIONS"
+
+// timeoutEnv bounds the calls of such a process. Only something broken, or what is to
+// hang, lasts as long as without it.
+const timeoutEnv = "CRONEXEC_TEST_CALL_TIMEOUT"
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(optionsEnv); text != "" {
@@ -44,7 +48,11 @@ func runOptions(text string) int {
 		return 99
 	}
 	o.Stdin, o.Stdout, o.Stderr, o.Environ = os.Stdin, os.Stdout, os.Stderr, os.Environ()
-	o.callTimeout = time.Second
+	o.callTimeout = testwait.Limit
+	if text := os.Getenv(timeoutEnv); text != "" {
+		_ = os.Unsetenv(timeoutEnv)
+		o.callTimeout, _ = time.ParseDuration(text)
+	}
 	signal.Reset()
 	return Run(context.Background(), o)
 }
@@ -81,6 +89,9 @@ func wrapCommand(t *testing.T, o Options) *wrapped {
 	w.WaitDelay = testwait.Limit
 	return w
 }
+
+// impatient has it wait a second only for the answer to a call, where one never comes.
+func (w *wrapped) impatient() { w.Env = append(w.Env, timeoutEnv+"=1s") }
 
 func (w *wrapped) start() {
 	w.t.Helper()
@@ -147,12 +158,12 @@ func newLedger(t *testing.T, answer func(w http.ResponseWriter, r *http.Request,
 }
 
 // newLedgerAt serves at an address where nobody did.
-func newLedgerAt(t *testing.T, at *nowhere, answer func(w http.ResponseWriter, r *http.Request, n int) bool) *ledger {
+func newLedgerAt(t *testing.T, at *testaddr.Deserted, answer func(w http.ResponseWriter, r *http.Request, n int) bool) *ledger {
 	t.Helper()
 	l := &ledger{answer: answer, ids: map[string]int64{}}
 	l.Server = httptest.NewUnstartedServer(l)
 	_ = l.Listener.Close()
-	l.Listener = at.listen(t)
+	l.Listener = at.Listen(t)
 	l.Start()
 	t.Cleanup(l.Close)
 	return l
@@ -224,45 +235,6 @@ func timeIn(t *testing.T, body map[string]any, name string) time.Time {
 		t.Fatalf("%s: %v in %v", name, err, body)
 	}
 	return at
-}
-
-// nowhere is an address that refuses connections, and that nobody else gets.
-type nowhere struct {
-	url    string
-	socket *os.File
-}
-
-func newNowhere(t *testing.T) *nowhere {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	syscall.CloseOnExec(fd)
-	n := &nowhere{socket: os.NewFile(uintptr(fd), "socket")}
-	t.Cleanup(func() { _ = n.socket.Close() })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.url = fmt.Sprintf("http://127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
-	return n
-}
-
-// listen makes it take connections.
-func (n *nowhere) listen(t *testing.T) net.Listener {
-	t.Helper()
-	if err := syscall.Listen(int(n.socket.Fd()), 16); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.FileListener(n.socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
 }
 
 func status(code int) func(http.ResponseWriter, *http.Request, int) bool {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ferryman/internal/testaddr"
 	"ferryman/internal/testwait"
 )
 
@@ -81,8 +82,8 @@ func TestEndIsSpooledAndSentByTheNextRun(t *testing.T) {
 // A run whose start was not answered is reported whole, with its own times.
 func TestLateReport(t *testing.T) {
 	t.Parallel()
-	address, dir := newNowhere(t), t.TempDir()
-	w := wrap(t, Options{URL: address.url, SpoolDir: dir}, "exit 3")
+	address, dir := testaddr.New(t), t.TempDir()
+	w := wrap(t, Options{URL: "http://" + address.Host, SpoolDir: dir}, "exit 3")
 	before := millis(time.Now())
 	if code := w.run(); code != 3 || strings.Count(w.stderr.String(), "\n") != 1 {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
@@ -93,7 +94,7 @@ func TestLateReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newLedgerAt(t, address, nil)
-	if code := wrap(t, Options{URL: address.url, SpoolDir: dir, Slug: "other"}, "true").run(); code != 0 {
+	if code := wrap(t, Options{URL: "http://" + address.Host, SpoolDir: dir, Slug: "other"}, "true").run(); code != 0 {
 		t.Errorf("code %d", code)
 	}
 	start := l.only(t, "/api/nightly/start")
@@ -126,7 +127,7 @@ func TestReportWithoutItsBeginning(t *testing.T) {
 func TestLateReportOfNoRun(t *testing.T) {
 	t.Parallel()
 	s := spool{t.TempDir()}
-	w := wrap(t, Options{URL: newNowhere(t).url, SpoolDir: s.dir, FailUnreachable: true}, "true")
+	w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host, SpoolDir: s.dir, FailUnreachable: true}, "true")
 	if code := w.run(); code != ExitTemporary {
 		t.Errorf("code %d", code)
 	}
@@ -219,7 +220,7 @@ func TestFlushSortsOut(t *testing.T) {
 	if err := os.Chtimes(leftover, time.Time{}, time.Now().Add(-2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	to, err := newServer(Options{URL: l.URL, Key: "fm_secretsecret", callTimeout: 5 * time.Second})
+	to, err := newServer(Options{URL: l.URL, Key: "fm_secretsecret", callTimeout: testwait.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +249,7 @@ func TestAForbiddenReportHoldsUpNoOther(t *testing.T) {
 	for n := range 3 {
 		add(t, s, kept(l.URL, n+1))
 	}
-	to, err := newServer(Options{URL: l.URL, Key: "fm_secretsecret", callTimeout: 5 * time.Second})
+	to, err := newServer(Options{URL: l.URL, Key: "fm_secretsecret", callTimeout: testwait.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +289,7 @@ func TestFlushStopsWhenTheServerGoes(t *testing.T) {
 	for n := range 5 {
 		add(t, s, kept(l.URL, n))
 	}
-	to, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: 5 * time.Second})
+	to, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: testwait.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +319,7 @@ func TestSpoolThatCannotBeWritten(t *testing.T) {
 	for name, dir := range map[string]string{"none": "", "no folder": "/dev/null/spool"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := wrap(t, Options{URL: newNowhere(t).url, SpoolDir: dir}, "exit 3")
+			w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host, SpoolDir: dir}, "exit 3")
 			if code := w.run(); code != 3 || !strings.Contains(w.stderr.String(), "the end of nightly is lost") {
 				t.Errorf("code %d, says %s", code, w.stderr.String())
 			}
@@ -329,7 +330,7 @@ func TestSpoolThatCannotBeWritten(t *testing.T) {
 // Many runs at once send each report once.
 func TestConcurrentRuns(t *testing.T) {
 	t.Parallel()
-	const runs, reports = 8, 40
+	const runs, reports = 8, 10 // which one of them sends within the time that it takes for that
 	l := newLedger(t, nil)
 	dir := t.TempDir()
 	for n := range reports {
@@ -365,6 +366,7 @@ func TestFlushDoesNotDelayTheCommand(t *testing.T) {
 	dir := t.TempDir()
 	add(t, spool{dir}, kept(l.URL, 1))
 	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "exit 3")
+	w.impatient()
 	w.start()
 	testwait.Receive(t, flushing)
 	if code := w.end(); code != 3 || len(l.got("/api/100/end")) != 1 || len(spool{dir}.names()) != 1 {

@@ -87,6 +87,9 @@ func TestStreamToABadServer(t *testing.T) {
 			t.Parallel()
 			l := newLedger(t, on("/message", c.answer))
 			w := wrap(t, Options{URL: l.URL, Stream: true}, "yes | head -n 50000; exit 3")
+			if name == "hangs" {
+				w.impatient()
+			}
 			if code := w.run(); code != 3 || w.stdout.Len() != 100_000 || !strings.Contains(w.stderr.String(), c.says) {
 				t.Errorf("code %d, %d bytes, says %s", code, w.stdout.Len(), w.stderr.String())
 			}
@@ -106,7 +109,7 @@ func TestStreamOutlastsABusyServer(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		return true
 	}))
-	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: time.Second})
+	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: testwait.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +132,7 @@ func TestStreamOutlastsABusyServer(t *testing.T) {
 func TestDroppedLinesAreTold(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t, nil)
-	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: time.Second})
+	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: testwait.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +160,7 @@ func TestDroppedLinesAreTold(t *testing.T) {
 func TestBatchesHaveABound(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t, nil)
-	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: 5 * time.Second})
+	s, err := newServer(Options{URL: l.URL, Key: "k", callTimeout: testwait.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}

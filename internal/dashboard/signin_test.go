@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"ferryman/internal/apikey"
 	"ferryman/internal/forwarded"
@@ -72,7 +73,8 @@ func TestSessionsEndWithTheirKey(t *testing.T) {
 
 func TestWrongKeysAreSlowedDown(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	now := time.Now().UTC() // stands still: each second would forgive one
+	s := newSite(t, func(o *Options) { o.Now = func() time.Time { return now } })
 	good := s.key(apikey.BuiltIn, apikey.Read)
 	for range wrongKeyBurst {
 		_, page := s.post(Root+"sign-in", Root+"sign-in", "key", "fm_wrong")

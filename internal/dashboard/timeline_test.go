@@ -98,9 +98,10 @@ func TestManyRunsStandTogether(t *testing.T) {
 	dbtest.Run(t, db.Options{Synchronous: "NORMAL"}, func(t *testing.T, d *db.DB) {
 		s := siteOn(t, d)
 		c := s.cron("shop", "often", func(set *ledger.Settings) { set.Schedule = "every 1m" })
+		hour := s.db.Now().Truncate(time.Hour).Add(-2 * time.Hour)
 		err := s.db.Tx(t.Context(), func(tx *db.Tx) error {
 			for i := range timelineRuns + 10 {
-				at := tx.Now().Truncate(time.Hour).Add(-2*time.Hour + time.Duration(i)*time.Second)
+				at := hour.Add(time.Duration(i) * time.Second)
 				status := ledger.Success
 				if i == 7 {
 					status = ledger.Failed
@@ -117,7 +118,7 @@ func TestManyRunsStandTogether(t *testing.T) {
 		}
 		page := s.page(timelineAddress("range", "6h"))
 		s.shows(page, fmt.Sprintf(": %d ok, 1 failed</title>", timelineRuns+9), `class="bar failed"`, "in all", `<rect class="steady"`, "!/ui/runs/")
-		closer := timelineAddress("range", "1h", "app", "shop", "search", "often", "until", s.db.Now().Truncate(time.Hour).Add(-time.Hour).Format(time.RFC3339))
+		closer := timelineAddress("range", "1h", "app", "shop", "search", "often", "until", hour.Add(time.Hour).Format(time.RFC3339))
 		s.shows(page, `href="`+strings.ReplaceAll(closer, "&", "&amp;")+`"`)
 		page = s.page(closer) // closer than an hour it is not
 		s.shows(page, fmt.Sprintf(`<a href="/ui/crons/%d"`, c.ID), "!/ui/runs/")

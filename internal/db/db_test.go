@@ -298,8 +298,8 @@ func TestATransactionThatStandsStillIsEnded(t *testing.T) {
 	if got := allowed(dbtest.Open(t, url, db.Options{})); got != "3s" {
 		t.Errorf("allowed are %q", got)
 	}
-	d := dbtest.Open(t, url+"&"+setting+"=100", db.Options{})
-	if got := allowed(d); got != "100ms" {
+	d := dbtest.Open(t, url+"&"+setting+"=1000", db.Options{})
+	if got := allowed(d); got != "1s" {
 		t.Errorf("allowed are %q and not what the URL says", got)
 	}
 	alive := func(pid int) (there bool) {
@@ -320,7 +320,7 @@ func TestATransactionThatStandsStillIsEnded(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	err = d.Snapshot(ctx, func(tx *db.Tx) error {
-		<-time.After(500 * time.Millisecond)
+		<-time.After(2500 * time.Millisecond)
 		return tx.QueryRow(ctx, "SELECT 1").Scan(new(int))
 	})
 	if err != nil {

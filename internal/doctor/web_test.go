@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ferryman/internal/testaddr"
 )
 
 func TestWeb(t *testing.T) {
@@ -44,9 +46,7 @@ func TestWeb(t *testing.T) {
 		wants(t, answer(200, date), [2]string{"ok", "answers"}, [2]string{"warning", want})
 	}
 	wants(t, look("https://user:secret@example.com"), [2]string{"problem", "THE_SETTING holds a user"})
-	gone := httptest.NewServer(nil)
-	gone.Close()
-	wants(t, look(gone.URL+"/secret/path"), [2]string{"problem", "refused"})
+	wants(t, look("http://"+testaddr.New(t).Host+"/secret/path"), [2]string{"problem", "refused"})
 }
 
 // Nothing is sent to a web service to which a call might mean something.
@@ -72,7 +72,7 @@ func TestHost(t *testing.T) {
 		t.Error("it was sent something")
 	}
 	l.Close()
-	found = append(found, Host("x", address).Look(t.Context())...)
+	found = append(found, Host("x", "http://"+testaddr.New(t).Host+"/secret").Look(t.Context())...)
 	wants(t, found[1:], [2]string{"problem", "refused → check"})
 	found = append(found, Host("x", "secret:%zz").Look(t.Context())...)
 	for _, f := range found {

@@ -251,7 +251,13 @@ func TestAServerSyncsItsCampaigns(t *testing.T) {
 		}
 		return len(d.standing(t, "contacts", "$id"))
 	}
-	testwait.Until(t, "the first load", func() bool { return rows() == 60 })
+	testwait.Until(t, "the first load", func() bool {
+		_, runs := do(t, "GET", n.url+"/api/v1/syncs", "") // those that have ended
+		return strings.Contains(runs, "contacts-spring")
+	})
+	if got := rows(); got != 60 {
+		t.Errorf("the first load brought %d contacts", got)
+	}
 	c.change(t, 5, "contact")
 	testwait.Until(t, "a run that is asked for", func() bool {
 		status, answer := do(t, "POST", n.url+"/api/v1/syncs/contacts-spring/run", "")

@@ -201,10 +201,13 @@ func TestStopLetsARunFinish(t *testing.T) {
 	n := serve(t, state, append(u.env(), manual, "WAREHOUSE_DATABASE_URL="+d.url))
 	u.awaitHeld(t, me)
 	stopped := make(chan int, 1)
-	go func() { stopped <- n.stop() }()
+	go func() {
+		defer close(stopped)
+		stopped <- n.stop()
+	}()
 	testwait.Until(t, "the server drains", func() bool { return doQuietly("GET", n.url+"/readyz") != 200 })
 	release()
-	if code := <-stopped; code != 0 {
+	if code, ok := <-stopped; !ok || code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	if runs := store(t, state).ledger(t); len(runs) != 1 || runs[0].status != "success" {

@@ -291,6 +291,7 @@ func TestBackupThatIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	back := map[string]string{"backup": "restore", "export": "import"}
 	for _, args := range [][]string{{"backup", filepath.Join(to, "copy.db")}, {"export", filepath.Join(to, "copy.export")}} {
 		copying := command(t, state, nil, args...)
 		if err := copying.Start(); err != nil {
@@ -317,8 +318,8 @@ func TestBackupThatIsKilled(t *testing.T) {
 		})
 		_ = copying.Process.Kill()
 		<-ended
-		if _, err := os.Stat(args[1]); err == nil && !copying.ProcessState.Success() {
-			t.Errorf("%s was cut off, and is there", args[1])
+		if _, err := os.Stat(args[1]); err == nil { // too fast, or killed when all was done
+			ferryman(t, t.TempDir(), nil, back[args[0]], args[1])
 		}
 		ferryman(t, state, nil, append(args, "--force")...)
 	}

@@ -62,9 +62,8 @@ func TestBehindAProxy(t *testing.T) {
 		return res
 	}
 	sign("fm_wrong")
-	if !regexp.MustCompile(`msg="somebody tried to sign in with a wrong key" remote=` + regexp.QuoteMeta(visitor) + `\n`).MatchString(n.logged()) {
-		t.Error("the log does not tell who tried a wrong key")
-	}
+	told := regexp.MustCompile(`msg="somebody tried to sign in with a wrong key" remote=` + regexp.QuoteMeta(visitor) + `\n`)
+	testwait.Until(t, "the log tells who tried a wrong key", func() bool { return told.MatchString(n.logged()) })
 	res := sign(admin)
 	if cookies := res.Cookies(); res.StatusCode != http.StatusSeeOther || len(cookies) == 0 {
 		t.Fatalf("%s %v", res.Status, cookies)

@@ -160,7 +160,7 @@ func commands(t *testing.T, state string, env []string, folder string, hook *url
 		"cron resume nightly --app shop", "cron release nightly --app shop", "webhook add pager --url-file " + file("url"), "webhook show pager", "webhook list", "webhook test pager", "webhook rotate pager",
 		"webhook set pager --url " + hook.String(), "alert add --via webhook/pager --app shop", "alert add --via telegram --to 123 --app shop", "alert list",
 		"alert test --all", "alert rm 2", "push send --to 123 --via telegram --text hello", "push send --to 123 --via viber --text hello",
-		"push send --to 4917612345 --via whatsapp --text hello", "push list", "push show 1", "push move 1 --at 2030-01-02T03:04Z", "push cancel 1", "push retry 1",
+		"push send --to 4917612345 --via whatsapp --text hello", "push list", "push show 1", "push move 1 --at 2099-01-02T03:04Z", "push cancel 1", "push retry 1",
 		"outbox list", "outbox show 1", "outbox stats", "outbox replay --id 1", "outbox pause telegram --reason tests", "outbox resume telegram",
 		"maintenance add --app shop --for 1h --reason tests", "maintenance list", "maintenance rm 1", "cron spool", "cron spool --send --all", "key list", "key create --app shop --scope ping",
 		"key revoke 7k3m9x2p", "node list", "contacts list", "contacts sync --campaign sales", "contacts sync --campaign hooks", "contacts verify --campaign sales",
@@ -298,7 +298,7 @@ func calls(t *testing.T, base string, keys map[string]string) {
 					}
 					body := ""
 					if method != "get" {
-						body = `{"type":"info","message":"m","reason":"r","until":"2030-01-01T00:00:00Z"}`
+						body = `{"type":"info","message":"m","reason":"r","until":"2099-01-01T00:00:00Z"}`
 					}
 					if who == "nobody" { // who does not know how to send it
 						for _, k := range keys {

@@ -75,7 +75,7 @@ func TestUpstreamTroubleIsToldAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	u, d := newUpstream(t), sqliteDatabase(t)
 	state := t.TempDir()
-	n := serve(t, state, append(u.env(), manual, "API_TIMEOUT_SECONDS=1", "WAREHOUSE_DATABASE_URL="+d.url))
+	n := serve(t, state, append(u.env(), manual, "API_TIMEOUT_SECONDS=3", "API_MAX_ANSWER_BYTES=65536", "WAREHOUSE_DATABASE_URL="+d.url))
 	n.awaitFirst()
 	before := d.column(t, names)
 	for _, c := range []struct {
@@ -94,7 +94,7 @@ func TestUpstreamTroubleIsToldAndLosesNothing(t *testing.T) {
 		{wms.Fault{Kind: wms.InvalidJSON, Path: me}, "invalid_json", http.StatusBadGateway},
 		{wms.Fault{Kind: wms.WrongType, Path: me, Field: "email"}, "wrong_type", http.StatusBadGateway},
 		{wms.Fault{Kind: wms.MissingField, Path: theWarehouses, Field: "warehouses.2.line1"}, "missing_field", http.StatusBadGateway},
-		{wms.Fault{Kind: wms.Huge, Path: me}, "answer_too_large", http.StatusBadGateway},
+		{wms.Fault{Kind: wms.Huge, Size: 200_000, Path: me}, "answer_too_large", http.StatusBadGateway},
 		{wms.Fault{Kind: wms.Redirect, Path: me}, "redirected", http.StatusBadGateway},
 	} {
 		t.Run(c.reason, func(t *testing.T) {

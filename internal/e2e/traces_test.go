@@ -74,9 +74,7 @@ func TestTraceFromRequestToDelivery(t *testing.T) {
 			if failed.status != "STATUS_CODE_ERROR" || failed.attrs["error.type"] != "403" {
 				t.Errorf("the failure is %+v", failed)
 			}
-			if !strings.Contains(n.logged(), "trace_id="+failed.trace) {
-				t.Errorf("no line of the log has the trace %s", failed.trace)
-			}
+			testwait.Until(t, "a line of the log has the trace "+failed.trace, func() bool { return strings.Contains(n.logged(), "trace_id="+failed.trace) })
 			if code := n.stop(); code != 0 {
 				t.Errorf("the server ended with %d", code)
 			}
@@ -170,9 +168,9 @@ func TestTraceFromCronToRows(t *testing.T) {
 	if seen["GET"] != 2 || seen["write batch"] != 1 || len(seen) != 2 {
 		t.Errorf("below the run are %v", seen)
 	}
-	if !strings.Contains(n.logged(), "msg=\"sync done\"") || !strings.Contains(n.logged(), "trace_id="+run.trace) {
-		t.Errorf("no line of the log has the trace %s", run.trace)
-	}
+	testwait.Until(t, "a line of the log has the trace "+run.trace, func() bool {
+		return strings.Contains(n.logged(), "msg=\"sync done\"") && strings.Contains(n.logged(), "trace_id="+run.trace)
+	})
 	if code := n.stop(); code != 0 {
 		t.Errorf("the server ended with %d", code)
 	}

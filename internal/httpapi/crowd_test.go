@@ -108,7 +108,7 @@ func TestTheLongestIdleMakesRoom(t *testing.T) {
 // client that does something is left alone.
 func TestNewcomersStayOutside(t *testing.T) {
 	h := build(t)
-	h.serve(ServeOptions{MaxConnections: 2})
+	h.serve(ServeOptions{MaxConnections: 2, ReadHeaderTimeout: testwait.Limit})
 	busy, silent := h.dial(), h.dial()
 	h.send(busy, "GET /healthz HTTP/1.1\r\nHost: loc")
 	testwait.Until(t, "two are all", func() bool { return h.gone(h.dial()) })

@@ -71,7 +71,7 @@ func TestDashboardThatBreaks(t *testing.T) {
 
 // TestSlowPageOutlivesTimeouts has a page take longer than the server gives readers.
 func TestSlowPageOutlivesTimeouts(t *testing.T) {
-	const short = 100 * time.Millisecond
+	const short = 300 * time.Millisecond // for the handshake, too
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		<-time.After(3 * short)
 		fmt.Fprint(w, "at last")

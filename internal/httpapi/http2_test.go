@@ -90,7 +90,7 @@ func TestLongSyncOutlivesTimeoutsOfHTTP2(t *testing.T) {
 		<-finish
 		return goodRun(epoch), ctx.Err()
 	}
-	const short = 200 * time.Millisecond // for the handshake, too
+	const short = 300 * time.Millisecond // for the handshake, too
 	transport := &http.Transport{TLSClientConfig: h.encrypted(ServeOptions{ReadTimeout: short, WriteTimeout: short, ReadHeaderTimeout: time.Second}), ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	time.AfterFunc(3*short, func() { <-began; finish <- struct{}{} })
@@ -103,7 +103,7 @@ func TestLongSyncOutlivesTimeoutsOfHTTP2(t *testing.T) {
 // TestLongExportOutlivesTimeouts has the store take longer for each piece than the server
 // gives readers.
 func TestLongExportOutlivesTimeouts(t *testing.T) {
-	const short = 100 * time.Millisecond
+	const short = 300 * time.Millisecond // for the handshake, too
 	var h *house
 	h = build(t, func(o *Options) {
 		o.Dashboard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -350,7 +350,7 @@ func TestSlowReaderOfHTTP2IsCut(t *testing.T) {
 	for i := range 150 {
 		h.rows["users"] = append(h.rows["users"], []any{int64(i), long, "e", "i", "f", "l", epoch, epoch})
 	}
-	trusts := h.encrypted(ServeOptions{WriteTimeout: 20 * time.Millisecond})
+	trusts := h.encrypted(ServeOptions{WriteTimeout: 500 * time.Millisecond}) // which bounds the handshake, too
 	conn := speak2(t, h.url, trusts)
 	if _, err := conn.Write(frame(frameHeaders, endStream|endHeaders, 1, asks("/api/users?limit=150"))); err != nil {
 		t.Fatal(err)

@@ -62,7 +62,7 @@ func (h *house) send(conn net.Conn, text string) {
 // TestSlowClients shows that every way of taking one's time, and of speaking
 // nonsense, ends the connection soon, and what is said before.
 func TestSlowClients(t *testing.T) {
-	const short, soon = 20 * time.Millisecond, 2 * time.Second
+	const short, soon = 20 * time.Millisecond, 4 * time.Second // sooner than by default
 	for name, c := range map[string]struct {
 		options ServeOptions
 		send    string
@@ -123,8 +123,8 @@ func TestLongSyncOutlivesTimeouts(t *testing.T) {
 		<-finish
 		return goodRun(epoch), ctx.Err()
 	}
-	const short = 20 * time.Millisecond
-	h.serve(ServeOptions{ReadTimeout: short, WriteTimeout: short, ReadHeaderTimeout: short})
+	const short = 100 * time.Millisecond
+	h.serve(ServeOptions{ReadTimeout: short, WriteTimeout: short, ReadHeaderTimeout: time.Second})
 	for _, body := range []string{"", "some body"} {
 		time.AfterFunc(10*short, func() { <-began; finish <- struct{}{} })
 		if a := h.do("PATCH", "/api/syncall", body); a.StatusCode != http.StatusOK {

@@ -18,6 +18,7 @@ import (
 	"ferryman/internal/db"
 	"ferryman/internal/fault"
 	"ferryman/internal/ledger"
+	"ferryman/internal/testwait"
 )
 
 // Applications gives those that the keys of the house are of.
@@ -354,14 +355,12 @@ func TestExecutionsAreListed(t *testing.T) {
 func TestRejectedCallsAreListed(t *testing.T) {
 	officeOn(t, func(o *office) {
 		o.call("POST", "/api/nobody/start", "")
-		wait := func(key string) []string {
-			for range 500 {
-				if got := o.list(key, "/api/v1/rejected", "path"); len(got) > 0 {
-					return got
-				}
-				<-time.After(10 * time.Millisecond)
-			}
-			return nil
+		wait := func(key string) (got []string) {
+			testwait.Until(t, "refused calls are written", func() bool {
+				got = o.list(key, "/api/v1/rejected", "path")
+				return len(got) > 0
+			})
+			return got
 		}
 		if got := wait(o.read); !slices.Equal(got, []string{"/api/nobody/start"}) {
 			t.Errorf("rejected %v", got)

@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/testaddr"
 )
 
 func post(t *testing.T, address string) Request {
@@ -66,7 +67,7 @@ func TestExchangeWithoutAnAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = silent.Close() }()
+	t.Cleanup(func() { _ = silent.Close() })
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
 	for name, c := range map[string]struct {
 		url     string
@@ -75,7 +76,7 @@ func TestExchangeWithoutAnAnswer(t *testing.T) {
 		status  int
 		body    string
 	}{
-		"refused":      {url: closedPort(t), code: "refused"},
+		"refused":      {url: "http://" + testaddr.New(t).Host, code: "refused"},
 		"unknown host": {url: "http://messenger.invalid", code: "dns"},
 		"bad TLS":      {url: tlsServer(t), code: "tls"},
 		"no handshake": {url: "https://" + silent.Addr().String(), code: "timeout"},
@@ -86,9 +87,10 @@ func TestExchangeWithoutAnAnswer(t *testing.T) {
 			code: "timeout", written: true, status: 200, body: "abc"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var o Options
 			if c.code == "timeout" {
-				o.Timeout = 300 * time.Millisecond
+				o.Timeout = 2 * time.Second // what does come must be there by then
 			}
 			client := New(o)
 			defer client.Close()
@@ -250,7 +252,7 @@ func TestShownAddress(t *testing.T) {
 	var log bytes.Buffer
 	c := New(Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	defer c.Close()
-	r := post(t, closedPort(t)+"/botSentinel/send")
+	r := post(t, "http://"+testaddr.New(t).Host+"/botSentinel/send")
 	r.Shown = &url.URL{Scheme: "http", Host: r.URL.Host, Path: "/botTOKEN/send"}
 	r.Secrets = []string{"Sentinel"}
 	_, err := c.Exchange(t.Context(), r)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/testaddr"
 )
 
 // rawServer answers each connection with handle, once it has read a request's
@@ -57,17 +58,6 @@ func say(text string) func(net.Conn) {
 
 func reset(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }
 
-// closedPort is an address that nothing listens at.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return "http://" + l.Addr().String()
-}
-
 // slowServer answers nothing until the client has gone.
 func slowServer(t *testing.T, before func(http.ResponseWriter)) string {
 	t.Helper()
@@ -104,7 +94,7 @@ func TestTransportTrouble(t *testing.T) {
 		code string
 		text string // in the message
 	}{
-		"refused":              {closedPort(t), fault.Unavailable, "refused", "the connection was refused"},
+		"refused":              {"http://" + testaddr.New(t).Host, fault.Unavailable, "refused", "the connection was refused"},
 		"reset before answer":  {rawServer(t, reset), fault.Unavailable, "reset", "closed the connection"},
 		"closed before answer": {rawServer(t, func(net.Conn) {}), fault.Unavailable, "reset", "closed the connection"},
 		"reset in the body": {rawServer(t, func(c net.Conn) {

@@ -49,7 +49,7 @@ func start(t *testing.T, e *jobs.Engine) {
 
 func stop(t *testing.T, e *jobs.Engine) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), testwait.Limit)
 	defer cancel()
 	if err := e.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
@@ -326,13 +326,13 @@ func TestHandingBackKeepsNoNodeSilent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start(t, e)
-	holder := holderOf(t, d, "n2")
 	err = d.Tx(t.Context(), func(tx *db.Tx) error {
 		_, err := tx.Exec(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT id FROM river_job FOR UPDATE")
 		if err != nil {
 			return err
 		}
+		start(t, e)
+		holder := holderOf(t, d, "n2")
 		// How often it looked while it stood in line, each time that it did.
 		looks := map[time.Time]map[time.Time]bool{}
 		testwait.Until(t, "it looks while it stands in line", func() bool {

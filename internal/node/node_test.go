@@ -213,13 +213,13 @@ func TestReplacedNodes(t *testing.T) {
 		const here, there = "http://localhost:1", "http://localhost:2"
 		was("web-1-a", here, 9*time.Hour, 8*time.Hour)
 		was("web-2-b", here, 7*time.Hour, 6*time.Hour)
-		was("web-3-c", here, time.Hour, 0)
+		was("web-3-c", here, time.Hour, -time.Minute)    // and so it does not fall silent meanwhile
 		was("web-4-d", there, 9*time.Hour, 8*time.Hour)  // nobody is there
 		was("web-5-e", "", 9*time.Hour, 8*time.Hour)     // nobody knows where
-		was("web-6-f", "", time.Hour, 0)                 // likewise
+		was("web-6-f", "", time.Hour, -time.Minute)      // likewise
 		was("app-7-g", here, 9*time.Hour, 8*time.Hour)   // on another machine
 		was("db-8-h", here, 9*time.Hour, 30*time.Minute) // it was there still
-		was("db-9-i", here, time.Hour, 0)
+		was("db-9-i", here, time.Hour, -time.Minute)
 		was("old-1-j", here, 9*time.Hour, 8*time.Hour)
 		was("old-2-k", here, 7*time.Hour, 6*time.Hour) // silent as well
 		got := map[string]string{}

@@ -76,7 +76,7 @@ func TestTheClockGoesBackALittle(t *testing.T) {
 	c := newStoreClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		o := outbox.New(d, outbox.Options{})
-		o.SetBeat(20 * time.Millisecond)
+		o.SetBeat(200 * time.Millisecond)
 		o.Set("telegram", outbox.Config{Channel: &otherSide{}, Recipient: func(string) outbox.Rate { return outbox.Rate{N: 1, Per: time.Minute} }})
 		ids := addItems(t, d, o, outbox.Refuse, lettersTo("hot", 10)...).ids
 		running(t, o, time.Second)
@@ -109,7 +109,7 @@ func TestTheClockGoesBackUnderASlowChannel(t *testing.T) {
 	c := newStoreClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		o := outbox.New(d, outbox.Options{})
-		o.SetBeat(20 * time.Millisecond)
+		o.SetBeat(100 * time.Millisecond)
 		o.Set("telegram", outbox.Config{Channel: &otherSide{}, Rate: outbox.Rate{N: 1, Per: time.Minute}})
 		ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 2)...).ids
 		running(t, o, time.Second)
@@ -174,8 +174,8 @@ func TestTheClockGoesBackForOneNodeLater(t *testing.T) {
 	url, c, later := testdb.Postgres(t), newStoreClock(), newStoreClock()
 	d := dbtest.Open(t, url, c.options())
 	o, other := outbox.New(d, outbox.Options{}), outbox.New(dbtest.Open(t, url, later.options()), outbox.Options{})
-	o.SetBeat(20 * time.Millisecond)
-	other.SetBeat(20 * time.Millisecond)
+	o.SetBeat(200 * time.Millisecond)
+	other.SetBeat(200 * time.Millisecond)
 	o.Set("telegram", outbox.Config{Channel: &otherSide{}, Recipient: func(string) outbox.Rate { return outbox.Rate{N: 1, Per: time.Minute} }})
 	ids := addItems(t, d, o, outbox.Refuse, lettersTo("hot", 10)...).ids
 	running(t, o, time.Second)

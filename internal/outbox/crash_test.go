@@ -113,7 +113,7 @@ func TestWhatTheDeadWereSendingThatNobodyServes(t *testing.T) {
 // A store that was away for longer than a lease makes no sender take another for dead.
 func TestNobodyDiesWhileTheStoreIsAway(t *testing.T) {
 	url := testdb.Postgres(t)
-	const beat = 200 * time.Millisecond
+	const beat = 400 * time.Millisecond
 	gate, side := make(chan struct{}), &otherSide{}
 	side.answer = func(context.Context, outbox.Delivery) outbox.Outcome {
 		<-gate
@@ -355,9 +355,9 @@ func TestAClaimInDoubt(t *testing.T) {
 	line.LoseCommits.Store(true)
 	close(gate)
 	testwait.Until(t, "a turn has failed twice", func() bool { return o.Refused("telegram") >= 2 })
-	if n := countSQL(t, witness, "SELECT count(*) FROM deliveries WHERE state = 3"); n != 10 {
-		t.Errorf("%d were noted", n)
-	}
+	testwait.Until(t, "all ten are noted", func() bool {
+		return countSQL(t, witness, "SELECT count(*) FROM deliveries WHERE state = 3") == 10
+	})
 	line.LoseCommits.Store(false)
 	awaitState(t, outbox.New(witness, outbox.Options{}), outbox.Sent, ids...)
 	arrivedOnce(t, o, side, ids)
@@ -464,7 +464,7 @@ func TestAHotRecipient(t *testing.T) {
 	c := newStoreClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		o, side := outbox.New(d, outbox.Options{}), &otherSide{}
-		o.SetBeat(20 * time.Millisecond)
+		o.SetBeat(200 * time.Millisecond)
 		o.Set("telegram", outbox.Config{Channel: side, Recipient: func(to string) outbox.Rate {
 			if to == "hot" {
 				return outbox.Rate{N: 1, Per: time.Minute}
@@ -534,7 +534,7 @@ func TestTheClockGoesBackUnderAHotRecipient(t *testing.T) {
 	c := newStoreClock()
 	dbtest.Run(t, c.options(), func(t *testing.T, d *db.DB) {
 		o, side := outbox.New(d, outbox.Options{}), &otherSide{}
-		o.SetBeat(20 * time.Millisecond)
+		o.SetBeat(200 * time.Millisecond)
 		o.Set("telegram", outbox.Config{Channel: side, Recipient: func(string) outbox.Rate { return outbox.Rate{N: 1, Per: time.Minute} }})
 		ids := addItems(t, d, o, outbox.Refuse, lettersTo("hot", 10)...).ids
 		running(t, o, time.Second)

@@ -182,11 +182,11 @@ func TestABlockedChannelIsPaused(t *testing.T) {
 		if n := side.count(); n > 64 {
 			t.Errorf("%d attempts", n)
 		}
-		lines.mu.Lock()
-		if len(lines.all) != 1 {
-			t.Errorf("said %q", lines.all)
+		said := func() []string { lines.mu.Lock(); defer lines.mu.Unlock(); return slices.Clone(lines.all) }
+		testwait.Until(t, "it is said", func() bool { return len(said()) > 0 }) // once it is in the store
+		if all := said(); len(all) != 1 {
+			t.Errorf("said %q", all)
 		}
-		lines.mu.Unlock()
 		o.Set("telegram", outbox.Config{Channel: &otherSide{}, Backoff: outbox.Backoff{Pauses: []time.Duration{}}})
 		awaitState(t, o, outbox.Sent, ids...)
 	})
@@ -288,7 +288,9 @@ func TestAnOutage(t *testing.T) {
 				running(t, o, time.Second)
 				testwait.Until(t, "all are settled", func() bool {
 					c.add(time.Minute)
+					seeBeat(t, d, c) // a clock that runs ahead of the lease lets nothing be claimed
 					o.Wake()
+					seeBeat(t, d, c)
 					return countSQL(t, d, "SELECT count(*) FROM deliveries WHERE state < 3") == 0
 				})
 				awaitState(t, o, one.want, ids...)
@@ -323,7 +325,9 @@ func TestUncertainIsRepeatedTwice(t *testing.T) {
 				running(t, o, time.Second)
 				testwait.Until(t, "it has failed", func() bool {
 					c.add(time.Second)
+					seeBeat(t, d, c)
 					o.Wake()
+					seeBeat(t, d, c)
 					return get(t, o, id).State == outbox.Failed
 				})
 				if row := get(t, o, id); row.Attempts != one.attempts || row.Uncertain != one.attempts || row.LastError != one.code {

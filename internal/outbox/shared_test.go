@@ -22,7 +22,7 @@ func TestProcessesThatShareAFile(t *testing.T) {
 		return outbox.Outcome{Verdict: outbox.Accepted}
 	}}
 	start := func(channel string, side *otherSide) (*db.DB, *outbox.Outbox) {
-		d := dbtest.Open(t, address, db.Options{})
+		d := dbtest.Open(t, address, db.Options{Synchronous: "NORMAL"}) // a slow disk would have them look dead
 		o := outbox.New(d, outbox.Options{})
 		o.SetBeat(beat)
 		o.Set(channel, outbox.Config{Channel: side})

@@ -1,7 +1,6 @@
 package pushclient
 
 import (
-	"net"
 	"net/http"
 	"reflect"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/testaddr"
 )
 
 // Every status is either tried again or final.
@@ -32,12 +32,7 @@ func TestStatuses(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := testaddr.New(t).Host
 	c, err := New(Options{URL: "http://user:password@" + address})
 	if err != nil {
 		t.Fatal(err)

@@ -311,9 +311,9 @@ func TestSendLingers(t *testing.T) {
 	s := serve(t)
 	slow, w := io.Pipe()
 	go func() {
+		defer w.Close()
 		_, _ = io.WriteString(w, file(3))
 		testwait.Until(t, "the beginning to be stored", func() bool { return len(s.texts()) == 3 })
-		_ = w.Close()
 	}()
 	tally, err := s.client().Send(t.Context(), JSONLines(slow), options(told{}))
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +18,12 @@ import (
 	"ferryman/internal/channel/webhook"
 	"ferryman/internal/fault"
 	"ferryman/internal/outbox"
+	"ferryman/internal/testaddr"
+)
+
+const (
+	short    = 2 * time.Second  // where the time-out is what is tried: all before it must come through
+	patience = 30 * time.Second // only something broken lasts so long
 )
 
 func channel(t testing.TB, c webhook.Config) *webhook.Channel {
@@ -208,18 +213,21 @@ func TestAnswerIsBounded(t *testing.T) {
 
 // The status settles it, though the rest of the answer is late or missing.
 func TestBrokenAnswer(t *testing.T) {
-	for name, rest := range map[string]func(*http.Request){
-		"reset": func(*http.Request) { panic(http.ErrAbortHandler) },
-		"slow":  func(r *http.Request) { <-r.Context().Done() },
+	for name, test := range map[string]struct {
+		timeout time.Duration
+		rest    func(*http.Request)
+	}{
+		"reset": {patience, func(*http.Request) { panic(http.ErrAbortHandler) }},
+		"slow":  {short, func(r *http.Request) { <-r.Context().Done() }},
 	} {
 		address := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, "beginning")
 			_ = http.NewResponseController(w).Flush()
-			rest(r)
+			test.rest(r)
 		})
-		c := channel(t, webhook.Config{URL: address, Timeout: 300 * time.Millisecond})
+		c := channel(t, webhook.Config{URL: address, Timeout: test.timeout})
 		if o := c.Send(t.Context(), delivery()); o.Verdict != outbox.Accepted || o.Detail != "beginning" {
 			t.Errorf("%s: %+v", name, o)
 		}
@@ -234,22 +242,18 @@ func TestSilence(t *testing.T) {
 	})
 	t.Cleanup(func() { close(release) })
 	abrupt := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
 	for _, test := range []struct {
 		name, address string
+		timeout       time.Duration
 		calledOff     bool
 		want          outbox.Outcome
 	}{
-		{"slow", silent, false, outbox.Outcome{Verdict: outbox.Uncertain, Code: "timeout", Trouble: true}},
-		{"reset after reading", abrupt, false, outbox.Outcome{Verdict: outbox.Uncertain, Code: "reset", Trouble: true}},
-		{"not there", "http://" + closed.Addr().String(), false, outbox.Outcome{Verdict: outbox.Retry, Code: "refused", Trouble: true}},
-		{"no such name", "http://missing.invalid/", false, outbox.Outcome{Verdict: outbox.Retry, Code: "dns", Trouble: true}},
-		{"no TLS there", strings.Replace(silent, "http:", "https:", 1), false, outbox.Outcome{Verdict: outbox.Retry, Code: "tls", Trouble: true}},
-		{"called off before", silent, true, outbox.Outcome{Verdict: outbox.Retry, Code: "canceled"}},
+		{"slow", silent, short, false, outbox.Outcome{Verdict: outbox.Uncertain, Code: "timeout", Trouble: true}},
+		{"reset after reading", abrupt, patience, false, outbox.Outcome{Verdict: outbox.Uncertain, Code: "reset", Trouble: true}},
+		{"not there", "http://" + testaddr.New(t).Host, patience, false, outbox.Outcome{Verdict: outbox.Retry, Code: "refused", Trouble: true}},
+		{"no such name", "http://missing.invalid/", patience, false, outbox.Outcome{Verdict: outbox.Retry, Code: "dns", Trouble: true}},
+		{"no TLS there", strings.Replace(silent, "http:", "https:", 1), patience, false, outbox.Outcome{Verdict: outbox.Retry, Code: "tls", Trouble: true}},
+		{"called off before", silent, patience, true, outbox.Outcome{Verdict: outbox.Retry, Code: "canceled"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -257,7 +261,7 @@ func TestSilence(t *testing.T) {
 			if test.calledOff {
 				cancel()
 			}
-			o := channel(t, webhook.Config{URL: test.address, Timeout: 300 * time.Millisecond}).Send(ctx, delivery())
+			o := channel(t, webhook.Config{URL: test.address, Timeout: test.timeout}).Send(ctx, delivery())
 			if o.Detail == "" {
 				t.Error("it does not say why")
 			}

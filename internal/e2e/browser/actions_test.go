@@ -10,9 +10,10 @@ import (
 func TestActions(t *testing.T) {
 	t.Parallel()
 	s := sandboxed(t, backlog)
+	key := s.ferryman("key", "create", "--app", "shop") // first: each deed is to be the newest in the record
 	for name, do := range map[string]func(t *testing.T, c *scene){
 		"crons": func(t *testing.T, c *scene) {
-			c.remember("key", s.ferryman("key", "create", "--app", "shop"))
+			c.remember("key", key)
 			s.start(c.told("${key}"), "nightly")
 			c.remember("cron", c.first("/ui/crons?app=shop", "#crons a.name"))
 			c.remember("id", number(c.told("${cron}")))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -65,6 +66,7 @@ func (b *browser) start(path string) error {
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-domain-reliability", true), chromedp.Flag("no-pings", true),
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-US"), chromedp.Env("TZ=UTC"),
+		chromedp.WSURLReadTimeout(2*time.Minute), // beside compilers
 	)
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	b.stop = append(b.stop, cancel)

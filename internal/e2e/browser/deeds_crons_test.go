@@ -29,7 +29,7 @@ var cronDeeds = []deed{
 		c.follow(".flash button")
 	}, said: "snoozed", record: "cron.snooze", target: aCron},
 	{name: "release a run", posts: "runs/{id}/release", do: func(c *scene) {
-		run := c.first("/ui/runs?status=running", "td a[href*='/runs/']")
+		run := c.first("/ui/runs?status=running&app=shop", "td a[href*='/runs/']")
 		c.remember("run", number(run))
 		c.visit(run)
 		c.follow(c.opened("/release") + " button")

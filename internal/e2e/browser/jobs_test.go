@@ -15,7 +15,7 @@ func (b *tab) engine(t *testing.T) {
 	const job = "main a[href^='/ui/jobs/jobs/']"
 	b.await("jobs that are done are listed", "document.querySelector(\""+job+"\")")
 	id := number(eval[string](b, "document.querySelector(\""+job+"\").getAttribute('href')"))
-	b.click(job)
+	b.click("main a[href='/ui/jobs/jobs/" + id + "']") // the list goes on meanwhile
 	b.await("the job is shown", "location.pathname === '/ui/jobs/jobs/"+id+"' && /Attempt/i.test(document.querySelector('main').innerText)")
 	b.visit("/ui/jobs/queues")
 	b.await("the queues are listed", "/housekeeping/.test(document.querySelector('main')?.innerText)")

@@ -147,6 +147,8 @@ func must[T any](b *tab, what string, a chromedp.Action[T]) T {
 func (b *tab) visit(path string) {
 	b.t.Helper()
 	must(b, "open "+path, chromedp.Navigate(b.base+path))
+	// What was told may have been of the page before.
+	b.await(path+" is loaded", "document.body && document.readyState === 'complete'")
 }
 
 // eval gives the value of a script's expression.
@@ -250,6 +252,7 @@ func (b *tab) fill(selector, value string) {
 	b.await(selector+" is there", fmt.Sprintf("document.querySelector(%q)", selector))
 	eval[bool](b, fmt.Sprintf(`(() => {
 		const e = document.querySelector(%q);
+		e.focus(); // as people do: what has the focus is not replaced
 		e.value = %q;
 		e.dispatchEvent(new Event('input', {bubbles: true}));
 		e.dispatchEvent(new Event('change', {bubbles: true}));

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -21,6 +20,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"ferryman/internal/testaddr"
 	"ferryman/internal/testwait"
 )
 
@@ -62,7 +62,7 @@ func postgresPrograms(t testing.TB) string {
 // newPostgres starts one, with more variables in the server's environment.
 func newPostgres(t testing.TB, env ...string) *postgres {
 	t.Helper()
-	p := &postgres{bin: postgresPrograms(t), port: freePort(t)}
+	p := &postgres{bin: postgresPrograms(t), port: testaddr.Port(t)}
 	dir, err := os.MkdirTemp("/var/tmp", "ferryman-chaos-") //nolint:usetesting // nobody else may enter the folder of a test
 	if err != nil {
 		t.Fatal(err)
@@ -109,16 +109,6 @@ func nobody(t testing.TB) *syscall.Credential {
 		t.Fatal(err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func (p *postgres) program(name string, args ...string) *exec.Cmd {

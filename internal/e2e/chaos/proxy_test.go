@@ -221,7 +221,8 @@ func TestProxy(t *testing.T) {
 	t.Cleanup(server.Close)
 	p := newProxy(t, strings.TrimPrefix(server.URL, "http://"))
 	// A connection of its own for each call, or one that is kept.
-	fresh := &http.Client{Timeout: 500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
+	fresh := &http.Client{Timeout: testwait.Limit, Transport: &http.Transport{DisableKeepAlives: true}}
+	hasty := &http.Client{Timeout: 500 * time.Millisecond, Transport: fresh.Transport}
 	kept := &http.Client{Timeout: testwait.Limit, Transport: &http.Transport{}}
 	t.Cleanup(kept.CloseIdleConnections)
 	ask := func(c *http.Client) error {
@@ -248,12 +249,12 @@ func TestProxy(t *testing.T) {
 	must("passing", kept)
 
 	p.set(cutting)
-	mustNot("it is cut", fresh)
+	mustNot("it is cut", hasty)
 	p.set(passing)
 	must("whole again", fresh)
 
 	p.set(freezing)
-	mustNot("it is frozen", fresh)
+	mustNot("it is frozen", hasty)
 	answered := make(chan error, 1)
 	go func() { answered <- ask(kept) }()
 	p.set(passing)
@@ -262,7 +263,7 @@ func TestProxy(t *testing.T) {
 	}
 
 	p.set(swallowing)
-	mustNot("it is swallowed", fresh)
+	mustNot("it is swallowed", hasty)
 	kept.Timeout = 500 * time.Millisecond
 	p.set(passing)
 	mustNot("what was swallowed is lost", kept)

@@ -203,11 +203,14 @@ func pairs[K comparable, V any](c *cluster, db *sql.DB, query string, args ...an
 	return all
 }
 
+// storePatience bounds a query, and how long a database is waited for.
+const storePatience = 45 * time.Second
+
 // rowsOf reads a query's rows. The database may be on its way back: then it asks again.
 func rowsOf[T any](c *cluster, db *sql.DB, fields func(*T) []any, query string, args ...any) (all []T) {
 	c.t.Helper()
 	var err error
-	if !met(c.patience, func() bool {
+	if !met(storePatience, func() bool {
 		all, err = tryRows(c, db, fields, query, args...)
 		return err == nil
 	}) {
@@ -217,7 +220,7 @@ func rowsOf[T any](c *cluster, db *sql.DB, fields func(*T) []any, query string, 
 }
 
 func tryRows[T any](c *cluster, db *sql.DB, fields func(*T) []any, query string, args ...any) (all []T, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), c.patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), storePatience)
 	defer cancel()
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -238,5 +241,9 @@ func tryRows[T any](c *cluster, db *sql.DB, fields func(*T) []any, query string,
 // tells of.
 func (c *cluster) sabotage(db *sql.DB, statement string, args ...any) int {
 	c.t.Helper()
-	return len(rowsOf(c, db, func(*struct{}) []any { return []any{new(any)} }, statement, args...))
+	all, err := tryRows(c, db, func(*struct{}) []any { return []any{new(any)} }, statement, args...)
+	if err != nil { // which may have taken effect: it is not tried again
+		c.t.Fatalf("%s: %v", statement, err)
+	}
+	return len(all)
 }

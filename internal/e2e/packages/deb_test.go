@@ -257,7 +257,7 @@ func (l life) upgradeSwitchedOff(t *testing.T) {
 // remove ends the service and keeps settings and data.
 func (l life) remove(t *testing.T) {
 	l.run(t, "dpkg", "--remove", "ferryman")
-	if left := l.run(t, "find", "/proc", "-maxdepth", "1", "-user", "ferryman"); left != "" {
+	if left := l.run(t, "find", "/proc", "-ignore_readdir_race", "-maxdepth", "1", "-user", "ferryman"); left != "" {
 		t.Errorf("there still runs %s", left)
 	}
 	l.shell(t, `test ! -e /usr/bin/ferryman; test ! -e /usr/bin/dbsync2; test ! -e /lib/systemd/system/ferryman.service`)

@@ -78,7 +78,7 @@ func (l life) rpmUpgrade(t *testing.T) {
 // rpmErase ends the service, and keeps the data and what was changed of the settings.
 func (l life) rpmErase(t *testing.T) {
 	l.run(t, "rpm", "--erase", "ferryman")
-	if left := l.run(t, "find", "/proc", "-maxdepth", "1", "-user", "ferryman"); left != "" {
+	if left := l.run(t, "find", "/proc", "-ignore_readdir_race", "-maxdepth", "1", "-user", "ferryman"); left != "" {
 		t.Errorf("there still runs %s", left)
 	}
 	l.shell(t, `test ! -e /usr/bin/ferryman; test ! -e /usr/bin/dbsync2; test ! -e /usr/lib/systemd/system/ferryman.service`)

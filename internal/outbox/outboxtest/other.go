@@ -154,14 +154,3 @@ func listen(t *testing.T, handle func(net.Conn)) string {
 	})
 	return "http://" + l.Addr().String()
 }
-
-// nowhere is an address that nothing listens at.
-func nowhere(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return "http://" + l.Addr().String()
-}

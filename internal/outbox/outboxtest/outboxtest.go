@@ -57,7 +57,7 @@ type Table struct {
 // something broken lasts so long.
 const (
 	timeout  = 30 * time.Second
-	short    = 300 * time.Millisecond // where the time-out is what is tried
+	short    = 2 * time.Second // where the time-out is what is tried: the request must be there by then
 	patience = 10 * time.Second
 )
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ferryman/internal/outbox"
+	"ferryman/internal/testaddr"
 )
 
 // untold checks an outcome of an attempt that surely brought nothing to the other
@@ -23,7 +24,7 @@ func (b *bench) untold(o outbox.Outcome, trouble bool) {
 }
 
 func refused(b *bench) {
-	b.channel = b.open(nowhere(b.T))
+	b.channel = b.open("http://" + testaddr.New(b.T).Host)
 	b.untold(b.send(b.Context(), b.any(), 0), true)
 }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"ferryman/internal/fault"
 	"ferryman/internal/pipeline"
+	"ferryman/internal/testaddr"
 	"ferryman/internal/testdb"
 )
 
@@ -150,12 +150,7 @@ func table(columns ...pipeline.Column) *pipeline.Table {
 }
 
 func TestUnreachable(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := testaddr.New(t).Host
 	for _, scheme := range []string{"postgres", "mysql", "sqlserver"} {
 		s := openSink(t, fmt.Sprintf("%s://user:%s@%s/db", scheme, url.QueryEscape(secret), address), Options{Pipeline: "p", Tables: []*pipeline.Table{table()}})
 		_, err := s.Cursor(t.Context())

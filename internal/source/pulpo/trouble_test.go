@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ferryman/internal/fault"
+	"ferryman/internal/testaddr"
 )
 
 // background runs s.Run until the function that it returns is called.
@@ -106,7 +107,7 @@ func TestTroubles(t *testing.T) {
 				a.answer(path, c.answer)
 				config := Config{Token: "sesame"}
 				if c.name == "slow" {
-					config.Timeout = 100 * time.Millisecond
+					config.Timeout = 2 * time.Second // the other call must come through in it
 				}
 				_, err := read(t, a.source(t, config))
 				f := faultOf(t, err)
@@ -122,14 +123,9 @@ func TestTroubles(t *testing.T) {
 }
 
 func TestRefusedAndUnknownHost(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
 	for base, code := range map[string]string{
-		"http://" + l.Addr().String() + "/api/v1": "refused",
-		"http://wms.invalid/api/v1":               "dns",
+		"http://" + testaddr.New(t).Host + "/api/v1": "refused",
+		"http://wms.invalid/api/v1":                  "dns",
 	} {
 		_, err := read(t, newSource(t, Config{BaseURL: base, Token: "sesame"}))
 		if f := faultOf(t, err); f.Kind != fault.Unavailable || f.Code != code || !strings.Contains(f.Hint, "API_BASE_URL") ||

@@ -20,6 +20,7 @@ func doorsTo(t *testing.T, handler http.HandlerFunc) *Doors {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	d := NewDoors()
+	d.client.Timeout = 30 * time.Second // each call is to be made once
 	t.Cleanup(d.Close)
 	d.Open("one", server.URL)
 	return d
