@@ -73,6 +73,10 @@ func TestShopOverRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		testwait.Until(t, "the shop reports", func() bool { return until(app.ID) })
+		again, err := a.Ledger.Cron(t.Context(), app.ID, ledger.Ref{Slug: "report-weekly"})
+		if err != nil || a.Now().Before(weekly.LateAt) && !again.LateAt.Equal(weekly.LateAt) {
+			t.Errorf("the past has the report late at %v, and not at %v; %v", again.LateAt, weekly.LateAt, err)
+		}
 		if live := shopKeys(t, a)[apikey.Live]; len(live) != keys {
 			t.Errorf("the keys %v are live", live)
 		}

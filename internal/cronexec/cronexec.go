@@ -64,7 +64,7 @@ type Options struct {
 	Stream          bool // send lines of output while the command runs
 	Verbose         bool // tell also what went well
 
-	callTimeout time.Duration // 0 is 5 s; tests have less patience
+	callTimeout time.Duration // 0 is 5 s; tests have their own
 }
 
 // Run asks the server for the start, runs the command, reports its end, and gives

@@ -90,8 +90,8 @@ func wrapCommand(t *testing.T, o Options) *wrapped {
 	return w
 }
 
-// impatient has it wait a second only for the answer to a call, where one never comes.
-func (w *wrapped) impatient() { w.Env = append(w.Env, timeoutEnv+"=1s") }
+// impatient has it wait for the answer to a call for less long, where one never comes.
+func (w *wrapped) impatient() { w.Env = append(w.Env, timeoutEnv+"=3s") }
 
 func (w *wrapped) start() {
 	w.t.Helper()

@@ -5,8 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -157,7 +157,7 @@ func TestSignalWhileNobodyReads(t *testing.T) {
 	l := newLedger(t, nil)
 	dir := t.TempDir()
 	ended := filepath.Join(dir, "ended")
-	w := wrap(t, Options{URL: l.URL}, `trap "" TERM; head -c 100000 /dev/zero; echo ended >`+ended+`; exit 4`)
+	w := wrap(t, Options{URL: l.URL}, `head -c 100000 /dev/zero; echo $$ >`+ended+`; exit 4`)
 	r, full, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -165,23 +165,17 @@ func TestSignalWhileNobodyReads(t *testing.T) {
 	defer r.Close()
 	w.Stdout, w.Stderr = full, full
 	w.start()
-	await(t, ended, "ended")
-	// The command, which ignores it, takes the signal as long as it has not quite ended.
-	over := make(chan struct{})
-	var again sync.WaitGroup
-	again.Go(func() {
-		for w.Process.Signal(syscall.SIGTERM) == nil {
-			select {
-			case <-time.After(100 * time.Millisecond):
-			case <-over:
-				return
-			}
-		}
-	})
-	code := w.end()
-	close(over)
-	again.Wait()
-	if code != 4 {
+	pid, err := strconv.Atoi(strings.TrimSpace(await(t, ended, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testwait.Until(t, "the command is gone", func() bool { return syscall.Kill(pid, 0) != nil })
+	// The first may still be taken as the command's.
+	for range 4 {
+		_ = w.Process.Signal(syscall.SIGTERM)
+		<-time.After(lastGrace / 10)
+	}
+	if code := w.end(); code != 4 {
 		t.Errorf("code %d", code)
 	}
 	l.only(t, "/end")

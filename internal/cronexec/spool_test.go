@@ -366,7 +366,6 @@ func TestFlushDoesNotDelayTheCommand(t *testing.T) {
 	dir := t.TempDir()
 	add(t, spool{dir}, kept(l.URL, 1))
 	w := wrap(t, Options{URL: l.URL, SpoolDir: dir}, "exit 3")
-	w.impatient()
 	w.start()
 	testwait.Receive(t, flushing)
 	if code := w.end(); code != 3 || len(l.got("/api/100/end")) != 1 || len(spool{dir}.names()) != 1 {

@@ -25,9 +25,6 @@ const (
 	lostRate  = 16 << 10 // bytes a second
 	// askEvery is how often the server is asked, and how often there is a look at who waits.
 	askEvery = 250 * time.Millisecond
-	// doubtFor is how far apart the two answers are at least by which an answer is lost. By
-	// the first, which may have had to connect, more time goes than by the second.
-	doubtFor = askEvery / 2
 	// askTime is how long the question may take; connecting for it may take twice as long.
 	askTime = time.Second
 )
@@ -117,7 +114,7 @@ func (w *wire) doubt(moves int, busy bool, now time.Time) (lost bool) {
 	case w.doubted != moves:
 		w.doubted, w.doubtedAt = moves, now
 	default:
-		return now.Sub(w.doubtedAt) >= doubtFor
+		return now.Sub(w.doubtedAt) >= askEvery
 	}
 	return false
 }
@@ -253,6 +250,7 @@ func (ws *wires) watch(ctx context.Context) {
 			by = ws.connect(ctx)
 		}
 		idle := ask(ctx, by, all)
+		tick.Reset(askEvery) // from here: two answers that come too close say no more than one
 		given := 0
 		for i, q := range all {
 			if q.wire.doubt(q.moves, !idle[i], time.Now()) && ws.settle(ctx, by, q) {

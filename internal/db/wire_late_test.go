@@ -16,7 +16,7 @@ func TestDoubtsAreConsecutive(t *testing.T) {
 	begun := time.Now()
 	for name, looks := range map[string][]look{
 		"twice":                    {{1, false, 0, false}, {1, false, askEvery, true}},
-		"at once":                  {{1, false, 0, false}, {1, false, doubtFor / 2, false}, {1, false, doubtFor, true}},
+		"at once":                  {{1, false, 0, false}, {1, false, askEvery / 2, false}, {1, false, askEvery, true}},
 		"at work in between":       {{1, false, 0, false}, {1, true, askEvery, false}, {1, false, 2 * askEvery, false}, {1, false, 3 * askEvery, true}},
 		"something came meanwhile": {{0, false, 0, false}, {1, false, askEvery, false}, {1, false, 2 * askEvery, true}},
 	} {

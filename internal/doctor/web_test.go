@@ -72,7 +72,7 @@ func TestHost(t *testing.T) {
 		t.Error("it was sent something")
 	}
 	l.Close()
-	found = append(found, Host("x", "http://"+testaddr.New(t).Host+"/secret").Look(t.Context())...)
+	found = append(found, Host("x", "http://user:secret@"+testaddr.New(t).Host+"/secret?secret").Look(t.Context())...)
 	wants(t, found[1:], [2]string{"problem", "refused → check"})
 	found = append(found, Host("x", "secret:%zz").Look(t.Context())...)
 	for _, f := range found {

@@ -108,8 +108,8 @@ func TestAlerts(t *testing.T) {
 			refused := p.inject(t, messengers.Fault{Kind: messengers.Refuse})
 			shop.ran(t, n, "payout", false)
 			n.kill()
+			p.ClearFaults(refused)
 			n = serve(t, state, env)
-			p.ClearFaults(refused) // by now what was on its way at the kill has met it
 			want = append(want, "shop/payout failing since ")
 			mustBegin(t, p.awaitTexts(t, messengers.Telegram, "123", len(want)), want...)
 			shop.ran(t, n, "payout", true)

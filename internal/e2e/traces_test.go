@@ -11,6 +11,7 @@ import (
 
 	"ferryman/internal/e2e/program"
 	"ferryman/internal/sandbox/messengers"
+	"ferryman/internal/testaddr"
 	"ferryman/internal/testwait"
 )
 
@@ -196,13 +197,11 @@ func TestTraceOfACommand(t *testing.T) {
 // Nothing waits for a collector that is not there, or that never answers.
 func TestCollectorThatIsDown(t *testing.T) {
 	t.Parallel()
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	hold := make(chan struct{})
 	stuck := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hold }))
 	t.Cleanup(stuck.Close)
 	t.Cleanup(func() { close(hold) })
-	for name, address := range map[string]string{"gone": gone.URL, "stuck": stuck.URL} {
+	for name, address := range map[string]string{"gone": "http://" + testaddr.New(t).Host, "stuck": stuck.URL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, state := newPeople(t), t.TempDir()

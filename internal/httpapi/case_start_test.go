@@ -201,7 +201,7 @@ func (h *harbour) lockStore() (release func()) {
 		done <- other.Tx(context.WithoutCancel(h.t.Context()), func(tx *db.Tx) error {
 			lock := "UPDATE marks SET value = value"
 			if other.Dialect() == db.Postgres {
-				lock = "SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE crons, executions, messages IN EXCLUSIVE MODE"
+				lock = "SET LOCAL idle_in_transaction_session_timeout = '30s'; LOCK TABLE crons, executions, messages IN EXCLUSIVE MODE"
 			}
 			_, err := tx.Exec(h.t.Context(), lock)
 			locked <- err

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -195,15 +196,18 @@ func TestPoolIsBounded(t *testing.T) {
 	const bound = 8
 	var at, most atomic.Int32
 	full := make(chan struct{})
-	filled := sync.OnceFunc(func() { close(full) })
-	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	filled := sync.OnceFunc(func() { time.AfterFunc(200*time.Millisecond, func() { close(full) }) }) // one too many would come by then
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		n := at.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
 		if n == bound {
 			filled()
 		}
-		<-full
+		select {
+		case <-full:
+		case <-r.Context().Done():
+		}
 		at.Add(-1)
 	}))
 	defer srv.Close()

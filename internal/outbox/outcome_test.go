@@ -287,7 +287,7 @@ func TestAnOutage(t *testing.T) {
 				ids := addItems(t, d, o, outbox.Refuse, lettersTo("anna", 5)...).ids
 				running(t, o, time.Second)
 				testwait.Until(t, "all are settled", func() bool {
-					c.add(time.Minute)
+					c.add(2 * time.Minute)
 					seeBeat(t, d, c) // a clock that runs ahead of the lease lets nothing be claimed
 					o.Wake()
 					seeBeat(t, d, c)
