@@ -39,7 +39,7 @@ func TestHealth(t *testing.T) {
 	}
 	t.Run("nobody there", func(t *testing.T) {
 		t.Chdir(t.TempDir())
-		t.Setenv("FERRYMAN_URL", "http://"+testaddr.New(t).Host)
+		t.Setenv("FERRYMAN_URL", testaddr.New(t).URL())
 		if code, out := health(t); code != exitFailed || out != "" {
 			t.Errorf("exit code %d, says %q", code, out)
 		}
@@ -52,7 +52,7 @@ func TestHealthNamesTheRemedy(t *testing.T) {
 	plain, secure := httptest.NewServer(answer), httptest.NewTLSServer(answer)
 	defer plain.Close()
 	defer secure.Close()
-	gone := "http://" + testaddr.New(t).Host
+	gone := testaddr.New(t).URL()
 	t.Chdir(t.TempDir())
 	for url, want := range map[string]string{
 		"http" + strings.TrimPrefix(secure.URL, "https"): "begins with https://.*FERRYMAN_TLS_CERT_FILE.* \\[tls\\]\n$",

@@ -277,7 +277,7 @@ func TestNobodyReadsWhatIsSaid(t *testing.T) {
 	if _, err := full.Write(make([]byte, 64<<10)); err != nil {
 		t.Fatal(err)
 	}
-	w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host}, "exit 3")
+	w := wrap(t, Options{URL: testaddr.New(t).URL()}, "exit 3")
 	w.Stderr = full
 	if code := w.run(); code != 3 {
 		t.Errorf("code %d", code)

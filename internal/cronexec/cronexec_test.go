@@ -210,7 +210,7 @@ func TestWithoutSettings(t *testing.T) {
 // call that hangs.
 func TestServerDownIsFoundQuickly(t *testing.T) {
 	t.Parallel()
-	w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host}, "date +%s%N")
+	w := wrap(t, Options{URL: testaddr.New(t).URL()}, "date +%s%N")
 	begun := time.Now()
 	if code := w.run(); code != 0 || !strings.Contains(w.stderr.String(), "refused") {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
@@ -247,7 +247,7 @@ func TestServerComesUpDuringTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	w := wrap(t, Options{URL: "http://" + address.Host, SpoolDir: t.TempDir()}, `echo began; read _; echo "id:$FERRYMAN_EXECUTION_ID"`)
+	w := wrap(t, Options{URL: address.URL(), SpoolDir: t.TempDir()}, `echo began; read _; echo "id:$FERRYMAN_EXECUTION_ID"`)
 	w.Stdin = r
 	out, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {

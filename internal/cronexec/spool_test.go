@@ -83,7 +83,7 @@ func TestEndIsSpooledAndSentByTheNextRun(t *testing.T) {
 func TestLateReport(t *testing.T) {
 	t.Parallel()
 	address, dir := testaddr.New(t), t.TempDir()
-	w := wrap(t, Options{URL: "http://" + address.Host, SpoolDir: dir}, "exit 3")
+	w := wrap(t, Options{URL: address.URL(), SpoolDir: dir}, "exit 3")
 	before := millis(time.Now())
 	if code := w.run(); code != 3 || strings.Count(w.stderr.String(), "\n") != 1 {
 		t.Errorf("code %d, says %s", code, w.stderr.String())
@@ -94,7 +94,7 @@ func TestLateReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newLedgerAt(t, address, nil)
-	if code := wrap(t, Options{URL: "http://" + address.Host, SpoolDir: dir, Slug: "other"}, "true").run(); code != 0 {
+	if code := wrap(t, Options{URL: address.URL(), SpoolDir: dir, Slug: "other"}, "true").run(); code != 0 {
 		t.Errorf("code %d", code)
 	}
 	start := l.only(t, "/api/nightly/start")
@@ -127,7 +127,7 @@ func TestReportWithoutItsBeginning(t *testing.T) {
 func TestLateReportOfNoRun(t *testing.T) {
 	t.Parallel()
 	s := spool{t.TempDir()}
-	w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host, SpoolDir: s.dir, FailUnreachable: true}, "true")
+	w := wrap(t, Options{URL: testaddr.New(t).URL(), SpoolDir: s.dir, FailUnreachable: true}, "true")
 	if code := w.run(); code != ExitTemporary {
 		t.Errorf("code %d", code)
 	}
@@ -319,7 +319,7 @@ func TestSpoolThatCannotBeWritten(t *testing.T) {
 	for name, dir := range map[string]string{"none": "", "no folder": "/dev/null/spool"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := wrap(t, Options{URL: "http://" + testaddr.New(t).Host, SpoolDir: dir}, "exit 3")
+			w := wrap(t, Options{URL: testaddr.New(t).URL(), SpoolDir: dir}, "exit 3")
 			if code := w.run(); code != 3 || !strings.Contains(w.stderr.String(), "the end of nightly is lost") {
 				t.Errorf("code %d, says %s", code, w.stderr.String())
 			}

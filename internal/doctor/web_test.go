@@ -46,7 +46,7 @@ func TestWeb(t *testing.T) {
 		wants(t, answer(200, date), [2]string{"ok", "answers"}, [2]string{"warning", want})
 	}
 	wants(t, look("https://user:secret@example.com"), [2]string{"problem", "THE_SETTING holds a user"})
-	wants(t, look("http://"+testaddr.New(t).Host+"/secret/path"), [2]string{"problem", "refused"})
+	wants(t, look(testaddr.New(t).URL()+"/secret/path"), [2]string{"problem", "refused"})
 }
 
 // Nothing is sent to a web service to which a call might mean something.

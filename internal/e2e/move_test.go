@@ -284,10 +284,11 @@ func TestKilledImport(t *testing.T) {
 // TestBackupThatIsKilled looks that a copy is not taken for whole that is not.
 func TestBackupThatIsKilled(t *testing.T) {
 	t.Parallel()
+	const rows = 300_000
 	state, to := t.TempDir(), t.TempDir()
 	ferryman(t, state, nil, "app", "add", "shop")
-	_, err := store(t, state).ExecContext(t.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
-		INSERT INTO senders (name, alive_until) SELECT hex(randomblob(20)), i FROM n`)
+	_, err := store(t, state).ExecContext(t.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+		INSERT INTO senders (name, alive_until) SELECT hex(randomblob(20)), i FROM n`, rows)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +320,9 @@ func TestBackupThatIsKilled(t *testing.T) {
 		_ = copying.Process.Kill()
 		<-ended
 		if _, err := os.Stat(args[1]); err == nil { // too fast, or killed when all was done
-			ferryman(t, t.TempDir(), nil, back[args[0]], args[1])
+			fresh := t.TempDir()
+			ferryman(t, fresh, nil, back[args[0]], args[1])
+			store(t, fresh).mustHave(t, "SELECT CAST(count(*) AS TEXT) FROM senders", fmt.Sprint(rows))
 		}
 		ferryman(t, state, nil, append(args, "--force")...)
 	}

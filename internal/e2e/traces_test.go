@@ -201,7 +201,7 @@ func TestCollectorThatIsDown(t *testing.T) {
 	stuck := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hold }))
 	t.Cleanup(stuck.Close)
 	t.Cleanup(func() { close(hold) })
-	for name, address := range map[string]string{"gone": "http://" + testaddr.New(t).Host, "stuck": stuck.URL} {
+	for name, address := range map[string]string{"gone": testaddr.New(t).URL(), "stuck": stuck.URL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, state := newPeople(t), t.TempDir()

@@ -76,7 +76,7 @@ func TestExchangeWithoutAnAnswer(t *testing.T) {
 		status  int
 		body    string
 	}{
-		"refused":      {url: "http://" + testaddr.New(t).Host, code: "refused"},
+		"refused":      {url: testaddr.New(t).URL(), code: "refused"},
 		"unknown host": {url: "http://messenger.invalid", code: "dns"},
 		"bad TLS":      {url: tlsServer(t), code: "tls"},
 		"no handshake": {url: "https://" + silent.Addr().String(), code: "timeout"},
@@ -252,7 +252,7 @@ func TestShownAddress(t *testing.T) {
 	var log bytes.Buffer
 	c := New(Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	defer c.Close()
-	r := post(t, "http://"+testaddr.New(t).Host+"/botSentinel/send")
+	r := post(t, testaddr.New(t).URL()+"/botSentinel/send")
 	r.Shown = &url.URL{Scheme: "http", Host: r.URL.Host, Path: "/botTOKEN/send"}
 	r.Secrets = []string{"Sentinel"}
 	_, err := c.Exchange(t.Context(), r)

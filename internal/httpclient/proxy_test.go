@@ -51,7 +51,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	if got := childOutput(t, "http://wms.invalid/x", "HTTP_PROXY="+proxy.URL); got != "proxied http://wms.invalid/x" {
 		t.Errorf("got %s", got)
 	}
-	withPassword := strings.Replace("http://"+testaddr.New(t).Host, "://", "://me:hunter2@", 1)
+	withPassword := strings.Replace(testaddr.New(t).URL(), "://", "://me:hunter2@", 1)
 	got := childOutput(t, "https://wms.invalid/x", "HTTPS_PROXY="+withPassword)
 	if !strings.HasPrefix(got, "refused GET https://wms.invalid/x: the connection was refused at the proxy") ||
 		!strings.Contains(got, "check HTTP_PROXY") || strings.Contains(got, "hunter2") {

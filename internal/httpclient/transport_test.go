@@ -94,7 +94,7 @@ func TestTransportTrouble(t *testing.T) {
 		code string
 		text string // in the message
 	}{
-		"refused":              {"http://" + testaddr.New(t).Host, fault.Unavailable, "refused", "the connection was refused"},
+		"refused":              {testaddr.New(t).URL(), fault.Unavailable, "refused", "the connection was refused"},
 		"reset before answer":  {rawServer(t, reset), fault.Unavailable, "reset", "closed the connection"},
 		"closed before answer": {rawServer(t, func(net.Conn) {}), fault.Unavailable, "reset", "closed the connection"},
 		"reset in the body": {rawServer(t, func(c net.Conn) {

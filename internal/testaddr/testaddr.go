@@ -45,6 +45,9 @@ func New(t testing.TB) *Deserted {
 	return d
 }
 
+// URL is where nobody answers over HTTP.
+func (d *Deserted) URL() string { return "http://" + d.Host }
+
 // Listen has it take connections from now on.
 func (d *Deserted) Listen(t testing.TB) net.Listener {
 	t.Helper()

@@ -250,7 +250,7 @@ func TestSilence(t *testing.T) {
 	}{
 		{"slow", silent, short, false, outbox.Outcome{Verdict: outbox.Uncertain, Code: "timeout", Trouble: true}},
 		{"reset after reading", abrupt, patience, false, outbox.Outcome{Verdict: outbox.Uncertain, Code: "reset", Trouble: true}},
-		{"not there", "http://" + testaddr.New(t).Host, patience, false, outbox.Outcome{Verdict: outbox.Retry, Code: "refused", Trouble: true}},
+		{"not there", testaddr.New(t).URL(), patience, false, outbox.Outcome{Verdict: outbox.Retry, Code: "refused", Trouble: true}},
 		{"no such name", "http://missing.invalid/", patience, false, outbox.Outcome{Verdict: outbox.Retry, Code: "dns", Trouble: true}},
 		{"no TLS there", strings.Replace(silent, "http:", "https:", 1), patience, false, outbox.Outcome{Verdict: outbox.Retry, Code: "tls", Trouble: true}},
 		{"called off before", silent, patience, true, outbox.Outcome{Verdict: outbox.Retry, Code: "canceled"}},

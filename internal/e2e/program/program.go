@@ -76,7 +76,7 @@ func Command(t testing.TB, binary, state string, env []string, args ...string) *
 // one of exec.ExitError.
 func Run(t testing.TB, cmd *exec.Cmd) (stdout, stderr string, err error) {
 	t.Helper()
-	return RunFor(t, 4*testwait.Limit, cmd) // some have much to do
+	return RunFor(t, testwait.Limit, cmd)
 }
 
 // RunFor does so with a command that is told to end, as by Ctrl-C, if it runs longer.

@@ -24,7 +24,7 @@ func (b *bench) untold(o outbox.Outcome, trouble bool) {
 }
 
 func refused(b *bench) {
-	b.channel = b.open("http://" + testaddr.New(b.T).Host)
+	b.channel = b.open(testaddr.New(b.T).URL())
 	b.untold(b.send(b.Context(), b.any(), 0), true)
 }
 

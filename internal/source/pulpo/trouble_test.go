@@ -124,8 +124,8 @@ func TestTroubles(t *testing.T) {
 
 func TestRefusedAndUnknownHost(t *testing.T) {
 	for base, code := range map[string]string{
-		"http://" + testaddr.New(t).Host + "/api/v1": "refused",
-		"http://wms.invalid/api/v1":                  "dns",
+		testaddr.New(t).URL() + "/api/v1": "refused",
+		"http://wms.invalid/api/v1":       "dns",
 	} {
 		_, err := read(t, newSource(t, Config{BaseURL: base, Token: "sesame"}))
 		if f := faultOf(t, err); f.Kind != fault.Unavailable || f.Code != code || !strings.Contains(f.Hint, "API_BASE_URL") ||
